@@ -1,0 +1,44 @@
+"""Low-pass filters for noisy frames."""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@cache
+def gaussian_taps(sigma: float) -> tuple[float, ...]:
+    """Return a sampled Gaussian of standard deviation sigma (px), cut at three sigma, of sum 1."""
+    radius = max(1, round(3 * sigma))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=torch.float64) / sigma) ** 2)
+    return tuple((taps / taps.sum()).tolist())
+
+
+def low_pass(image: Tensor, sigma: float) -> Tensor:
+    """Blur by a Gaussian, edges repeated. ``(N, C, H, W)`` to the same; sigma in px, 0 for none."""
+    if sigma == 0:
+        return image
+    taps = image.new_tensor(gaussian_taps(sigma))
+    radius = len(taps) // 2
+    channels = image.shape[1]
+    padded = functional.pad(image, (radius, radius, radius, radius), mode="replicate")
+    rows = functional.conv2d(padded, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return functional.conv2d(rows, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+
+
+def surround(image: Tensor, sigma: float) -> Tensor:
+    """Blur by a Gaussian that leaves out the pixel itself: the result there knows nothing of its noise.
+
+    ``(N, C, H, W)`` to the same; sigma in px.
+    """
+    centre = gaussian_taps(sigma)[len(gaussian_taps(sigma)) // 2] ** 2
+    return (low_pass(image, sigma) - centre * image) / (1 - centre)
+
+
+@cache
+def surround_energy(sigma: float) -> float:
+    """Return the sum of the squared weights of `surround`: what it leaves of the variance of white noise."""
+    taps = torch.tensor(gaussian_taps(sigma), dtype=torch.float64)
+    centre = float(taps[len(taps) // 2]) ** 2
+    return (float((taps**2).sum()) ** 2 - centre**2) / (1 - centre) ** 2

@@ -1,0 +1,44 @@
+"""Aligners at rest: one safetensors file each; a classical one is a header without tensors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.alignment import ALIGNERS
+from pipeline.alignment.aligner import Aligner
+from pipeline.devices import place
+from pipeline.families import load
+from pipeline.weights import fit_weights, load_weights, save_weights
+
+
+def make_aligner(kind: str, channels: int, arguments: Mapping[str, Any]) -> Aligner:
+    """Return a new aligner; see `pipeline.alignment.ALIGNERS`."""
+    aligner: Aligner = load(ALIGNERS, kind, "aligner")(channels, **arguments)
+    return aligner
+
+
+def save_aligner(path: Path, aligner: Aligner, header: Mapping[str, Any]) -> None:
+    """Write an aligner; the header holds ``aligner, channels, arguments`` and provenance."""
+    tensors = aligner.state_dict() if isinstance(aligner, nn.Module) else {}
+    save_weights(path, tensors, {**header, "kind": "aligner"})
+
+
+def load_aligner(path: Path, device: torch.device) -> Aligner:
+    """Return an aligner ready for use.
+
+    Raises
+    ------
+    ValueError
+        When the file holds no aligner.
+    """
+    tensors, header = load_weights(path)
+    if header.get("kind") != "aligner":
+        raise ValueError(f"{path}: found weights of kind {header.get('kind')!r}, expected 'aligner'")
+    aligner = make_aligner(header["aligner"], header["channels"], header["arguments"])
+    if isinstance(aligner, nn.Module):
+        fit_weights(aligner, tensors, path)
+        place(aligner, device).eval()
+    return aligner

@@ -1,0 +1,23 @@
+"""What a learned aligner is trained by: ``(network, batch, generator) -> scalar``."""
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from pipeline.alignment.warp import warp
+
+
+def photometric(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+    """Return the paper's loss (section 3.3): L2 between the noisy target and the warped noisy neighbour.
+
+    Bilinear sampling at half a pixel averages the noise and lowers this loss more than following the
+    motion does; `evaluate_alignment` shows how far a run fell for it (docs/decisions.md, "IAN").
+
+    Parameters
+    ----------
+    batch
+        ``target`` and ``source``, ``(N, C, H, W)``.
+    """
+    transfer = network(batch["target"], batch["source"])
+    return functional.mse_loss(warp(batch["source"], transfer), batch["target"])

@@ -1,0 +1,22 @@
+"""The paper's objective (section 4.2)."""
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from pipeline.objectives.objective import Objective
+from pipeline.pairs.samplers import bernoulli
+
+
+def self2align(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+    """L2 between the network on the sampled, warped neighbour and the noisy target.
+
+    Input ``y^`` of equation 7, target ``I_target``; every pixel counts, confident or not. See
+    `pipeline.objectives.objective.Loss`.
+    """
+    sampled = bernoulli(batch["warped"], batch["keep"], generator)
+    return functional.mse_loss(network(sampled), batch["target"])
+
+
+OBJECTIVE = Objective(self2align, needs=("target", "warped"))

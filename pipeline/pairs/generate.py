@@ -1,0 +1,117 @@
+"""From two noisy frames to scored, aligned pairs of crops."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.alignment.aligner import Aligner
+from pipeline.alignment.confidence import confidence
+from pipeline.alignment.exposure import estimate_exposure
+from pipeline.alignment.warp import warp
+from pipeline.pairs.plan import Crop
+from pipeline.pairs.scores import ssim, ssim_filtered
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A whole frame's neighbour, aligned to it.
+
+    Attributes
+    ----------
+    warped
+        ``(C, H, W)``: ``gain * (source sampled by transfer) + offset``.
+    transfer
+        ``(2, H, W)``, px.
+    confidence
+        ``(H, W)`` in [0, 1].
+    gain, offset
+        Exposure.
+    """
+
+    warped: Tensor
+    transfer: Tensor
+    confidence: Tensor
+    gain: float
+    offset: float
+
+
+def _one_way(target: Tensor, source: Tensor, forward: Tensor, backward: Tensor, exposure: bool) -> Aligned:
+    warped = warp(source, forward)
+    gain, offset = estimate_exposure(target[0].cpu().numpy(), warped[0].cpu().numpy()) if exposure else (1.0, 0.0)
+    warped = warped * gain + offset
+    trust = confidence(target, source, warped, forward, backward)
+    return Aligned(warped[0], forward[0], trust[0], gain, offset)
+
+
+@torch.no_grad()
+def align_both(first: Tensor, second: Tensor, aligner: Aligner, exposure: bool) -> tuple[Aligned, Aligned]:
+    """Align two frames to each other.
+
+    Parameters
+    ----------
+    first, second
+        ``(C, H, W)``, float32, white being 1.0, unclipped.
+    aligner
+        See `pipeline.alignment.aligner.Aligner`.
+    exposure
+        Whether gain and offset are estimated.
+
+    Returns
+    -------
+    tuple of Aligned
+        The second aligned to the first, and the first aligned to the second.
+    """
+    a, b = first[None], second[None]
+    # Both directions in one call: one batch for a network.
+    fields = aligner(torch.cat([a, b]), torch.cat([b, a]))
+    forward, backward = fields[:1], fields[1:]
+    return _one_way(a, b, forward, backward, exposure), _one_way(b, a, backward, forward, exposure)
+
+
+def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int) -> NDArray[Any]:
+    """Return a crop of a frame with a margin all round, edges repeated beyond the frame.
+
+    ``(C, H, W)`` to ``(C, size + 2 margin, size + 2 margin)``.
+    """
+    rows = np.clip(np.arange(top - margin, top + size + margin), 0, source.shape[1] - 1)
+    columns = np.clip(np.arange(left - margin, left + size + margin), 0, source.shape[2] - 1)
+    return source[:, rows[:, None], columns]
+
+
+def crop_rows(
+    aligned: Aligned, target: Tensor, crops: Sequence[Crop], size: int, margin: int
+) -> dict[str, NDArray[Any]]:
+    """Return the computed values of some crops of one aligned frame.
+
+    Confidence is 0 where the neighbour's pixel lies beyond the margin.
+
+    Returns
+    -------
+    dict
+        warped ``(N, C, size, size)``, transfer ``(N, 2, size, size)``, confidence ``(N, size, size)``,
+        ssim, ssim_filtered, gain, offset ``(N,)``.
+    """
+    boxes = [(slice(crop.top, crop.top + size), slice(crop.left, crop.left + size)) for crop in crops]
+    warped = torch.stack([aligned.warped[:, y, x] for y, x in boxes])
+    wanted = torch.stack([target[:, y, x] for y, x in boxes])
+    transfer = torch.stack([aligned.transfer[:, y, x] for y, x in boxes])
+    trust = torch.stack([aligned.confidence[y, x] for y, x in boxes])
+    place = torch.arange(size, dtype=transfer.dtype, device=transfer.device)
+    for component, here in ((transfer[:, 0], place), (transfer[:, 1], place[:, None])):
+        reached = component + here
+        trust = trust * ((reached >= -margin) & (reached <= size - 1 + margin))
+    count = len(crops)
+    return {
+        "warped": warped.cpu().numpy(),
+        "transfer": transfer.cpu().numpy(),
+        "confidence": trust.cpu().numpy(),
+        "ssim": ssim(warped, wanted).cpu().numpy().astype(np.float32),
+        "ssim_filtered": ssim_filtered(warped, wanted).cpu().numpy().astype(np.float32),
+        "gain": np.full(count, aligned.gain, np.float32),
+        "offset": np.full(count, aligned.offset, np.float32),
+    }

@@ -1,0 +1,124 @@
+"""Filling the pair store: what one shard of it needs, from noisy frames and an aligner alone."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.alignment.aligner import Aligner
+from pipeline.alignment.loading import load_aligner
+from pipeline.devices import device
+from pipeline.pairs.generate import align_both, crop_rows, cut_source
+from pipeline.pairs.plan import Crop, Footage, plan_crops
+from pipeline.stores.codes import Coding
+from pipeline.stores.frames import FrameStore, SceneRecord, opened
+from pipeline.stores.pairs import CONFIDENCE, ROLES
+
+
+@lru_cache(maxsize=2)
+def _aligner(path: Path, made: int) -> Aligner:
+    return load_aligner(path, device())
+
+
+def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list[dict[str, str]]]:
+    """Return the scenes with a role in the pair store, and those left out because a crop does not fit.
+
+    Raises
+    ------
+    ValueError
+        When none with the role pairs remains.
+    """
+    wanted = [scene for scene in store.scenes if set(scene.roles) & set(ROLES)]
+    fits = [scene for scene in wanted if min(scene.height, scene.width) >= size]
+    skipped = [
+        {"scene": scene.title, "why": f"{scene.height} x {scene.width} px: smaller than a crop of {size} px"}
+        for scene in wanted
+        if scene not in fits
+    ]
+    if not any("pairs" in scene.roles for scene in fits):
+        raise ValueError(
+            f"{store.path}: found no scene with the role 'pairs' of at least {size} x {size} px "
+            f"({len(skipped)} too small), expected at least one"
+        )
+    codings = {store.coding(scene) for scene in fits}
+    if len(codings) > 1:
+        found = " and ".join(sorted(coding.dtype for coding in codings))
+        raise ValueError(f"{store.path}: found frames held as {found}, expected one type in all sources")
+    return fits, skipped
+
+
+def plan(
+    scenes: Sequence[SceneRecord], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
+) -> list[Crop]:
+    """Return the pairs to make of some scenes; see `pipeline.pairs.plan.plan_crops`."""
+    footage = [Footage(scene.title, scene.count, scene.height, scene.width) for scene in scenes]
+    return plan_crops(footage, offsets=offsets, targets=targets, crops=crops, size=size, seed=seed)
+
+
+def fill_pairs(
+    noisy: Path,
+    aligner: Path,
+    scenes: Sequence[SceneRecord],
+    rows: Sequence[Crop],
+    size: int,
+    margin: int,
+    exposure: bool,
+    warped: Coding,
+    table: str,
+    start: int,
+    stop: int,
+) -> dict[str, NDArray[Any]]:
+    """Return rows ``start`` to ``stop`` of every array of the pair store."""
+    store, align = opened(noisy), _aligner(aligner.resolve(), aligner.stat().st_mtime_ns)
+    pieces = []
+    chosen = rows[start:stop]
+    for (number, first, second), together in groupby(
+        chosen, lambda crop: (crop.scene, min(crop.target, crop.source), max(crop.target, crop.source))
+    ):
+        scene = scenes[number]
+        coding = store.coding(scene)
+        codes = {frame: store.codes(scene, frame, frame + 1)[0] for frame in (first, second)}
+        frames = {frame: torch.from_numpy(coding.decode(code)).to(device()) for frame, code in codes.items()}
+        ways = align_both(frames[first], frames[second], align, exposure)
+        for target, crops in groupby(together, lambda crop: crop.target):
+            mine = list(crops)
+            values = crop_rows(ways[0 if target == first else 1], frames[target], mine, size, margin)
+            pieces.append(_encode(values, scene, mine, codes, size, margin, warped))
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _encode(
+    values: dict[str, NDArray[Any]],
+    scene: SceneRecord,
+    crops: Sequence[Crop],
+    codes: dict[int, NDArray[Any]],
+    size: int,
+    margin: int,
+    warped: Coding,
+) -> dict[str, NDArray[Any]]:
+    box = [np.s_[:, crop.top : crop.top + size, crop.left : crop.left + size] for crop in crops]
+    one = crops[0]
+    whole = {
+        "scene": one.scene,
+        "target_frame": one.target,
+        "source_frame": one.source,
+    }
+    columns = {name: np.full(len(crops), value, np.int32) for name, value in whole.items()}
+    role = np.int8(ROLES.index("pairs" if "pairs" in scene.roles else "validation"))
+    return {
+        **values,
+        **columns,
+        "role": np.full(len(crops), role, np.int8),
+        "top": np.array([crop.top for crop in crops], np.int32),
+        "left": np.array([crop.left for crop in crops], np.int32),
+        "target": np.stack([codes[one.target][part] for part in box]),
+        "source": np.stack([cut_source(codes[one.source], c.top, c.left, size, margin) for c in crops]),
+        "warped": warped.encode(values["warped"]),
+        "transfer": values["transfer"].astype(np.float16),
+        "confidence": CONFIDENCE.encode(values["confidence"]),
+    }

@@ -1,0 +1,82 @@
+"""SSIM of pairs: as the paper has it, and with the noise taken out."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.alignment.confidence import INTERPOLATED
+from pipeline.alignment.filters import gaussian_taps, low_pass, surround, surround_energy
+
+C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for a data range of 1
+
+
+def _window_mean(x: Tensor, taps: Tensor) -> Tensor:
+    channels = x.shape[1]
+    rows = functional.conv2d(x, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return functional.conv2d(rows, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+
+
+def _moments(x: Tensor, y: Tensor, sigma: float, radius: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device) / sigma) ** 2)
+    taps /= taps.sum()
+    means = _window_mean(torch.cat([x, y, x * x, y * y, x * y], 1), taps).chunk(5, 1)
+    mx, my, xx, yy, xy = means
+    return mx, my, xx - mx * mx, yy - my * my, xy - mx * my
+
+
+def ssim(predict: Tensor, target: Tensor) -> Tensor:
+    """Return F_SSIM of equation 7 for each pair.
+
+    Gaussian window of 11 x 11 px, sigma 1.5 px, population covariance, data range 1, mean over the valid
+    region and the channels: scikit-image's ``structural_similarity`` with the benchmark's settings.
+
+    Parameters
+    ----------
+    predict, target
+        ``(N, C, H, W)``, at least 11 px a side.
+
+    Returns
+    -------
+    Tensor
+        ``(N,)``, float64, in [-1, 1].
+    """
+    # float64: the variances of flat regions are differences of nearly equal numbers.
+    mx, my, vx, vy, covariance = _moments(predict.double(), target.double(), 1.5, 5)
+    value = ((2 * mx * my + C1) * (2 * covariance + C2)) / ((mx * mx + my * my + C1) * (vx + vy + C2))
+    return value.mean((1, 2, 3))
+
+
+BLUR = 1.5  # px, of the frames that ssim_filtered compares
+WINDOW = 4.0  # px, sigma of its windows
+
+
+def ssim_filtered(predict: Tensor, target: Tensor) -> Tensor:
+    """Return an SSIM that is near 1 for perfect alignment at any noise level.
+
+    SSIM's structure term on low-passed frames, windows weighed by their contrast (a ratio of
+    sums, not a mean of ratios: flat windows hold nothing but noise), and the share of noise taken off
+    the differences. That share comes from a robust high-pass of the residual, so neither sigma nor a clean
+    frame is needed.
+
+    Parameters
+    ----------
+    predict, target
+        ``(N, C, H, W)``, exposure compensated.
+
+    Returns
+    -------
+    Tensor
+        ``(N,)`` in [0, 1], float64.
+    """
+    residual = (target - predict).double()
+    high = (residual - surround(residual, BLUR)).abs().flatten(1).median(1).values * 1.4826
+    taps = torch.tensor(gaussian_taps(BLUR), dtype=torch.float64)
+    left = float((taps**2).sum()) ** 2 * INTERPOLATED / (1 + surround_energy(BLUR))
+    noise = high**2 * left
+    x, y = low_pass(predict.double(), BLUR), low_pass(target.double(), BLUR)
+    _, _, vx, vy, covariance = _moments(x, y, WINDOW, math.ceil(2.5 * WINDOW))
+    common = (2 * covariance).mean((1, 2, 3)).clamp(min=0) + C2
+    apart = ((vx + vy - 2 * covariance).mean((1, 2, 3)) - noise).clamp(min=0)
+    return common / (common + apart)

@@ -1,0 +1,330 @@
+"""params.yaml, typed: every value checked on load, unknown keys refused, errors with the key's full name."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.alignment import ALIGNERS
+from pipeline.families import load as load_member
+from pipeline.methods import METHODS
+from pipeline.networks import NETWORKS
+from pipeline.objectives import OBJECTIVES
+from pipeline.pairs import SAMPLERS
+from pipeline.sources import SOURCES
+
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Size = Annotated[int, Field(ge=16)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Role = Literal["align", "pairs", "validation", "test"]
+Arguments = dict[str, Any]
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys refused; no silent conversions but int to float."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SourceParams(Section):
+    """One source of frames."""
+
+    kind: str
+    path: str
+    glob: list[str] = ["*"]
+    exclude: list[str] = []
+    roles: Annotated[list[Role], Field(min_length=1)]
+    crop: Annotated[list[Size], Field(min_length=2, max_length=2)] | None = None
+    step: Count = 1
+    max_frames: Annotated[int, Field(ge=2)] | None = None
+
+
+class IngestParams(Section):
+    """Frames: from where, as what."""
+
+    color: Literal["rgb", "gray"]
+    sources: Annotated[dict[Name, SourceParams], Field(min_length=1)]
+
+
+class BenchmarkSetParams(Section):
+    """One set of clean still images, and how often the published protocol repeats it."""
+
+    kind: str
+    path: str
+    glob: list[str] = ["*"]
+    repeats: Count = 1
+
+
+class SynthesizeParams(Section):
+    """Noise."""
+
+    model: Literal["gaussian", "poisson", "poisson_gaussian", "none"]
+    sigma: Annotated[float, Field(ge=0, le=255)]
+    peak: Annotated[float, Field(ge=1)]
+
+
+class TrainingParams(Section):
+    """One training; steps, never minutes."""
+
+    steps: Count
+    batch: Count
+    crop: Size
+    learning_rate: Positive
+    schedule: Literal["constant", "step", "cosine"]
+    decay: Annotated[float, Field(gt=0, le=1)]
+    decay_every: Count
+    warmup: Annotated[int, Field(ge=0)]
+    clip: Annotated[float, Field(ge=0)]
+    precision: Literal["auto", "float32", "bfloat16"]
+    threads: Count
+    checkpoint_every: Count
+    log_every: Count
+    validate_every: Count
+
+    @model_validator(mode="after")
+    def _multiple(self) -> Self:
+        if self.validate_every % self.log_every:
+            raise ValueError(
+                f"validate_every: found {self.validate_every}, expected a multiple of log_every ({self.log_every})"
+            )
+        return self
+
+
+class AlignerParams(Section):
+    """One aligner; ``training`` is null for a classical one."""
+
+    kind: str
+    arguments: Arguments
+    training: TrainingParams | None
+
+
+class TrainIanParams(Section):
+    """The aligners that are made ready and measured."""
+
+    aligners: Annotated[dict[Name, AlignerParams], Field(min_length=1)]
+
+
+class EvaluateAlignmentParams(Section):
+    """Measuring alignment, on scenes of the role test."""
+
+    pairs_per_scene: Count
+    offsets: Annotated[list[Count], Field(min_length=1)]
+
+
+class GeneratePairsParams(Section):
+    """The pair store."""
+
+    aligner: str
+    offsets: Annotated[list[Count], Field(min_length=1)]
+    targets_per_scene: Count
+    crops_per_target: Count
+    crop: Size
+    margin: Annotated[int, Field(ge=0)]
+    exposure: bool
+
+
+class SamplerParams(Section):
+    """The Bernoulli sampler."""
+
+    strategy: str
+    score: Literal["ssim", "ssim_filtered"]
+    probability: Fraction
+
+
+class TrainDenoiserParams(Section):
+    """The denoiser."""
+
+    network: str
+    arguments: Arguments
+    objective: str
+    permute_channels: bool
+    training: TrainingParams
+
+
+class BaselineParams(Section):
+    """One baseline: another objective, everything else as for the denoiser."""
+
+    objective: str
+
+
+class TrainBaselinesParams(Section):
+    """Baselines by name; may be empty."""
+
+    runs: dict[Name, BaselineParams]
+
+
+class MethodParams(Section):
+    """One row of the table: ``file`` is a denoiser's weights or a method's module, which DVC watches."""
+
+    method: str
+    file: str
+    arguments: Arguments = {}
+
+
+class BenchmarkParams(Section):
+    """The benchmark."""
+
+    repeats: Literal["quick", "full"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    pictures: Count
+    methods: Annotated[dict[Name, MethodParams], Field(min_length=1)]
+
+
+class ReportParams(Section):
+    """The report."""
+
+    crop: Size
+    images: Count
+
+
+class Params(Section):
+    """The whole file: one section a stage, and two that cut across (sampler, seed)."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    ingest: IngestParams
+    benchmark_sets: Annotated[dict[Name, BenchmarkSetParams], Field(min_length=1)]
+    synthesize: SynthesizeParams
+    train_ian: TrainIanParams
+    evaluate_alignment: EvaluateAlignmentParams
+    generate_pairs: GeneratePairsParams
+    sampler: SamplerParams
+    train_denoiser: TrainDenoiserParams
+    train_baselines: TrainBaselinesParams
+    benchmark: BenchmarkParams
+    report: ReportParams
+
+
+DENOISER = "denoiser"  # as a benchmark method: weights that were trained here
+
+
+def load(path: Path) -> Params:
+    """Read and check a parameter file.
+
+    Raises
+    ------
+    ValueError
+        On the first wrong value: file, key, what was found, what was expected.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: found no file, expected parameters (self2align profile default writes them)")
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"{path}: found broken YAML: {' '.join(str(error).split())}") from error
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_first_error(error)}") from error
+    try:
+        _check_members(params)
+        _check_sense(params)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return params
+
+
+def _first_error(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
+    found = first["input"]
+    if first["type"] == "missing":
+        return f"{key}: found nothing, expected a value"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: found an unknown key, expected one of {_siblings(first['loc'])}"
+    if first["type"] == "value_error":
+        return f"{key}.{first['msg'].removeprefix('Value error, ')}"
+    expected = first["msg"].replace("Input should be ", "").removeprefix("a valid ")
+    shown = repr(found) if len(repr(found)) < 60 else type(found).__name__
+    return f"{key}: found {shown}, expected {expected}"
+
+
+def _siblings(place: tuple[int | str, ...]) -> str:
+    model: Any = Params
+    for part in place[:-1]:
+        fields = getattr(model, "model_fields", None)
+        hint = fields[part].annotation if fields and part in fields else model
+        model = _section_of(hint) or model
+    return ", ".join(getattr(model, "model_fields", {}))
+
+
+def _section_of(hint: Any) -> Any:
+    if inspect.isclass(hint) and issubclass(hint, Section):
+        return hint
+    for inner in getattr(hint, "__args__", ()):
+        found = _section_of(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def check_arguments(member: Any, arguments: Mapping[str, Any], key: str) -> None:
+    """Check arguments against a member's keyword-only parameters and their annotations.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or a value that the annotation refuses.
+    """
+    callee = member.__init__ if inspect.isclass(member) else member
+    hints = get_type_hints(callee, include_extras=True)
+    known = [p.name for p in inspect.signature(callee).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name, value in arguments.items():
+        if name not in known:
+            raise ValueError(f"{key}.{name}: found an unknown key, expected one of {', '.join(known) or 'none'}")
+        try:
+            TypeAdapter(hints[name], config=ConfigDict(strict=True)).validate_python(value)
+        except ValidationError as error:
+            expected = error.errors()[0]["msg"].replace("Input should be ", "")
+            raise ValueError(f"{key}.{name}: found {value!r}, expected {expected}") from error
+
+
+def _check_members(params: Params) -> None:
+    for name, source in params.ingest.sources.items():
+        load_member(SOURCES, source.kind, f"ingest.sources.{name}.kind")
+    for name, test_set in params.benchmark_sets.items():
+        load_member(SOURCES, test_set.kind, f"benchmark_sets.{name}.kind")
+    for name, aligner in params.train_ian.aligners.items():
+        member = load_member(ALIGNERS, aligner.kind, f"train_ian.aligners.{name}.kind")
+        check_arguments(member, aligner.arguments, f"train_ian.aligners.{name}.arguments")
+        trainable = hasattr(member, "parameters")
+        if trainable != (aligner.training is not None):
+            expected = "a training section" if trainable else "null: it has nothing to train"
+            found = "null" if trainable else "a training section"
+            raise ValueError(f"train_ian.aligners.{name}.training: found {found}, expected {expected}")
+    load_member(SAMPLERS, params.sampler.strategy, "sampler.strategy")
+    denoiser = params.train_denoiser
+    network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")
+    check_arguments(network, denoiser.arguments, "train_denoiser.arguments")
+    objective = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective")
+    if objective.supervised:
+        raise ValueError(
+            f"train_denoiser.objective: found {denoiser.objective!r}, which needs clean frames; "
+            "expected an objective on noisy pairs (baselines go under train_baselines.runs)"
+        )
+    for name, run in params.train_baselines.runs.items():
+        load_member(OBJECTIVES, run.objective, f"train_baselines.runs.{name}.objective")
+    for name, row in params.benchmark.methods.items():
+        if row.method != DENOISER:
+            method = load_member({**METHODS, DENOISER: ""}, row.method, f"benchmark.methods.{name}.method")
+            check_arguments(method, row.arguments, f"benchmark.methods.{name}.arguments")
+
+
+def _check_sense(params: Params) -> None:
+    pairs = params.generate_pairs
+    if pairs.aligner not in params.train_ian.aligners:
+        known = ", ".join(params.train_ian.aligners)
+        raise ValueError(f"generate_pairs.aligner: found {pairs.aligner!r}, expected one of {known}")
+    if params.train_denoiser.training.crop > pairs.crop:
+        raise ValueError(
+            f"train_denoiser.training.crop: found {params.train_denoiser.training.crop}, "
+            f"expected at most generate_pairs.crop ({pairs.crop})"
+        )
+    roles = {role for source in params.ingest.sources.values() for role in source.roles}
+    if "pairs" not in roles:
+        raise ValueError("ingest.sources: found no source with the role 'pairs', expected at least one")

@@ -1,0 +1,220 @@
+"""Pictures of the report: visual comparison and training curves; the same figures give the same bytes."""
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
+
+from pipeline.report.canvas import (
+    EMPTY,
+    FADED,
+    INK,
+    PAPER,
+    RULE,
+    Canvas,
+    Picture,
+    enlarge,
+    fit,
+    shorten,
+)
+
+MARGIN, GAP, HEAD, NOTE = 20, 8, 34, 40
+WIDEST = 1640  # px, of a page with enlarged crops
+
+# Okabe and Ito's colours, which the colour-blind tell apart.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle of an image, px."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, picture: Picture) -> Picture:
+        """Return this part of a picture, ``(H, W, 3)``."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One image of the comparison.
+
+    Attributes
+    ----------
+    name
+        Of the image.
+    clean
+        The whole clean image, ``(H, W, 3)`` uint8.
+    crop
+        What is shown of it.
+    crops
+        Method -> that part of its picture, ``(h, w, 3)`` uint8; a missing one leaves its place empty.
+    scores
+        Method -> PSNR (dB) and SSIM of the whole image.
+    """
+
+    name: str
+    clean: Picture
+    crop: Crop
+    crops: Mapping[str, Picture]
+    scores: Mapping[str, tuple[float, float]]
+
+
+def busiest_crop(picture: Picture, size: int) -> Crop:
+    """Return the square with the most detail: the greatest mean gradient; the first of equals.
+
+    Parameters
+    ----------
+    picture
+        ``(H, W, 3)`` uint8.
+    size
+        px; the square is cut down to the image where that is smaller.
+    """
+    gray = picture.astype(np.float64).mean(axis=2)
+    detail = np.zeros_like(gray)
+    detail[:, 1:] += np.abs(np.diff(gray, axis=1))
+    detail[1:] += np.abs(np.diff(gray, axis=0))
+    height, width = min(size, gray.shape[0]), min(size, gray.shape[1])
+    sums = np.zeros((gray.shape[0] + 1, gray.shape[1] + 1))
+    sums[1:, 1:] = detail.cumsum(axis=0).cumsum(axis=1)
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    # Rounded: the order of a sum must not decide between equals.
+    top, left = np.unravel_index(int(np.argmax(np.round(inside, 3))), inside.shape)
+    return Crop(int(top), int(left), height, width)
+
+
+def comparison(images: Sequence[Compared], methods: Sequence[str], size: int) -> Picture:
+    """Return the visual comparison, ``(H, W, 3)`` uint8.
+
+    A row has the whole image with the crop marked on it, the clean crop, and that of every method with the
+    PSNR and SSIM of the whole image below it. Crops are enlarged by a whole number, if at all.
+
+    Parameters
+    ----------
+    images
+        At least one.
+    methods
+        Columns, in order.
+    size
+        Of the crops, px.
+    """
+    columns = ["image", "clean", *methods]
+    times = max(1, min(3, ((WIDEST - 2 * MARGIN) // len(columns) - GAP) // size))
+    cell = size * times
+    width = 2 * MARGIN + len(columns) * (cell + GAP) - GAP
+    canvas = Canvas(width, MARGIN + HEAD + len(images) * (cell + NOTE) + MARGIN - NOTE // 2)
+    for number, name in enumerate(columns):
+        canvas.text(_left(number, cell), MARGIN, shorten(name, cell, 13, bold=True), size=13, bold=True)
+    canvas.fill(MARGIN, MARGIN + 23, width - 2 * MARGIN, 1, RULE)
+    for row, image in enumerate(images):
+        _compare(canvas, MARGIN + HEAD + row * (cell + NOTE), image, methods, cell, times)
+    return canvas.pixels()
+
+
+def _left(column: int, cell: int) -> int:
+    return MARGIN + column * (cell + GAP)
+
+
+def _compare(canvas: Canvas, y: int, image: Compared, methods: Sequence[str], cell: int, times: int) -> None:
+    small = fit(image.clean, cell, cell)
+    share = small.shape[0] / image.clean.shape[0]
+    canvas.picture(MARGIN, y, small)
+    crop = image.crop
+    sides = [round(side * share) for side in (crop.left, crop.top, crop.width, crop.height)]
+    # Light within dark: seen on any image.
+    canvas.box(MARGIN + sides[0], y + sides[1], sides[2], sides[3], INK, line=3)
+    canvas.box(MARGIN + sides[0] + 1, y + sides[1] + 1, sides[2] - 2, sides[3] - 2, PAPER)
+    canvas.text(MARGIN, y + small.shape[0] + 5, shorten(image.name, cell, 12), size=12)
+    canvas.picture(_left(1, cell), y, enlarge(crop.of(image.clean), times))
+    shown = {method: f"{score[0]:.2f} / {score[1]:.3f}" for method, score in image.scores.items()}
+    best = max((score[0] for score in image.scores.values()), default=math.nan)
+    canvas.text(_left(1, cell), y + cell + 5, "PSNR / SSIM", size=12, ink=FADED)
+    for number, method in enumerate(methods, start=2):
+        x = _left(number, cell)
+        picture = image.crops.get(method)
+        if picture is None:
+            canvas.fill(x, y, cell, cell, EMPTY)
+            canvas.text(x + cell // 2, y + cell // 2 - 8, "no picture", size=12, ink=FADED, anchor="ma")
+        else:
+            canvas.picture(x, y, enlarge(picture, times))
+        if method in shown:
+            strong = round(image.scores[method][0], 2) == round(best, 2)
+            canvas.text(x, y + cell + 5, shorten(shown[method], cell, 12, strong), size=12, bold=strong)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training.
+
+    Attributes
+    ----------
+    name
+        In the legend.
+    loss, validation
+        ``(N, 2)``: step and value.
+    """
+
+    name: str
+    loss: NDArray[np.float64]
+    validation: NDArray[np.float64]
+
+
+def curve_png(curves: Sequence[Curve]) -> bytes:
+    """Return the curves of some trainings as a PNG file: losses to the left, validation to the right.
+
+    The range of values is that after the first twentieth of each training: its start would flatten the rest.
+    """
+    panels = [("loss", "training loss")]
+    if any(len(curve.validation) for curve in curves):
+        panels.append(("validation", "validation loss"))
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
+    figure = Figure(figsize=(4.6 * len(panels), 3.6), layout=layout)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (what, title) in zip(axes, panels, strict=True):
+        found = [(curve.name, curve.loss if what == "loss" else curve.validation) for curve in curves]
+        _draw(axis, title, found, marked=what == "validation")
+    if len(curves) > 1:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=6, frameon=False, fontsize=9)
+    buffer = io.BytesIO()
+    # matplotlib's own name and version would be written otherwise.
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw(axis: Axes, title: str, found: Sequence[tuple[str, NDArray[np.float64]]], marked: bool) -> None:
+    for number, (name, points) in enumerate(found):
+        color = COLORS[number % len(COLORS)]
+        marker = "o" if marked else "None"
+        steps, values = points.T
+        axis.plot(steps, values, color=color, linewidth=1.4, label=name, marker=marker, markersize=3.5)
+    axis.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
+    axis.set_xlabel("step", fontsize=9)
+    axis.tick_params(labelsize=9, color="#9aa0a8", labelcolor="#44484f")
+    axis.grid(axis="y", color="#e4e6ea", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.spines["bottom"].set_color("#9aa0a8")
+    axis.ticklabel_format(axis="y", style="plain", useOffset=False)
+    settled = np.concatenate([*_settled(points for _, points in found), np.zeros(0)])
+    if settled.size:
+        low, high = float(settled.min()), float(settled.max())
+        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+        axis.set_ylim(low - room, high + room)
+
+
+def _settled(curves: Iterator[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+    """Yield the values of each curve after the first twentieth of its steps."""
+    for points in curves:
+        if len(points):
+            yield points[points[:, 0] >= 0.05 * points[-1, 0], 1]

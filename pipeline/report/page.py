@@ -1,0 +1,225 @@
+"""The report's page, in Markdown."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.report.tables import (
+    alignment_table,
+    benchmark_table,
+    markdown,
+    scene_table,
+    spread_table,
+    training_table,
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the stages found.
+
+    Attributes
+    ----------
+    noise
+        A `noise_text`.
+    repeats
+        "quick" or "full".
+    sets
+        Test sets, in order.
+    noisy
+        The method that leaves the noise in; None if there is none.
+    benchmark
+        Method -> set -> ``images, psnr, repeats, ssim``; or ``{"skipped": why}``.
+    alignment
+        Aligner -> measures (`pipeline.report.tables.alignment_table`); or ``{"skipped": why}``.
+    scenes
+        Rows of the alignment of each scene: ``aligner, scene, psnr, ...``, as text.
+    pairs
+        Counts and spreads of the pair store.
+    trainings
+        Name -> figures, with the objective; the denoiser first, then the baselines; or ``{"skipped": why}``.
+    """
+
+    noise: str
+    repeats: str
+    sets: Sequence[str]
+    noisy: str | None
+    benchmark: Mapping[str, Mapping[str, Any]]
+    alignment: Mapping[str, Any]
+    scenes: Sequence[Mapping[str, str]]
+    pairs: Mapping[str, Any]
+    trainings: Mapping[str, Mapping[str, Any]]
+
+
+def noise_text(model: str, sigma: float, peak: float) -> str:
+    """Return what noise there is, in words."""
+    gaussian, poisson = f"Gaussian noise, sigma {sigma:g} of 255", f"Poisson noise, {peak:g} photons at white"
+    known = {"gaussian": gaussian, "poisson": poisson, "poisson_gaussian": f"{poisson}, and {gaussian}"}
+    return known.get(model, "the footage's own noise")
+
+
+def skipped_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return a line for each of some results that was not measured, with the reason."""
+    return [
+        f"- {name}: not measured: {row['skipped']}"
+        for name, row in results.items()
+        if isinstance(row, Mapping) and "skipped" in row
+    ]
+
+
+def page(
+    results: Results,
+    *,
+    pictures: Mapping[str, bool],
+    missing: Sequence[str],
+    params: Mapping[str, Any],
+    versions: Mapping[str, str],
+) -> str:
+    """Return the report.
+
+    Parameters
+    ----------
+    results
+        All figures.
+    pictures
+        Whether comparison.png and curve.png lie beside the page.
+    missing
+        Names of pictures that the comparison lacks.
+    params
+        All parameters.
+    versions
+        Of this and of the packages that decide the figures.
+    """
+    sections = [
+        _reading(results),
+        _benchmark(results),
+        _comparison(pictures["comparison.png"], missing),
+        _alignment(results),
+        _pairs(results),
+        _training(results, pictures["curve.png"]),
+        _parameters(params),
+        "## Versions\n\n" + markdown(["package", "version"], [[name, text] for name, text in versions.items()]),
+    ]
+    return "\n\n".join(["# self2align: report", *sections]) + "\n"
+
+
+def _reading(results: Results) -> str:
+    how = {
+        "quick": "the first repeat of each test set, from the noise stream of the full protocol (`quick`)",
+        "full": "all repeats of each test set, as published (`full`)",
+    }
+    return (
+        f"Noise: {results.noise}. Benchmark: {how[results.repeats]}.\n\nHow to read it: Table 1 tells how "
+        "well each method removes noise from the still images of the test sets; more is better for PSNR "
+        "(dB) and SSIM, and the best of each column is bold. The sections after it follow the pipeline: "
+        "how well neighbouring frames were aligned, what the pairs made of them are worth, and how the "
+        "training went. All figures repeat from the parameters at the end."
+    )
+
+
+def _benchmark(results: Results) -> str:
+    header, rows = benchmark_table(results.benchmark, results.sets, results.noisy)
+    measured = [row for row in results.benchmark.values() if "skipped" not in row]
+    sizes = []
+    for name in results.sets:
+        counts = {(row[name]["images"], row[name]["repeats"]) for row in measured if name in row}
+        sizes += [
+            f"{name}: {_count(images, 'image')}, {_count(repeats, 'repeat')}" for images, repeats in sorted(counts)
+        ]
+    gains = f" Gains count from `{results.noisy}`, the images as they come." if results.noisy else ""
+    lines = [
+        "## Table 1: denoising",
+        f"PSNR (dB) and SSIM, means over images and repeats; {results.noise}; `{results.repeats}`.{gains}",
+        markdown(header, rows),
+        f"{'; '.join(sizes)}." if sizes else "Nothing was measured.",
+    ]
+    return "\n\n".join([*lines, *_listed(skipped_lines(results.benchmark))])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
+
+
+def _listed(lines: Sequence[str]) -> list[str]:
+    return ["\n".join(lines)] if lines else []
+
+
+def _comparison(there: bool, missing: Sequence[str]) -> str:
+    if not there:
+        return "## Visual comparison\n\nNo method left a picture (`benchmark.pictures`)."
+    text = (
+        "## Visual comparison\n\n![Crops of the clean images and of every method](comparison.png)\n\nThe "
+        "same crop of the first repeat for all, where the clean image has the most detail; PSNR and SSIM "
+        "are those of the whole image."
+    )
+    lines = [f"- no picture: {name}" for name in missing]
+    return "\n\n".join([text, *_listed(lines)])
+
+
+def _alignment(results: Results) -> str:
+    title = "## Alignment"
+    if "skipped" in results.alignment:
+        return f"{title}\n\nNot measured: {results.alignment['skipped']}."
+    text = (
+        "Measured on scenes with the role `test`: the clean neighbour, warped by the field that was found "
+        "on the noisy frames, against the clean target. *Where confident* weighs pixels by the confidence; "
+        "*confident* is its mean.\n\n*Noise ratio* is the standard deviation of the neighbour's noise "
+        "after warping over that before: about 0.67 for bilinear sampling at random fractions of a pixel; "
+        "0.50 means that the aligner has collapsed to half-pixel shifts, which average four pixels "
+        "everywhere. *Noise correlation* is that of the warped noise with the target's: it has to be 0, or "
+        "the field follows the noise and a denoiser learns to keep it."
+    )
+    parts = [
+        title,
+        text,
+        markdown(*alignment_table(results.alignment)),
+        *_listed(skipped_lines(results.alignment)),
+    ]
+    if results.scenes:
+        aligners = [name for name, row in results.alignment.items() if "skipped" not in row]
+        parts += ["PSNR by scene, dB:", markdown(*scene_table(results.scenes, aligners))]
+    return "\n\n".join(parts)
+
+
+def _pairs(results: Results) -> str:
+    pairs = results.pairs
+    text = (
+        f"{pairs['pairs']:,} pairs to train on, {pairs['validation_pairs']:,} for validation; "
+        f"{_count(pairs['scenes_left_out'], 'scene')} left out. `ssim` compares noisy crops (equation 7 of "
+        "the paper); `ssim_filtered` has the noise taken out; `gain` and `offset` are the exposure between "
+        "the two frames."
+    )
+    names = ("ssim", "ssim_filtered", "gain", "offset")
+    spreads = {name: pairs[name] for name in names if name in pairs}
+    return f"## Pairs\n\n{text}\n\n{markdown(*spread_table(spreads))}"
+
+
+def _training(results: Results, there: bool) -> str:
+    parts = [
+        "## Training",
+        markdown(*training_table(results.trainings)),
+        *_listed(skipped_lines(results.trainings)),
+    ]
+    for name, run in results.trainings.items():
+        if "keep_probability" in run:
+            title = f"Keep-probability of the pairs that `{name}` trained on (1 keeps every pixel of its input):"
+            parts += [title, markdown(*spread_table({"keep-probability": run["keep_probability"]}))]
+    if there:
+        parts.append(
+            "![Loss against steps](curve.png)\n\nLosses of different objectives have different floors: "
+            "compare shapes, not levels."
+        )
+    return "\n\n".join(parts)
+
+
+def _parameters(params: Mapping[str, Any]) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.default_flow_style = None
+    yaml.width = 1000
+    text = io.StringIO()
+    yaml.dump(dict(params), text)
+    return f"## Parameters\n\n```yaml\n{text.getvalue().rstrip()}\n```"

@@ -1,0 +1,166 @@
+"""Tables of figures, as rows of text: for Markdown and for the terminal alike."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+NOTHING = "–"  # noqa: RUF001
+Mark = Callable[[str], str]
+
+
+def bold(text: str) -> str:
+    """Return a text that stands out in Markdown."""
+    return f"**{text}**"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, figures to the right."""
+    marks = ["---", *["--:"] * (len(header) - 1)]
+    lines = [[cell.replace("|", "\\|") for cell in row] for row in (header, marks, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figure(value: float | None, places: int) -> str:
+    """Return a number with so many decimals; a dash for none."""
+    return NOTHING if value is None else f"{value:.{places}f}"
+
+
+def gain(value: float, reference: float) -> str:
+    """Return a difference with its sign, two decimals, of the numbers as the table shows them."""
+    return f"{round(value, 2) - round(reference, 2):+.2f}"
+
+
+def benchmark_table(
+    results: Mapping[str, Mapping[str, Any]], sets: Sequence[str], noisy: str | None, mark: Mark = bold
+) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of Table 1: PSNR and SSIM of every method on every set.
+
+    Parameters
+    ----------
+    results
+        Method -> set -> ``psnr`` (dB) and ``ssim``; or ``{"skipped": why}``.
+    sets
+        In order.
+    noisy
+        The method that leaves the noise in: gains count from it. None for no gains.
+    mark
+        Makes the best of each column stand out; figures that read the same are both best.
+    """
+    measured = {method: row for method, row in results.items() if "skipped" not in row}
+    reference = measured.get(noisy or "")
+    header = ["method"]
+    for name in sets:
+        header += [f"{name}, PSNR / SSIM", *([f"over {noisy}, dB"] if reference else [])]
+    best = {
+        (name, key): max((round(row[name][key], places) for row in measured.values() if name in row), default=0.0)
+        for name in sets
+        for key, places in (("psnr", 2), ("ssim", 3))
+    }
+    rows = []
+    for method, row in results.items():
+        line = [method]
+        for name in sets:
+            mine = row.get(name)
+            cells = (
+                [
+                    figure(mine[key], places)
+                    if round(mine[key], places) < best[name, key]
+                    else mark(figure(mine[key], places))
+                    for key, places in (("psnr", 2), ("ssim", 3))
+                ]
+                if mine
+                else []
+            )
+            line.append(" / ".join(cells) or NOTHING)
+            if reference:
+                known = mine and name in reference and method != noisy
+                line.append(gain(mine["psnr"], reference[name]["psnr"]) if mine and known else NOTHING)
+        rows.append(line)
+    return header, rows
+
+
+def alignment_table(measures: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: how well each aligner aligns.
+
+    Parameters
+    ----------
+    measures
+        Aligner -> ``psnr, psnr_confident`` (dB), ``coverage``, ``endpoint_error`` (px), ``noise_ratio``,
+        ``noise_correlation``; values may be None; or ``{"skipped": why}``.
+    """
+    header = [
+        "aligner",
+        "PSNR, dB",
+        "where confident, dB",
+        "confident",
+        "endpoint error, px",
+        "noise ratio",
+        "noise correlation",
+    ]
+    rows = []
+    for name, row in measures.items():
+        covered = row.get("coverage")
+        rows.append(
+            [
+                name,
+                figure(row.get("psnr"), 2),
+                figure(row.get("psnr_confident"), 2),
+                NOTHING if covered is None else f"{covered:.0%}",
+                figure(row.get("endpoint_error"), 2),
+                figure(row.get("noise_ratio"), 3),
+                figure(row.get("noise_correlation"), 4),
+            ]
+        )
+    return header, rows
+
+
+def scene_table(
+    rows: Sequence[Mapping[str, str]], aligners: Sequence[str], most: int = 20
+) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: aligned PSNR, dB, one row a scene and one column an aligner.
+
+    Parameters
+    ----------
+    rows
+        With ``aligner``, ``scene`` and ``psnr`` (text, may be empty).
+    aligners
+        In order.
+    most
+        Scenes; further ones are counted in a last row.
+    """
+    known = {(row["scene"], row["aligner"]): row["psnr"] for row in rows}
+    scenes = list(dict.fromkeys(row["scene"] for row in rows))
+    lines = []
+    for scene in scenes[:most]:
+        values = [known.get((scene, aligner), "") for aligner in aligners]
+        lines.append([scene, *(figure(float(value), 2) if value else NOTHING for value in values)])
+    if len(scenes) > most:
+        lines.append([f"... and {len(scenes) - most} more", *[""] * len(aligners)])
+    return ["scene", *aligners], lines
+
+
+def spread_table(spreads: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: mean, median and the range of the middle nine tenths of some quantities."""
+    rows = [
+        [name, *(figure(spread.get(key), 3) for key in ("mean", "median", "p05", "p95"))]
+        for name, spread in spreads.items()
+    ]
+    return ["", "mean", "median", "5 % below", "5 % above"], rows
+
+
+def training_table(runs: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: what each training ended with.
+
+    Parameters
+    ----------
+    runs
+        Name -> ``objective, steps, pairs, parameters, loss, validation``; values may be missing.
+    """
+    rows = []
+    for name, run in runs.items():
+        counts = [f"{run[key]:,}" if isinstance(run.get(key), int) else NOTHING for key in _COUNTS]
+        losses = [figure(run.get(key), 5) for key in ("loss", "validation")]
+        rows.append([name, str(run.get("objective", NOTHING)), *counts, *losses])
+    return ["training", "objective", *_COUNTS, "loss", "validation"], rows
+
+
+_COUNTS = ("steps", "pairs", "parameters")

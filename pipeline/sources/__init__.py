@@ -1,0 +1,8 @@
+"""Where frames come from."""
+
+SOURCES = {
+    "folder": "pipeline.sources.folder:Folder",
+    "images": "pipeline.sources.images:Images",
+    "sample": "pipeline.sources.sample:Sample",
+    "video": "pipeline.sources.video:Video",
+}

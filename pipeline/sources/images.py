@@ -1,0 +1,46 @@
+"""Folders of still images, each a scene of its own: Kodak, BSD300, Set14."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.images import SUFFIXES
+from pipeline.sources.folder import check_stems, list_images, read_frames, walk
+from pipeline.sources.names import choose, natural
+from pipeline.sources.scene import Scene, Selection
+
+
+class Images:
+    """Scenes of one frame: every image of a tree, named by its path without suffix.
+
+    Parameters
+    ----------
+    path
+        A folder, flat or nested. Hidden files and files that are no images are passed over.
+    selection
+        Which images; ``step`` and ``max_frames`` do nothing, since a scene has one frame.
+    """
+
+    def __init__(self, path: Path, selection: Selection) -> None:
+        self.path = path
+        self.selection = selection
+
+    def units(self) -> list[str]:
+        """Return the names of the wanted images."""
+        if not self.path.is_dir():
+            found = "a file" if self.path.exists() else "nothing"
+            raise ValueError(f"{self.path}: found {found}, expected a folder of images")
+        files = [folder / name for folder, names in walk(self.path) for name in names]
+        if not files:
+            raise ValueError(f"{self.path}: found no images, expected some ({', '.join(sorted(SUFFIXES))})")
+        check_stems(files)
+        names = [file.relative_to(self.path).with_suffix("").as_posix() for file in files]
+        return choose(sorted(names, key=natural), self.selection, self.path)
+
+    def read(self, unit: str) -> Iterator[Scene]:
+        """Yield the image of that name."""
+        folder = (self.path / unit).parent
+        files = [file for file in list_images(folder) if file.with_suffix("") == self.path / unit]
+        if len(files) != 1:
+            raise ValueError(f"{self.path / unit}: found {len(files)} images of that name, expected one")
+        frames, white = read_frames(files, self.selection.color)
+        yield Scene(unit, frames, white)

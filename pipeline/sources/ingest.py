@@ -1,0 +1,196 @@
+"""From sources to scenes on disk: each unit decoded once, on its own, into plain arrays."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.families import load
+from pipeline.scratch import write_json
+from pipeline.sources import SOURCES
+from pipeline.sources.scene import Scene, Selection, Source, Truth
+from pipeline.stores.build import Progress, run_tasks
+from pipeline.stores.codes import Coding
+from pipeline.stores.frames import Part, SceneRecord
+
+BLACK = 0.02  # of white: a scene that never gets brighter holds nothing to align
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The scenes of a source, decoded, and those left out with the reason."""
+
+    parts: list[Part]
+    skipped: list[dict[str, str]]
+
+
+def open_source(kind: str, path: Path, selection: Selection) -> Source:
+    """Return the source of that kind."""
+    source: Source = load(SOURCES, kind, "kind")(path, selection)
+    return source
+
+
+def crop_scene(scene: Scene, height: int, width: int) -> Scene:
+    """Return the centre of a scene's frames; motion that now leaves the frame counts as occluded.
+
+    Raises
+    ------
+    ValueError
+        When the frames are smaller.
+    """
+    *_, h, w = scene.frames.shape
+    if h < height or w < width:
+        raise ValueError(f"scene {scene.name}: found frames of {h} x {w} px, expected at least {height} x {width}")
+    y, x = (h - height) // 2, (w - width) // 2
+    box = (..., slice(y, y + height), slice(x, x + width))
+    truth = scene.truth
+    if truth is not None:
+        field = truth.transfer[box]
+        reached_x = field[:, 0] + np.arange(width, dtype=np.float32)
+        reached_y = field[:, 1] + np.arange(height, dtype=np.float32)[:, None]
+        outside = (reached_x < 0) | (reached_x > width - 1) | (reached_y < 0) | (reached_y > height - 1)
+        truth = replace(truth, transfer=field, occluded=truth.occluded[box] | outside)
+    return replace(scene, frames=scene.frames[box], truth=truth)
+
+
+def _fault(scene: Scene, single: bool) -> str | None:
+    if len(scene.frames) < 2 and not single:
+        return "one frame: no neighbour to align"
+    if float(scene.frames.max()) <= BLACK * scene.white:
+        return "black: nothing to align"
+    return None
+
+
+def _decode_unit(
+    kind: str,
+    path: Path,
+    unit: str,
+    selection: Selection,
+    crop: tuple[int, int] | None,
+    single: bool,
+    folder: Path,
+    number: int,
+) -> None:
+    marker = folder / f"{number:06d}.json"
+    if marker.exists():
+        return
+    found: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
+    for scene in open_source(kind, path, selection).read(unit):
+        fault = _fault(scene, single)
+        if fault is not None:
+            skipped.append({"scene": scene.name, "why": fault})
+            continue
+        cut = crop_scene(scene, *crop) if crop else scene
+        handle = f"{number:06d}-{len(found):06d}"
+        np.save(folder / f"{handle}.npy", np.ascontiguousarray(cut.frames))
+        if cut.truth is not None:
+            np.savez(folder / f"{handle}.npz", **asdict(cut.truth))
+        count, channels, height, width = cut.frames.shape
+        found.append(
+            {
+                "name": cut.name,
+                "count": count,
+                "channels": channels,
+                "height": height,
+                "width": width,
+                "dtype": str(cut.frames.dtype),
+                "white": cut.white,
+                "handle": handle,
+                "pairs": 0 if cut.truth is None else len(cut.truth.target),
+            }
+        )
+    write_json(marker, {"scenes": found, "skipped": skipped})
+
+
+def decode(
+    *,
+    key: str,
+    kind: str,
+    path: Path,
+    selection: Selection,
+    crop: tuple[int, int] | None,
+    roles: Sequence[str],
+    single: bool,
+    folder: Path,
+    progress: Progress,
+) -> Decoded:
+    """Decode a source into arrays under a folder, on all workers; parts that are there are kept.
+
+    Parameters
+    ----------
+    key
+        Name of the source.
+    kind, path, selection
+        See `pipeline.sources`.
+    crop
+        Height and width of the centre to keep, px.
+    roles
+        What its scenes are for.
+    single
+        Whether scenes of one frame are wanted: still images for tests.
+    folder
+        For the arrays.
+
+    Raises
+    ------
+    ValueError
+        When nothing usable is found.
+    """
+    units = open_source(kind, path, selection).units()
+    tasks = [(kind, path, unit, selection, crop, single, folder, n) for n, unit in enumerate(units)]
+    run_tasks(_decode_unit, tasks, progress)
+    parts, skipped = [], []
+    for marker in sorted(folder.glob("*.json")):
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        skipped += content["skipped"]
+        parts += [_part(key, roles, scene) for scene in content["scenes"]]
+    if not parts:
+        first = f"; the first: {skipped[0]['scene']}, {skipped[0]['why']}" if skipped else ""
+        raise ValueError(
+            f"{path}: found no usable scene for {key!r} ({len(skipped)} left out{first}), expected at least one"
+        )
+    return Decoded(parts, skipped)
+
+
+def _part(key: str, roles: Sequence[str], scene: dict[str, Any]) -> Part:
+    record = SceneRecord(
+        source=key,
+        name=scene["name"],
+        roles=tuple(sorted(roles)),
+        group="",
+        first=0,
+        count=scene["count"],
+        height=scene["height"],
+        width=scene["width"],
+    )
+    coding = Coding(scene["dtype"], 1 / scene["white"])
+    return Part(record, coding, scene["channels"], scene["handle"], scene["pairs"])
+
+
+def fetch_frames(folder: Path, part: Part, start: int, stop: int) -> NDArray[Any]:
+    """Return decoded frames of a part, ``(T, C, H, W)``."""
+    frames: NDArray[Any] = np.load(folder / f"{part.handle}.npy", mmap_mode="r")
+    return np.asarray(frames[start:stop])
+
+
+def fetch_truth(folder: Path, part: Part) -> Truth:
+    """Return the true motion of a part."""
+    with np.load(folder / f"{part.handle}.npz") as arrays:
+        return Truth(**{name: arrays[name] for name in arrays.files})
+
+
+def fetchers(folder: Path) -> tuple[Any, Any]:
+    """Return the two functions that a store of frames is written from."""
+    return partial(fetch_frames, folder), partial(fetch_truth, folder)
+
+
+def describe(skipped: Sequence[dict[str, str]]) -> Iterator[str]:
+    """Yield a line for each scene that was left out."""
+    for item in skipped:
+        yield f"left out {item['scene']}: {item['why']}"

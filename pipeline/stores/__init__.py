@@ -1,0 +1,1 @@
+"""The Zarr layouts: the only room that knows them."""

@@ -1,0 +1,270 @@
+"""Writing a store: sharded, resumable, the same bytes with any number of workers.
+
+A store is made of tables: groups whose arrays share their first axis. One task fills one shard of every
+array of a table and no two tasks touch one shard file (two writers in one shard lose chunks). A finished
+task leaves its columns (small values, one a row) in a marker file, so a killed run goes on where it was.
+Everything happens in a scratch folder; the whole store is moved into place at the end.
+"""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from pipeline.scratch import file_digest, move_into_place
+
+Fill = Callable[[str, int, int], dict[str, NDArray[Any]]]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of a table, without its first axis.
+
+    Attributes
+    ----------
+    dtype
+        At rest.
+    shape
+        Of one row; ``()`` makes a column: one value a row, kept in one chunk.
+    dims
+        Dimension names after the first.
+    attributes
+        ``units``, ``long_name``, and CF's ``scale_factor`` and ``add_offset``, which xarray applies.
+    """
+
+    dtype: str
+    shape: tuple[int, ...] = ()
+    dims: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A group of arrays that share their first axis, ``axis``, of ``rows`` rows."""
+
+    name: str
+    axis: str
+    rows: int
+    rows_per_shard: int
+    arrays: Mapping[str, ArraySpec]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows_per_shard(bytes_per_row: int, multiple: int = 1, target: int = 48 * 2**20) -> int:
+    """Return how many rows fill a shard of about ``target`` bytes, as a multiple of ``multiple``."""
+    return max(1, target // max(1, bytes_per_row * multiple)) * multiple
+
+
+def workers() -> int:
+    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, or one a core."""
+    text = os.environ.get("SELF2ALIGN_WORKERS", "")
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"SELF2ALIGN_WORKERS: found {text!r}, expected a whole number from 1")
+    return int(text)
+
+
+def run_tasks(
+    task: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    progress: Progress,
+    processes: int | None = None,
+) -> list[Any]:
+    """Call a function for each tuple of arguments, on all workers, each with one thread.
+
+    Results come in the order of the arguments. One thread a worker keeps the bytes the same
+    however many workers there are. A worker ends itself when its parent has been killed.
+    """
+    processes = min(workers() if processes is None else processes, len(arguments))
+    if processes <= 1:
+        results = []
+        with _one_thread():
+            for number, argument in enumerate(arguments):
+                progress(number, len(arguments))
+                results.append(task(*argument))
+        progress(len(arguments), len(arguments))
+        return results
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
+        futures: list[Future[Any]] = [pool.submit(task, *argument) for argument in arguments]
+        pending: set[Future[Any]] = set(futures)
+        while pending:
+            finished, pending = wait(pending, timeout=0.5, return_when="FIRST_EXCEPTION")
+            progress(len(futures) - len(pending), len(futures))
+            for future in finished:
+                if future.exception() is not None:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    future.result()
+        return [future.result() for future in futures]
+
+
+@contextmanager
+def _one_thread() -> Any:
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+def _start_worker(parent: int) -> None:
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+    def follow_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=follow_parent, daemon=True).start()
+
+
+def build(
+    final: Path,
+    tables: Sequence[Table],
+    fill: Fill,
+    attributes: Mapping[str, Any],
+    scratch: Path,
+    progress: Progress,
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Write a store and move it into place.
+
+    Parameters
+    ----------
+    final
+        Where the store belongs.
+    tables
+        What it holds.
+    fill
+        ``(table, start, stop) -> {array: rows}``; picklable; a pure function of its arguments.
+    attributes
+        Of the root; ``content`` (SHA-256 over all chunks) is added.
+    scratch
+        This work's own folder (`pipeline.scratch.workspace`).
+    progress
+        Called with (shards done, shards in all).
+
+    Returns
+    -------
+    dict
+        The columns of every table, for summaries.
+    """
+    store, done = scratch / "store", scratch / "done"
+    done.mkdir(exist_ok=True)
+    for leftover in store.rglob("*.partial"):
+        leftover.unlink()
+    if not (scratch / "laid-out").exists():
+        for table in tables:
+            _lay_out(store, table)
+        (scratch / "laid-out").touch()
+    todo = [
+        (store, table, start, fill, done / f"{_flat(table.name)}-{start}.npz")
+        for table in tables
+        for start in range(0, table.rows, table.rows_per_shard)
+    ]
+    open_tasks = [task for task in todo if not task[-1].exists()]
+    skipped = len(todo) - len(open_tasks)
+    run_tasks(_write_shard, open_tasks, lambda n, _: progress(skipped + n, len(todo)))
+    columns = {table.name: _write_columns(store, table, done) for table in tables}
+    group = zarr.open_group(store, mode="a", zarr_format=3)
+    group.attrs.put(dict(sorted({**attributes, "content": _content(store)}.items())))
+    move_into_place(store, final)
+    return columns
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", "-")
+
+
+def _lay_out(store: Path, table: Table) -> None:
+    zarr.open_group(store, mode="a", zarr_format=3)
+    group = zarr.open_group(store, path=table.name, mode="a", zarr_format=3)
+    group.attrs.put(dict(sorted(table.attributes.items())))
+    for name, spec in sorted(table.arrays.items()):
+        rows = max(1, table.rows)
+        zarr.create_array(
+            store,
+            name=f"{table.name}/{name}",
+            shape=(table.rows, *spec.shape),
+            dtype=spec.dtype,
+            chunks=(1, *spec.shape) if spec.shape else (rows,),
+            shards=(min(table.rows_per_shard, rows), *spec.shape) if spec.shape else None,
+            # Chosen by measurement on noisy frames: docs/decisions.md, "Codec".
+            compressors=[BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.bitshuffle)],
+            # "c.0.0.0" lies in the array's own folder; "c/0/0/0" would make three more for each shard.
+            chunk_key_encoding={"name": "default", "separator": "."},
+            dimension_names=(table.axis, *spec.dims),
+            attributes=dict(sorted(spec.attributes.items())),
+            fill_value=0,
+            overwrite=True,
+        )
+
+
+def _write_shard(store: Path, table: Table, start: int, fill: Fill, marker: Path) -> None:
+    stop = min(start + table.rows_per_shard, table.rows)
+    rows = fill(table.name, start, stop)
+    assert set(rows) == set(table.arrays), (sorted(rows), sorted(table.arrays))
+    columns = {}
+    for name, spec in table.arrays.items():
+        values = np.asarray(rows[name])
+        assert values.shape == (stop - start, *spec.shape), (name, values.shape, spec.shape)
+        assert values.dtype == np.dtype(spec.dtype), (name, values.dtype, spec.dtype)
+        if spec.shape:
+            array = zarr.open_array(store, path=f"{table.name}/{name}", mode="r+")
+            array[start:stop] = values
+        else:
+            columns[name] = values
+    partial = marker.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **columns)
+    partial.replace(marker)
+
+
+def _write_columns(store: Path, table: Table, done: Path) -> dict[str, NDArray[Any]]:
+    columns = {}
+    starts = range(0, table.rows, table.rows_per_shard)
+    for name, spec in table.arrays.items():
+        if spec.shape:
+            continue
+        parts = []
+        for start in starts:
+            with np.load(done / f"{_flat(table.name)}-{start}.npz") as marker:
+                parts.append(marker[name])
+        columns[name] = np.concatenate(parts) if parts else np.zeros(0, spec.dtype)
+        array = zarr.open_array(store, path=f"{table.name}/{name}", mode="r+")
+        array[:] = columns[name]
+    return columns
+
+
+def _content(store: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_files(store)):
+        digest.update(f"{path.relative_to(store).as_posix()}\0{file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(store: Path) -> Iterable[Path]:
+    top = store / "zarr.json"
+    return (path for path in store.rglob("*") if path.is_file() and path != top)

@@ -1,0 +1,56 @@
+"""Noisy frames from clean ones: one frozen draw a frame."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.noise import NOISE, reach
+from pipeline.seeding import generator
+from pipeline.stores.codes import Coding, spanning
+from pipeline.stores.frames import FrameStore, Part, opened
+
+
+def noisy_parts(stores: Sequence[FrameStore], model: str, sigma: float, peak: float) -> list[Part]:
+    """Return what to write for all scenes of some stores of clean frames; real footage keeps its own type."""
+    unclipped = spanning(*reach(model, sigma, peak))
+    parts = []
+    for store in stores:
+        for scene in store.scenes:
+            coding = store.coding(scene) if model == "none" else unclipped
+            channels = store.codes(scene, 0, 1).shape[1]
+            parts.append(Part(scene, coding, channels, str(store.path)))
+    return parts
+
+
+def fetch_noisy(model: str, sigma: float, peak: float, seed: int, part: Part, start: int, stop: int) -> NDArray[Any]:
+    """Return noisy frames of a scene as held, ``(T, C, H, W)``; each frame's draw depends on its place alone."""
+    store = opened(Path(part.handle))
+    scene = store.scene(part.record.title)
+    if model == "none":
+        return store.codes(scene, start, stop)
+    frames = []
+    for number, clean in enumerate(store.frames(scene, start, stop), start):
+        draw = generator(seed, "synthesize", scene.title, number)
+        frames.append(part.coding.encode(NOISE[model](clean, draw, sigma, peak)))
+    return np.stack(frames)
+
+
+def second_draw(
+    clean: NDArray[np.float32],
+    coding: Coding,
+    title: str,
+    *,
+    model: str,
+    sigma: float,
+    peak: float,
+    seed: int,
+) -> NDArray[Any]:
+    """Return another frozen draw of a scene's frames, as held: what Noise2Noise's perfect pairs need."""
+    frames = []
+    for number, frame in enumerate(clean):
+        draw = generator(seed, "second draw", title, number)
+        frames.append(coding.encode(NOISE[model](frame, draw, sigma, peak)))
+    return np.stack(frames)

@@ -1,0 +1,65 @@
+"""Weights at rest: safetensors with one header key of canonical JSON. Pickle is never read."""
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from pipeline.scratch import write_atomically
+
+KEY = "self2align"  # one key: with two or more the file's bytes are not deterministic
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a header of JSON values; the file is there whole or not at all."""
+    text = json.dumps(dict(header), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    write_atomically(path, save(held, metadata={KEY: text}))
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and header.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing, broken, or not ours.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: found no file, expected weights (.safetensors)")
+    data = path.read_bytes()
+    try:
+        (length,) = struct.unpack("<Q", data[:8])
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        tensors = load(data)
+    except (struct.error, ValueError, SafetensorError) as error:
+        raise ValueError(f"{path}: found {len(data)} bytes that are no safetensors file ({error})") from error
+    if KEY not in metadata:
+        raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected one of ours")
+    return tensors, json.loads(metadata[KEY])
+
+
+def fit_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put tensors into a network.
+
+    Raises
+    ------
+    ValueError
+        When names or shapes differ; the first few differences are named.
+    """
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        raise ValueError(
+            f"{path}: {len(wrong)} tensors do not fit the network; {name}: found {found.get(name)}, "
+            f"expected {expected.get(name)}"
+        )
+    network.load_state_dict(dict(tensors))

@@ -1,0 +1,126 @@
+"""What `train_denoiser` and `train_baselines` share: a network trained under an objective, and its outputs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pipeline import __version__
+from pipeline.families import load as load_member
+from pipeline.feed import Batch, PairFeed
+from pipeline.networks import NETWORKS
+from pipeline.objectives.objective import Objective
+from pipeline.params import Params
+from pipeline.provenance import source_digest
+from pipeline.stores.codes import Coding
+from pipeline.weights import save_weights
+from stages.fitting import fit, start_network, write_curve
+from stages.screen import table
+
+VALIDATION_BATCHES = 8
+
+
+def fit_denoiser(
+    name: str,
+    objective_name: str,
+    objective: Objective,
+    params: Params,
+    *,
+    held: Mapping[str, NDArray[Any]],
+    codings: Mapping[str, Coding],
+    columns: Mapping[str, NDArray[np.float32]],
+    roles: NDArray[np.int8],
+    channels: int,
+    margin: int,
+    inputs: Mapping[str, Any],
+    scratch: Path,
+    out: Path,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Train and write weights, curve and figures; return the network and the figures.
+
+    Parameters
+    ----------
+    held, codings, columns
+        See `pipeline.feed.PairFeed`.
+    roles
+        For each row: 0 to train on, 1 for validation.
+    inputs
+        Digests of the stores, for the header.
+    """
+    chosen = params.train_denoiser
+    settings = chosen.training
+
+    def feed(role: int, purpose: str) -> PairFeed:
+        return PairFeed(
+            held,
+            np.flatnonzero(roles == role),
+            codings,
+            columns,
+            margin=margin,
+            crop=settings.crop,
+            batch=settings.batch,
+            permute=chosen.permute_channels and role == 0,
+            seed=params.seed,
+            purpose=purpose,
+        )
+
+    validation: list[Batch] = []
+    if (roles == 1).any():
+        held_out = feed(1, "validation")
+        validation = [held_out(number) for number in range(VALIDATION_BATCHES)]
+    make = load_member(NETWORKS, chosen.network, "train_denoiser.network")
+    # One start for the denoiser and its baselines: they differ in nothing but the objective.
+    network = start_network(lambda: make(channels, **chosen.arguments), params.seed, "train_denoiser")
+    draw = feed(0, "train_denoiser")
+    curve = fit(name, network, objective.loss, draw, settings, params.seed, scratch, validation, out)
+    network.to("cpu").eval()
+    header = {
+        "arguments": chosen.arguments,
+        "channels": channels,
+        "inputs": dict(inputs),
+        "kind": "denoiser",
+        "network": chosen.network,
+        "network_code": source_digest(make),
+        "noise": params.synthesize.model_dump(),
+        "objective": objective_name,
+        "sampler": params.sampler.model_dump(),
+        "seed": params.seed,
+        "training": settings.model_dump(),
+        "version": __version__,
+    }
+    save_weights(out, network.state_dict(), header)
+    write_curve(out.with_suffix(".csv"), curve)
+    figures = {
+        "steps": settings.steps,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "pairs": int((roles == 0).sum()),
+        "loss": round(curve[-1]["loss"], 6),
+        "validation": round(curve[-1]["validation"], 6) if "validation" in curve[-1] else None,
+    }
+    return network, figures
+
+
+@torch.inference_mode()
+def save_samples(network: nn.Module, noisy: Sequence[NDArray[np.float32]], path: Path) -> None:
+    """Write a picture of noisy crops (above) and what the network makes of them (below)."""
+    from pipeline.images import write_png
+
+    batch = torch.from_numpy(np.stack(noisy))
+    multiple = int(getattr(network, "multiple", 1))
+    height, width = (side // multiple * multiple for side in batch.shape[-2:])
+    batch = batch[..., :height, :width]
+    rows = [torch.cat(list(images), dim=2) for images in (batch, network(batch))]
+    picture = torch.cat(rows, dim=1).clamp(0, 1).mul(255).round().to(torch.uint8)
+    write_png(path, picture.expand(3, -1, -1).permute(1, 2, 0).numpy())
+
+
+def show(out: Path, figures: Mapping[str, Any]) -> None:
+    """Show what was trained."""
+    rows = [
+        [name, value if value is not None else "none"] for name, value in figures.items() if not isinstance(value, dict)
+    ]
+    table(str(out), ["figure", "value"], rows)

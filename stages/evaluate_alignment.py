@@ -1,0 +1,61 @@
+"""evaluate_alignment: measure every aligner on the scenes with the role test, against clean frames and true fields."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def evaluate_alignment(
+    noisy: Annotated[Path, Option(help="Store of noisy frames.")],
+    frames: Annotated[Path, Option(help="Folder of stores of clean frames.")],
+    aligners: Annotated[Path, Option(help="Folder of aligners.")],
+    out: Annotated[Path, Option(help="Folder for figures.")],
+    params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+) -> None:
+    """Measure alignment: dB on clean frames, end-point error, and whether it follows the noise."""
+    from pipeline.alignment.evaluate import MEASURES, evaluate_scene, summarize
+    from pipeline.params import load
+    from pipeline.scratch import write_json
+    from pipeline.stores.build import run_tasks
+    from pipeline.stores.frames import FrameStore
+    from stages.screen import bar, say, table
+    from stages.summaries import write_rows
+
+    chosen = load(params)
+    mine = chosen.evaluate_alignment
+    header = ("aligner", "scene", *MEASURES)
+    scenes = FrameStore(noisy).with_role("test")
+    if chosen.synthesize.model == "none" or not scenes:
+        why = "no scene has the role test" if not scenes else "the footage has no clean frames"
+        say(f"evaluate_alignment: {why}; nothing measured")
+        write_rows(out / "scenes.csv", header, [])
+        write_json(out / "metrics.json", {"skipped": why})
+        return
+    files = {name: aligners / f"{name}.safetensors" for name in chosen.train_ian.aligners}
+    tasks = [(noisy, frames, files, scene.title, mine.offsets, mine.pairs_per_scene) for scene in scenes]
+    with bar("measuring alignment") as progress:
+        results = run_tasks(evaluate_scene, tasks, progress)
+    rows = [
+        [name, scene.title, *("" if row[key] is None else f"{row[key]:.4f}" for key in MEASURES)]
+        for scene, (found, _) in zip(scenes, results, strict=True)
+        for name, row in found.items()
+    ]
+    write_rows(out / "scenes.csv", header, rows)
+    means = summarize([found for found, _ in results])
+    write_json(out / "metrics.json", means)
+    # Wall-clock figures stay outside DVC's outputs.
+    pace = {name: 1000 * sum(spent[name] for _, spent in results) / len(results) for name in means}
+    write_json(out / "timing.json", {name: round(value, 2) for name, value in pace.items()})
+    shown = [[name, *("" if v is None else v for v in row.values()), pace[name]] for name, row in means.items()]
+    names = [
+        "aligner",
+        "dB",
+        "dB confident",
+        "coverage",
+        "EPE px",
+        "noise ratio",
+        "noise corr.",
+        "ms, both ways",
+    ]
+    table(f"{out}: {len(scenes)} scenes", names, shown)

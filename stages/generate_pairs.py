@@ -1,0 +1,64 @@
+"""generate_pairs: align noisy neighbours and store scored pairs of crops."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def generate_pairs(
+    noisy: Annotated[Path, Option(help="Store of noisy frames.")],
+    aligner: Annotated[Path, Option(help="Aligner (.safetensors).")],
+    out: Annotated[Path, Option(help="Store of pairs to write.")],
+    params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+) -> None:
+    """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
+    from pipeline.noise import reach
+    from pipeline.pairs.making import fill_pairs, plan, usable_scenes
+    from pipeline.params import load
+    from pipeline.scratch import file_digest, workspace, write_json
+    from pipeline.stores.codes import spanning
+    from pipeline.stores.frames import FrameStore
+    from pipeline.stores.pairs import table, write_pairs
+    from stages.screen import bar, say
+    from stages.summaries import pair_summary
+
+    chosen = load(params)
+    mine, noise = chosen.generate_pairs, chosen.synthesize
+    store = FrameStore(noisy)
+    scenes, skipped = usable_scenes(store, mine.crop)
+    rows = plan(
+        scenes,
+        offsets=mine.offsets,
+        targets=mine.targets_per_scene,
+        crops=mine.crops_per_target,
+        size=mine.crop,
+        seed=chosen.seed,
+    )
+    held = store.coding(scenes[0])
+    low, high = reach(noise.model, noise.sigma, noise.peak)
+    # Exposure may stretch what is warped by up to two.
+    warped = spanning(2 * low - 0.5, 2 * high)
+    channels = store.codes(scenes[0], 0, 1).shape[1]
+    layout = table(len(rows), mine.crop, mine.margin, channels, held, warped, 2 * mine.crops_per_target)
+    fill = partial(fill_pairs, noisy, aligner, scenes, rows, mine.crop, mine.margin, mine.exposure, warped)
+    inputs = {
+        "params": mine.model_dump(),
+        "seed": chosen.seed,
+        "noisy": store.content,
+        "aligner": file_digest(aligner),
+    }
+    attributes = {
+        "generate_pairs": mine.model_dump(),
+        "noise": store.attributes["noise"],
+        "scenes": [scene.title for scene in scenes],
+        "seed": chosen.seed,
+        "skipped": skipped,
+    }
+    with workspace("generate_pairs", inputs) as scratch, bar("aligning pairs") as progress:
+        columns = write_pairs(out, layout, fill, attributes, scratch, progress)
+    write_json(out.with_name("metrics.json"), pair_summary(columns, len(skipped)))
+    for item in skipped:
+        say(f"left out {item['scene']}: {item['why']}")
+    say(f"{out}: {len(rows)} pairs of {len(scenes)} scenes; look at them: self2align inspect {out}")

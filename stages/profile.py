@@ -1,0 +1,28 @@
+"""profile: put a whole parameter file in place."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def profile(
+    name: Annotated[str, Argument(help="default, quality or paper; without a name, they are listed.")] = "",
+    out: Annotated[Path, Option(help="Parameter file to write.")] = Path("params.yaml"),
+) -> None:
+    """Put a profile in place as params.yaml."""
+    from pipeline.scratch import write_atomically
+    from stages.screen import say
+
+    beside = Path(__file__).parent
+    folder = next((f for f in (beside / "profiles", beside.parent / "profiles") if f.is_dir()), None)
+    if folder is None:
+        raise ValueError(f"{beside}: found no folder of profiles, expected one; is the installation whole?")
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if not name:
+        say("profiles: " + ", ".join(known))
+        return
+    if name not in known:
+        raise ValueError(f"profile: found {name!r}, expected one of {', '.join(known)}")
+    write_atomically(out, (folder / f"{name}.yaml").read_bytes())
+    say(f"{out}: profile {name}; run `dvc repro` next")

@@ -1,0 +1,65 @@
+"""report: all figures on one page, with the visual comparison and the training curves."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def report(
+    benchmark_sets: Annotated[Path, Option(help="Folder of stores of clean test images.")],
+    benchmark: Annotated[Path, Option(help="Folder of the methods' figures and pictures.")],
+    alignment: Annotated[Path, Option(help="Folder of the measures of alignment.")],
+    pairs: Annotated[Path, Option(help="Figures of the pair store (metrics.json).")],
+    denoiser: Annotated[Path, Option(help="Folder of the denoiser.")],
+    baselines: Annotated[Path, Option(help="Folder of the baselines; may be empty.")],
+    out: Annotated[Path, Option(help="Folder to write the report to.")],
+    params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+) -> None:
+    """Write the report: tables, the visual comparison, curves."""
+    from pipeline.params import load
+    from pipeline.report.canvas import png_bytes
+    from pipeline.report.figures import comparison, curve_png
+    from pipeline.report.page import Results, noise_text, page
+    from pipeline.scratch import write_atomically
+    from stages.results import (
+        choose_places,
+        compare,
+        package_versions,
+        read_alignment,
+        read_json,
+        read_rows,
+        read_scores,
+        read_trainings,
+        show_benchmark,
+        write_pictures,
+    )
+    from stages.screen import say
+
+    chosen = load(params)
+    noise, sets = chosen.synthesize, list(chosen.benchmark_sets)
+    figures = {name: read_json(benchmark / name / "metrics.json") for name in chosen.benchmark.methods}
+    methods = [name for name, row in figures.items() if "skipped" not in row]
+    trainings, curves = read_trainings(denoiser, baselines, chosen)
+    results = Results(
+        noise=noise_text(noise.model, noise.sigma, noise.peak),
+        repeats=chosen.benchmark.repeats,
+        sets=sets,
+        noisy=next((name for name, row in chosen.benchmark.methods.items() if row.method == "noisy"), None),
+        benchmark=figures,
+        alignment=read_alignment(alignment, chosen),
+        scenes=read_rows(alignment / "scenes.csv"),
+        pairs=read_json(pairs),
+        trainings=trainings,
+    )
+    places = choose_places(benchmark_sets, benchmark, sets, methods, chosen.report.images)
+    images, missing = compare(places, benchmark, methods, read_scores(benchmark, methods), chosen.report.crop)
+    pictures = {
+        "comparison.png": png_bytes(comparison(images, methods, chosen.report.crop)) if images else None,
+        "curve.png": curve_png(curves) if curves else None,
+    }
+    there = write_pictures(out, pictures)
+    text = page(results, pictures=there, missing=missing, params=chosen.model_dump(), versions=package_versions())
+    write_atomically(out / "report.md", text.encode())
+    show_benchmark(results)
+    say(f"report: {out / 'report.md'}")

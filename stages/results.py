@@ -1,0 +1,183 @@
+"""Reading what earlier stages left, for the report."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import __version__
+from pipeline.images import read_image, to_color
+from pipeline.params import Params
+from pipeline.report.canvas import Picture, to_picture
+from pipeline.report.figures import Compared, Curve, busiest_crop
+from pipeline.report.page import Results, skipped_lines
+from pipeline.report.tables import benchmark_table
+from pipeline.scratch import write_atomically
+from pipeline.stores.frames import FrameStore, SceneRecord
+from stages.screen import say, table
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the figures in a file."""
+    if not path.is_file():
+        raise ValueError(f"{path}: found no file, expected the figures of an earlier stage")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: found broken JSON ({error}), expected figures") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: found a {type(content).__name__}, expected figures by name")
+    return content
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table with a header."""
+    if not path.is_file():
+        raise ValueError(f"{path}: found no file, expected the table of an earlier stage")
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_curve(path: Path, name: str) -> Curve:
+    """Return a training's curve: steps and losses, where they were measured."""
+    rows = read_rows(path)
+    columns = []
+    for key in ("loss", "validation"):
+        points = [(float(row["step"]), float(row[key])) for row in rows if row.get(key)]
+        columns.append(np.array(points, dtype=np.float64).reshape(-1, 2))
+    return Curve(name, columns[0], columns[1])
+
+
+def read_alignment(folder: Path, params: Params) -> dict[str, Any]:
+    """Return the measures of each aligner: unaligned first, then in the order of the parameters."""
+    measures = read_json(folder / "metrics.json")
+    order = ["unaligned", *params.train_ian.aligners]
+    known = {name: measures[name] for name in order if name in measures}
+    return {**known, **measures}
+
+
+def read_trainings(denoiser: Path, baselines: Path, params: Params) -> tuple[dict[str, Any], list[Curve]]:
+    """Return figures and curves of the denoiser, then of the baselines that the parameters name."""
+    objective = params.train_denoiser.objective
+    figures = {"denoiser": {**read_json(denoiser / "metrics.json"), "objective": objective}}
+    curves = [read_curve(denoiser / "denoiser.csv", "denoiser")]
+    for name, run in params.train_baselines.runs.items():
+        if not (baselines / f"{name}.json").is_file():
+            figures[name] = {"objective": run.objective, "skipped": f"{baselines} holds no {name}.json"}
+            continue
+        figures[name] = {**read_json(baselines / f"{name}.json"), "objective": run.objective}
+        if "skipped" not in figures[name]:
+            curves.append(read_curve(baselines / f"{name}.csv", name))
+    return figures, [curve for curve in curves if len(curve.loss) or len(curve.validation)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One test image."""
+
+    test_set: str
+    store: FrameStore
+    scene: SceneRecord
+
+
+def _picture_path(benchmark: Path, method: str, place: Place) -> Path:
+    return benchmark / method / "pictures" / place.test_set / f"{place.scene.name.replace('/', '-')}.png"
+
+
+def choose_places(
+    benchmark_sets: Path, benchmark: Path, sets: Sequence[str], methods: Sequence[str], most: int
+) -> list[Place]:
+    """Return the images to compare: in turn one of each set, of those that any method left a picture of."""
+    queues = []
+    for name in sets:
+        store = FrameStore(benchmark_sets / f"{name}.zarr")
+        places = [Place(name, store, scene) for scene in sorted(store.scenes, key=lambda scene: scene.name)]
+        queues.append([p for p in places if any(_picture_path(benchmark, m, p).is_file() for m in methods)])
+    turns = [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]
+    return sorted(turns[:most], key=lambda place: sets.index(place.test_set))
+
+
+def _read_crop(path: Path, clean: Picture) -> Picture:
+    image, white = read_image(path)
+    picture = to_picture(to_color(image, "rgb").astype(np.float32) / white)
+    if picture.shape != clean.shape:
+        found, wanted = (f"{one.shape[0]} x {one.shape[1]} px" for one in (picture, clean))
+        raise ValueError(f"{path}: found {found}, expected {wanted} as the clean image has")
+    return picture
+
+
+def compare(
+    places: Sequence[Place],
+    benchmark: Path,
+    methods: Sequence[str],
+    scores: Mapping[tuple[str, str, str], tuple[float, float]],
+    size: int,
+) -> tuple[list[Compared], list[str]]:
+    """Return the images of the comparison, and the names of pictures that are not there.
+
+    Parameters
+    ----------
+    places
+        The images.
+    benchmark
+        Folder of the methods' pictures.
+    methods
+        In order.
+    scores
+        (method, set, image) -> PSNR and SSIM, of the first repeat.
+    size
+        Of the crops, px.
+    """
+    images, missing = [], []
+    for place in places:
+        clean = to_picture(place.store.frames(place.scene, 0, 1)[0])
+        crop = busiest_crop(clean, size)
+        crops = {}
+        for method in methods:
+            path = _picture_path(benchmark, method, place)
+            if path.is_file():
+                crops[method] = crop.of(_read_crop(path, clean)).copy()
+            else:
+                missing.append(f"{method}: {place.test_set}/{place.scene.name}")
+        keys = {method: (method, place.test_set, place.scene.name) for method in methods}
+        known = {method: scores[key] for method, key in keys.items() if key in scores}
+        images.append(Compared(f"{place.test_set}: {place.scene.name}", clean, crop, crops, known))
+    return images, missing
+
+
+def read_scores(benchmark: Path, methods: Sequence[str]) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """Return PSNR and SSIM of each image in its first repeat: (method, set, image) -> (dB, 1)."""
+    scores: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for method in methods:
+        rows = read_rows(benchmark / method / "images.csv")
+        for row in sorted(rows, key=lambda row: int(row["repeat"])):
+            key = (method, row["set"], row["image"])
+            scores.setdefault(key, (float(row["psnr"]), float(row["ssim"])))
+    return scores
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of this and of the packages that decide the figures."""
+    return {"self2align": __version__, **{name: version(name) for name in ("torch", "numpy", "zarr")}}
+
+
+def write_pictures(out: Path, pictures: Mapping[str, bytes | None]) -> dict[str, bool]:
+    """Write pictures by name, remove those that a run before left; return which ones there are."""
+    for name, data in pictures.items():
+        (out / name).unlink(missing_ok=True)
+        if data is not None:
+            write_atomically(out / name, data)
+    return {name: data is not None for name, data in pictures.items()}
+
+
+def show_benchmark(results: Results) -> None:
+    """Show Table 1 on the terminal."""
+    shown = benchmark_table(results.benchmark, results.sets, results.noisy, mark=lambda cell: f"[bold]{cell}[/bold]")
+    table(f"{results.noise}; {results.repeats}", *shown)
+    for line in skipped_lines(results.benchmark):
+        say(line)

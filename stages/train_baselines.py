@@ -1,0 +1,69 @@
+"""train_baselines@NAME: another objective on the same crops, network and steps; it may read clean frames."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def train_baselines(
+    name: Annotated[str, Option(help="Key in train_baselines.runs.")],
+    noisy: Annotated[Path, Option(help="Store of noisy frames.")],
+    frames: Annotated[Path, Option(help="Folder of stores of clean frames.")],
+    out: Annotated[Path, Option(help="Denoiser to write (.safetensors).")],
+    params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+) -> None:
+    """Train a baseline on the same crops as the denoiser."""
+    from pipeline.families import load as load_member
+    from pipeline.objectives import OBJECTIVES
+    from pipeline.params import load
+    from pipeline.scratch import workspace, write_json
+    from pipeline.stores.frames import FrameStore
+    from stages.denoising import fit_denoiser, show
+    from stages.perfect import perfect_pairs
+    from stages.screen import say
+
+    chosen = load(params)
+    if name not in chosen.train_baselines.runs:
+        raise ValueError(f"{params}: train_baselines.runs: found no {name!r}, expected one of it")
+    run = chosen.train_baselines.runs[name]
+    objective = load_member(OBJECTIVES, run.objective, f"train_baselines.runs.{name}.objective")
+    if not objective.supervised:
+        raise ValueError(
+            f"{params}: train_baselines.runs.{name}.objective: found {run.objective!r}, which trains on aligned pairs; "
+            "expected a baseline (n2n)"
+        )
+    if chosen.synthesize.model == "none":
+        say(f"{name}: the footage has no clean frames, which {run.objective} needs; not trained")
+        write_json(out.with_suffix(".json"), {"skipped": "the footage has no clean frames"})
+        out.with_suffix(".csv").write_text("step,loss,validation,learning_rate\n", encoding="utf-8")
+        out.write_bytes(b"")
+        return
+    store = FrameStore(noisy)
+    inputs = {"noisy": store.content}
+    work = {
+        **inputs,
+        "params": chosen.train_denoiser.model_dump(),
+        "crops": chosen.generate_pairs.model_dump(),
+        "seed": chosen.seed,
+        "objective": run.objective,
+    }
+    with workspace(f"train_baselines-{name}", work) as scratch:
+        held, coding, roles = perfect_pairs(store, frames, chosen)
+        _, figures = fit_denoiser(
+            f"train_baselines@{name}",
+            run.objective,
+            objective,
+            chosen,
+            held=held,
+            codings=dict.fromkeys(held, coding),
+            columns={},
+            roles=roles,
+            channels=held["first"].shape[1],
+            margin=0,
+            inputs=inputs,
+            scratch=scratch,
+            out=out,
+        )
+    write_json(out.with_suffix(".json"), figures)
+    show(out, figures)

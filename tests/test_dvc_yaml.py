@@ -1,0 +1,108 @@
+"""dvc.yaml against the code: DVC follows no imports, so an unlisted module that changes leaves a stage "up to date"."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.params import Params, load
+
+ROOT = Path(__file__).parent.parent
+PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+# Registries are no dependencies, so that adding a member to a family reruns nothing; the version is one.
+VERSION = Path("pipeline/__init__.py")
+
+
+def _body(stage: str) -> dict[str, Any]:
+    definition: dict[str, Any] = PIPELINE[stage]
+    body: dict[str, Any] = definition.get("do", definition)
+    return body
+
+
+def _imports(path: Path) -> set[Path]:
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    found = set()
+    for name in names:
+        if name.split(".")[0] in ("pipeline", "stages"):
+            base = Path(*name.split("."))
+            found |= {path for path in (base.with_suffix(".py"), base / "__init__.py") if (ROOT / path).is_file()}
+    return found
+
+
+def _loaded(start: set[Path]) -> set[Path]:
+    seen: set[Path] = set()
+    todo = set(start)
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        todo |= _imports(path) - seen
+    return {path for path in seen if path.name != "__init__.py" or path == VERSION}
+
+
+def _members(stage: str) -> set[Path]:
+    """The members of families that a stage loads itself, by its ``${...}`` dependencies."""
+    params = load(ROOT / "params.yaml")
+    values: dict[str, list[str]] = {
+        "ingest": [source.kind for source in params.ingest.sources.values()],
+        "benchmark_sets": [one.kind for one in params.benchmark_sets.values()],
+        "train_ian": [aligner.kind for aligner in params.train_ian.aligners.values()],
+    }
+    found = set()
+    for dep in _body(stage)["deps"]:
+        if "${item.kind}" in dep:
+            found |= {Path(dep.replace("${item.kind}", kind)) for kind in values[stage]}
+        elif "${train_denoiser.network}" in dep:
+            found.add(Path(dep.replace("${train_denoiser.network}", params.train_denoiser.network)))
+        elif "${train_denoiser.objective}" in dep:
+            found.add(Path(dep.replace("${train_denoiser.objective}", params.train_denoiser.objective)))
+        elif "${item.objective}" in dep:
+            found.add(Path(dep.replace("${item.objective}", "n2n")))
+    return found
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_module_that_a_stage_loads_is_among_its_dependencies(stage: str) -> None:
+    members = _members(stage)
+    loaded = {path.as_posix() for path in _loaded({Path(f"stages/{stage}.py"), *members})}
+    listed = {*_body(stage)["deps"], *(path.as_posix() for path in members)}
+    assert not sorted(loaded - listed), f"missing from the deps of {stage} in dvc.yaml"
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_stage_file_section_and_folder_have_one_name(stage: str) -> None:
+    body = _body(stage)
+    assert (ROOT / "stages" / f"{stage}.py").is_file()
+    assert stage in Params.model_fields
+    assert re.match(rf"self2align {stage} ", body["cmd"])
+    outputs = [*body.get("outs", []), *body.get("metrics", []), *body.get("plots", [])]
+    for output in outputs:
+        path = output if isinstance(output, str) else next(iter(output))
+        assert path.startswith(f"data/{stage}")
+
+
+def test_every_section_of_the_parameters_is_used() -> None:
+    used = {param.split(".")[0] for stage in PIPELINE for param in _body(stage)["params"]}
+    assert used == set(Params.model_fields)
+
+
+@pytest.mark.parametrize("stage", ["train_ian", "generate_pairs", "train_denoiser"])
+def test_nothing_that_trains_the_denoiser_reads_a_clean_frame(stage: str) -> None:
+    deps = _body(stage)["deps"]
+    assert not [dep for dep in deps if dep.startswith(("data/ingest", "data/benchmark_sets"))]
+    assert "data/ingest" not in _body(stage)["cmd"]
+
+
+def test_a_parameter_that_a_stage_reads_is_among_its_params() -> None:
+    for stage in PIPELINE:
+        listed = {param.split(".")[0] for param in _body(stage)["params"]}
+        text = (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
+        read = set(re.findall(r"chosen\.(\w+)", text)) & set(Params.model_fields)
+        assert read <= listed, f"{stage} reads {sorted(read - listed)}"

@@ -1,0 +1,102 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.params import load
+
+ROOT = Path(__file__).parent.parent
+PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
+
+
+def _changed(tmp_path: Path, key: str, value: Any) -> Path:
+    yaml = YAML(typ="safe", pure=True)
+    content = yaml.load((ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8"))
+    place = content
+    *path, last = key.split("/")
+    for part in path:
+        place = place[part]
+    if value is None and last in place:
+        del place[last]
+    else:
+        place[last] = value
+    target = tmp_path / "params.yaml"
+    with target.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+    return target
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+def test_every_profile_is_valid(profile: Path) -> None:
+    assert load(profile).seed == 0
+
+
+def test_the_committed_parameters_are_the_default_profile() -> None:
+    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "profiles" / "default.yaml").read_bytes()
+
+
+def test_the_paper_profile_has_the_papers_constants() -> None:
+    paper = load(ROOT / "profiles" / "paper.yaml")
+    ian = paper.train_ian.aligners["ian"].training
+    denoiser = paper.train_denoiser.training
+    assert ian is not None
+    assert (ian.crop, ian.batch, ian.learning_rate, ian.decay, ian.schedule) == (448, 90, 0.004, 0.8, "step")
+    assert ian.steps == 12 * ian.decay_every  # 120 epochs, a decay every 10
+    assert (denoiser.batch, denoiser.learning_rate, denoiser.decay, denoiser.schedule) == (200, 0.001, 0.5, "step")
+    assert denoiser.steps == 10 * denoiser.decay_every  # 100 epochs, halved every 10
+    assert (paper.train_denoiser.objective, paper.sampler.strategy, paper.sampler.score) == (
+        "self2align",
+        "adaptive",
+        "ssim",
+    )
+    assert (paper.generate_pairs.aligner, paper.synthesize.sigma) == ("ian", 25)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("synthesize/sigma", "much", r"synthesize\.sigma: found 'much', expected a?.*number"),
+        ("synthesize/sigma", -1.0, r"synthesize\.sigma: found -1\.0, expected greater than or equal to 0"),
+        ("synthesize/model", "salt", r"synthesize\.model: found 'salt', expected 'gaussian', 'poisson'"),
+        ("synthesize/sigm", 3.0, r"synthesize\.sigm: found an unknown key, expected one of model, sigma, peak"),
+        ("seed", None, r"seed: found nothing, expected a value"),
+        ("sampler/strategy", "best", r"sampler\.strategy: found 'best', expected one of adaptive, fixed, none, ssim"),
+        ("train_denoiser/network", "vit", r"train_denoiser\.network: found 'vit', expected one of unet"),
+        ("train_denoiser/arguments", {"wide": 3}, r"train_denoiser\.arguments\.wide: found an unknown key, .*width"),
+        ("train_denoiser/arguments", {"depth": 9}, r"train_denoiser\.arguments\.depth: found 9, expected"),
+        ("train_denoiser/objective", "n2n", r"train_denoiser\.objective: found 'n2n', which needs clean frames"),
+        ("train_denoiser/training/crop", 256, r"train_denoiser\.training\.crop: found 256, expected at most"),
+        ("train_denoiser/training/steps", 1.5, r"train_denoiser\.training\.steps: found 1\.5, expected"),
+        ("train_denoiser/training/validate_every", 70, r"training\.validate_every: found 70, expected a multiple"),
+        ("generate_pairs/aligner", "raft", r"generate_pairs\.aligner: found 'raft', expected one of dis, ian"),
+        ("train_ian/aligners/dis/arguments", {"preset": "slow"}, r"dis\.arguments\.preset: found 'slow', expected"),
+        ("train_ian/aligners/ian/training", None, r"aligners\.ian\.training: found nothing, expected a value"),
+        ("ingest/sources/clips/kind", "tape", r"sources\.clips\.kind: found 'tape', expected one of folder"),
+        ("ingest/sources/clips/roles", ["train"], r"sources\.clips\.roles\.0: found 'train', expected 'align'"),
+        ("ingest/sources/clips/mode", 1, r"sources\.clips\.mode: found an unknown key, expected one of kind, path"),
+        ("benchmark/methods/nlm/arguments", {"h": 2.0}, r"methods\.nlm\.arguments\.h: found an unknown key"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    path = _changed(tmp_path, key, value)
+    with pytest.raises(ValueError, match=rf"params\.yaml: .*{message}") as error:
+        load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_broken_yaml_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("seed: [1,\n")
+    with pytest.raises(ValueError, match=r"params\.yaml: found broken YAML"):
+        load(tmp_path / "params.yaml")
+    with pytest.raises(ValueError, match=r"none\.yaml: found no file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_numbers_are_read_as_yaml_1_2_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "profiles" / "default.yaml", path)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("learning_rate: 0.002", "learning_rate: 2e-3"), encoding="utf-8")
+    assert load(path).train_denoiser.training.learning_rate == 0.002
