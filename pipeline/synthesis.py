@@ -9,17 +9,36 @@ from numpy.typing import NDArray
 
 from pipeline.noise import NOISE, reach
 from pipeline.seeding import generator
-from pipeline.stores.codes import Coding, spanning
+from pipeline.stores.codes import Coding
 from pipeline.stores.frames import FrameStore, Part, opened
+
+
+def unclipped(model: str, sigma: float, peak: float, stretch: float = 1.0) -> Coding:
+    """Return how noisy values are held: 16 bits, unclipped.
+
+    Under read noise of four levels of 255 or more a step is an eighth of a level: rounding then adds a millionth
+    to the noise's variance, and the low bits that nobody can compress are gone. Else all 65,536 steps are used.
+
+    Parameters
+    ----------
+    model, sigma, peak
+        See `pipeline.noise`.
+    stretch
+        How far exposure compensation may take values beyond the noise's reach.
+    """
+    low, high = (edge * stretch for edge in reach(model, sigma, peak))
+    low -= 0.5 * (stretch - 1)
+    finest = (high - low) / 65535
+    coarse = 1 / 2040 if "gaussian" in model and sigma >= 4 else finest
+    return Coding("uint16", max(coarse, finest), low)
 
 
 def noisy_parts(stores: Sequence[FrameStore], model: str, sigma: float, peak: float) -> list[Part]:
     """Return what to write for all scenes of some stores of clean frames; real footage keeps its own type."""
-    unclipped = spanning(*reach(model, sigma, peak))
     parts = []
     for store in stores:
         for scene in store.scenes:
-            coding = store.coding(scene) if model == "none" else unclipped
+            coding = store.coding(scene) if model == "none" else unclipped(model, sigma, peak)
             channels = store.codes(scene, 0, 1).shape[1]
             parts.append(Part(scene, coding, channels, str(store.path)))
     return parts

@@ -14,13 +14,13 @@ def generate_pairs(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
-    from pipeline.noise import reach
+    from pipeline.alignment.exposure import LIMITS
     from pipeline.pairs.making import fill_pairs, plan, usable_scenes
     from pipeline.params import load
     from pipeline.scratch import file_digest, workspace, write_json
-    from pipeline.stores.codes import spanning
     from pipeline.stores.frames import FrameStore
     from pipeline.stores.pairs import table, write_pairs
+    from pipeline.synthesis import unclipped
     from stages.screen import bar, say
     from stages.summaries import pair_summary
 
@@ -37,9 +37,7 @@ def generate_pairs(
         seed=chosen.seed,
     )
     held = store.coding(scenes[0])
-    low, high = reach(noise.model, noise.sigma, noise.peak)
-    # Exposure may stretch what is warped by up to two.
-    warped = spanning(2 * low - 0.5, 2 * high)
+    warped = unclipped(noise.model, noise.sigma, noise.peak, stretch=max(LIMITS))
     channels = store.codes(scenes[0], 0, 1).shape[1]
     layout = table(len(rows), mine.crop, mine.margin, channels, held, warped, 2 * mine.crops_per_target)
     fill = partial(fill_pairs, noisy, aligner, scenes, rows, mine.crop, mine.margin, mine.exposure, warped)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.noise import NOISE, reach
-from pipeline.stores.codes import spanning
+from pipeline.noise import NOISE
+from pipeline.synthesis import unclipped
 
 SIDE = 400
 
@@ -31,8 +31,10 @@ def test_gaussian_noise_is_not_clipped() -> None:
 
 
 def test_sixteen_bits_hold_the_noise_with_an_error_far_below_it() -> None:
-    coding = spanning(*reach("gaussian", 25.0, 30.0))
+    coding = unclipped("gaussian", 25.0, 30.0)
     noisy = NOISE["gaussian"](np.full((3, SIDE, SIDE), 0.5, np.float32), np.random.default_rng(1), 25.0, 30.0)
     error = coding.decode(coding.encode(noisy)) - noisy
-    assert 255 * np.abs(error).max() < 0.006
-    assert abs(float(error.mean())) < 1e-7
+    assert error.var() < 5e-6 * noisy.var()
+    assert abs(float(error.mean())) < 1e-6
+    fine = unclipped("poisson", 0.0, 30.0)
+    assert fine.scale < 1e-4

@@ -48,8 +48,3 @@ class Coding:
     def of(dtype: Any, attributes: Mapping[str, Any]) -> "Coding":
         """Return the coding that an array's type and attributes tell."""
         return Coding(str(dtype), float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0)))
-
-
-def spanning(low: float, high: float) -> Coding:
-    """Return a 16-bit coding of the values from low to high."""
-    return Coding("uint16", (high - low) / 65535, low)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.sources.scene import Truth
-from pipeline.stores.codes import Coding, spanning
+from pipeline.stores.codes import Coding
 from pipeline.stores.contents import array_contents, store_kind, true_transfer
 from pipeline.stores.frames import FrameStore, Part, SceneRecord, write_frames
 from pipeline.stores.pairs import table, write_pairs
@@ -54,7 +54,7 @@ def fill_pairs(name: str, start: int, stop: int) -> dict[str, NDArray[Any]]:
 def pairs(tmp_path: Path) -> Path:
     scratch = tmp_path / "work"
     scratch.mkdir()
-    coding = spanning(-0.5, 1.5)
+    coding = Coding("uint16", 2 / 65535, -0.5)
     layout = table(ROWS, CROP, MARGIN, 3, coding, coding, 1)
     attributes = {
         "noise": {"model": "gaussian", "sigma": 25.0},
