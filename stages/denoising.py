@@ -54,28 +54,36 @@ def fit_denoiser(
     chosen = params.train_denoiser
     settings = chosen.training
 
-    def feed(role: int, purpose: str) -> PairFeed:
+    def feed(role: int, purpose: str, crop: int) -> PairFeed:
         return PairFeed(
             held,
             np.flatnonzero(roles == role),
             codings,
             columns,
             margin=margin,
-            crop=settings.crop,
+            crop=crop,
             batch=settings.batch,
             permute=chosen.permute_channels and role == 0,
             seed=params.seed,
             purpose=purpose,
         )
 
-    validation: list[Batch] = []
-    if (roles == 1).any():
-        held_out = feed(1, "validation")
-        validation = [held_out(number) for number in range(VALIDATION_BATCHES)]
     make = load_member(NETWORKS, chosen.network, "train_denoiser.network")
     # One start for the denoiser and its baselines: they differ in nothing but the objective.
     network = start_network(lambda: make(channels, **chosen.arguments), params.seed, "train_denoiser")
-    draw = feed(0, "train_denoiser")
+    multiple = int(getattr(network, "multiple", 1))
+    if settings.crop % multiple:
+        raise ValueError(
+            f"train_denoiser.training.crop: found {settings.crop}, expected a multiple of {multiple}, "
+            f"which the network {chosen.network} needs"
+        )
+    whole = params.generate_pairs.crop // multiple * multiple
+    validation: list[Batch] = []
+    if (roles == 1).any():
+        # Whole crops of the store: a network that fails beyond the size it was trained at shows it here.
+        held_out = feed(1, "validation", whole)
+        validation = [held_out(number) for number in range(VALIDATION_BATCHES)]
+    draw = feed(0, "train_denoiser", settings.crop)
     curve = fit(name, network, objective.loss, draw, settings, params.seed, scratch, validation, out)
     network.to("cpu").eval()
     header = {

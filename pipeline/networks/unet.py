@@ -12,6 +12,14 @@ def _conv(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.1))
 
 
+def _start_as_published(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=0.1)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+
+
 class UNet(nn.Module):
     """Encoder of max-pooled convolutions, decoder of nearest-neighbour upsampling with skips.
 
@@ -52,15 +60,13 @@ class UNet(nn.Module):
         inputs = (2 if depth > 1 else 1) * width + channels
         self.decoder.append(nn.Sequential(_conv(inputs, 64), _conv(64, 32)))
         self.last = nn.Conv2d(32, channels, 3, padding=1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=0.1)
-                assert module.bias is not None
-                nn.init.zeros_(module.bias)
         if residual:
-            nn.init.zeros_(self.last.weight)  # training starts from the image as it came
+            # Training starts from the image as it came; the other layers keep torch's own, smaller start.
+            nn.init.zeros_(self.last.weight)
+            assert self.last.bias is not None
+            nn.init.zeros_(self.last.bias)
         else:
-            nn.init.kaiming_normal_(self.last.weight, nonlinearity="linear")
+            _start_as_published(self)
 
     def forward(self, noisy: Tensor) -> Tensor:
         """Denoise; height and width must be multiples of ``2**depth``."""
