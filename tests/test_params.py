@@ -98,5 +98,5 @@ def test_numbers_are_read_as_yaml_1_2_has_them(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     shutil.copy(ROOT / "profiles" / "default.yaml", path)
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("learning_rate: 0.002", "learning_rate: 2e-3"), encoding="utf-8")
-    assert load(path).train_denoiser.training.learning_rate == 0.002
+    path.write_text(text.replace("learning_rate: 0.001", "learning_rate: 1e-3"), encoding="utf-8")
+    assert load(path).train_denoiser.training.learning_rate == 0.001
