@@ -177,7 +177,7 @@ def write_pictures(out: Path, pictures: Mapping[str, bytes | None]) -> dict[str,
 
 def show_benchmark(results: Results) -> None:
     """Show Table 1 on the terminal."""
-    shown = benchmark_table(results.benchmark, results.sets, results.noisy, mark=lambda cell: f"[bold]{cell}[/bold]")
+    shown = benchmark_table(results.benchmark, results.sets, results.noisy, mark=lambda cell: f"{cell} *")
     table(f"{results.noise}; {results.repeats}", *shown)
     for line in skipped_lines(results.benchmark):
         say(line)

@@ -13,7 +13,7 @@ def nlm(
     sigma: float,
     *,
     patch_size: Annotated[int, Ge(1)] = 5,
-    patch_distance: Annotated[int, Ge(1)] = 9,
+    patch_distance: Annotated[int, Ge(1)] = 6,
     strength: Annotated[float, Gt(0)] = 0.6,
 ) -> NDArray[np.float32]:
     """Average pixels whose surroundings look alike.
