@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -29,7 +30,7 @@ Arguments = dict[str, Any]
 class Section(BaseModel):
     """Frozen; unknown keys refused; no silent conversions but int to float."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class SourceParams(Section):
@@ -278,7 +279,7 @@ def check_arguments(member: Any, arguments: Mapping[str, Any], key: str) -> None
         if name not in known:
             raise ValueError(f"{key}.{name}: found an unknown key, expected one of {', '.join(known) or 'none'}")
         try:
-            TypeAdapter(hints[name], config=ConfigDict(strict=True)).validate_python(value)
+            TypeAdapter(hints[name], config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
         except ValidationError as error:
             expected = error.errors()[0]["msg"].replace("Input should be ", "")
             raise ValueError(f"{key}.{name}: found {value!r}, expected {expected}") from error
@@ -325,6 +326,21 @@ def _check_sense(params: Params) -> None:
             f"train_denoiser.training.crop: found {params.train_denoiser.training.crop}, "
             f"expected at most generate_pairs.crop ({pairs.crop})"
         )
+    denoiser = params.train_denoiser
+    with torch.device("meta"):
+        network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")(1, **denoiser.arguments)
+    multiple = int(getattr(network, "multiple", 1))
+    if denoiser.training.crop % multiple:
+        raise ValueError(
+            f"train_denoiser.training.crop: found {denoiser.training.crop}, expected a multiple of {multiple}, "
+            f"which the network {denoiser.network} needs"
+        )
+    for name, source in params.ingest.sources.items():
+        if {"pairs", "validation"} <= set(source.roles):
+            raise ValueError(
+                f"ingest.sources.{name}.roles: found both 'pairs' and 'validation', expected one of them: "
+                "what is trained on cannot be held out"
+            )
     roles = {role for source in params.ingest.sources.values() for role in source.roles}
     if "pairs" not in roles:
         raise ValueError("ingest.sources: found no source with the role 'pairs', expected at least one")

@@ -65,7 +65,11 @@ def workspace(name: str, inputs: Mapping[str, Any]) -> Iterator[Path]:
     with FileLock(folder.with_suffix(".lock")):
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
-        shutil.rmtree(folder)
+        # Gone in one step: half a folder would pass for unfinished work.
+        trash = folder.with_suffix(f".{os.getpid()}.trash")
+        folder.replace(trash)
+        for leftover in root().glob("*.trash"):
+            shutil.rmtree(leftover, ignore_errors=True)
     folder.with_suffix(".lock").unlink(missing_ok=True)
 
 

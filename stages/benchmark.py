@@ -16,6 +16,7 @@ def benchmark(
     from pipeline.methods.protocol import BenchmarkSet, plan_items
     from pipeline.params import load
     from stages.measuring import measure_all, write_figures, write_skipped
+    from stages.opening import keep_only
 
     chosen = load(params)
     mine = chosen.benchmark
@@ -28,6 +29,7 @@ def benchmark(
     if Path(row.file).is_file() and not Path(row.file).stat().st_size:
         write_skipped(out, f"benchmark@{method}", "the baseline was not trained")
         return
+    keep_only(benchmark_sets, list(chosen.benchmark_sets))
     sets = [
         BenchmarkSet(key, benchmark_sets / f"{key}.zarr", one.repeats) for key, one in chosen.benchmark_sets.items()
     ]
@@ -39,5 +41,5 @@ def benchmark(
         sigma=noise.sigma,
         peak=noise.peak,
     )
-    results = measure_all(method, row, items, sets, noise, mine.pictures, out)
+    results = measure_all(method, row, items, sets, noise, mine.pictures, mine.seed, out)
     write_figures(out, method, items, results)

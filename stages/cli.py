@@ -4,6 +4,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 
 import click
 import typer
@@ -58,22 +59,28 @@ def main() -> None:
         module, _, function = place.partition(":")
         panel = "Tools" if name in TOOLS else "Stages of the pipeline, run by `dvc repro`"
         app.command(name, rich_help_panel=panel)(getattr(import_module(module), function))
+    if not debug:
+        sys.excepthook = _one_line
     try:
-        app(standalone_mode=False)
+        # The command itself: Typer's own call would put its traceback in place of our line.
+        typer.main.get_command(app)(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         print("self2align: stopped; finished parts are kept", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError) as error:
-        if debug:
-            raise
-        print(f"self2align: error: {' '.join(_text(error).split())}", file=sys.stderr)
-        sys.exit(1)
 
 
-def _text(error: Exception) -> str:
+def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    # What a user gave is told as it is; anything else is ours or a library's, and says where to look.
+    text = " ".join(_text(error).split())
+    if not isinstance(error, (ValueError, OSError)):
+        text = f"{kind.__name__}: {text} (self2align --debug ... shows where)"
+    print(f"self2align: error: {text}", file=sys.stderr)
+
+
+def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{Path(os.fsdecode(error.filename))}: found {error.strerror or error}, expected to read or write it"
     return str(error)

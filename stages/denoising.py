@@ -37,6 +37,7 @@ def fit_denoiser(
     channels: int,
     margin: int,
     inputs: Mapping[str, Any],
+    told: Mapping[str, Any],
     scratch: Path,
     out: Path,
 ) -> tuple[nn.Module, dict[str, Any]]:
@@ -50,6 +51,8 @@ def fit_denoiser(
         For each row: 0 to train on, 1 for validation.
     inputs
         Digests of the stores, for the header.
+    told
+        What else the header shall tell.
     """
     chosen = params.train_denoiser
     settings = chosen.training
@@ -72,12 +75,8 @@ def fit_denoiser(
     # One start for the denoiser and its baselines: they differ in nothing but the objective.
     network = start_network(lambda: make(channels, **chosen.arguments), params.seed, "train_denoiser")
     multiple = int(getattr(network, "multiple", 1))
-    if settings.crop % multiple:
-        raise ValueError(
-            f"train_denoiser.training.crop: found {settings.crop}, expected a multiple of {multiple}, "
-            f"which the network {chosen.network} needs"
-        )
-    whole = params.generate_pairs.crop // multiple * multiple
+    size = next(array.shape[-1] for held_name, array in held.items() if held_name != "source")
+    whole = size // multiple * multiple
     validation: list[Batch] = []
     if (roles == 1).any():
         # Whole crops of the store: a network that fails beyond the size it was trained at shows it here.
@@ -95,7 +94,7 @@ def fit_denoiser(
         "network_code": source_digest(make),
         "noise": params.synthesize.model_dump(),
         "objective": objective_name,
-        "sampler": params.sampler.model_dump(),
+        **told,
         "seed": params.seed,
         "training": settings.model_dump(),
         "version": __version__,

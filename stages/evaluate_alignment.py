@@ -19,19 +19,25 @@ def evaluate_alignment(
     from pipeline.scratch import write_json
     from pipeline.stores.build import run_tasks
     from pipeline.stores.frames import FrameStore
+    from stages.opening import keep_only
     from stages.screen import bar, say, table
     from stages.summaries import write_rows
 
     chosen = load(params)
     mine = chosen.evaluate_alignment
     header = ("aligner", "scene", *MEASURES)
-    scenes = FrameStore(noisy).with_role("test")
+    wanted = FrameStore(noisy).with_role("test")
+    scenes = [scene for scene in wanted if scene.count > min(mine.offsets)]
+    for scene in wanted:
+        if scene not in scenes:
+            say(f"left out {scene.title}: {scene.count} frames, too few for offsets {mine.offsets}")
     if chosen.synthesize.model == "none" or not scenes:
-        why = "no scene has the role test" if not scenes else "the footage has no clean frames"
+        why = "no scene with the role test is long enough" if not scenes else "the footage has no clean frames"
         say(f"evaluate_alignment: {why}; nothing measured")
         write_rows(out / "scenes.csv", header, [])
         write_json(out / "metrics.json", {"skipped": why})
         return
+    keep_only(aligners, list(chosen.train_ian.aligners))
     files = {name: aligners / f"{name}.safetensors" for name in chosen.train_ian.aligners}
     tasks = [(noisy, frames, files, scene.title, mine.offsets, mine.pairs_per_scene) for scene in scenes]
     with bar("measuring alignment") as progress:

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.alignment.aligner import Aligner
-from pipeline.alignment.loading import make_aligner
+from pipeline.alignment.loading import make_aligner, save_aligner
 from pipeline.alignment.losses import photometric
 from pipeline.devices import device, half_precision
 from pipeline.feed import Batch, Draw, FrameFeed, hold, memory_limit
@@ -118,9 +117,15 @@ def hold_pairs(store: PairStore, names: Sequence[str], folder: Path) -> dict[str
 
 
 def fit_aligner(
-    name: str, chosen: AlignerParams, store: FrameStore, channels: int, seed: int, out: Path
-) -> tuple[Aligner, list[dict[str, float]]]:
-    """Train a learned aligner on neighbouring noisy frames of the scenes that have the role align.
+    name: str,
+    chosen: AlignerParams,
+    store: FrameStore,
+    channels: int,
+    seed: int,
+    header: Mapping[str, Any],
+    out: Path,
+) -> list[dict[str, float]]:
+    """Train a learned aligner on neighbouring noisy frames of the scenes that have the role align; write it.
 
     Raises
     ------
@@ -136,6 +141,8 @@ def fit_aligner(
             f"{store.path}: found {len(wanted)} scenes with the role 'align', none of at least "
             f"{settings.crop} x {settings.crop} px; expected at least one"
         )
+    if len(scenes) < len(wanted):
+        say(f"{len(wanted) - len(scenes)} of {len(wanted)} scenes are smaller than a crop of {settings.crop} px")
     inputs = {"aligner": chosen.model_dump(), "noisy": store.content, "seed": seed, "name": name}
     with workspace(f"train_ian-{name}", inputs) as scratch:
         held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
@@ -150,5 +157,6 @@ def fit_aligner(
         )
         network = start_network(lambda: make_aligner(chosen.kind, channels, chosen.arguments), seed, "train_ian", name)
         curve = fit(f"train_ian@{name}", network, photometric, feed, settings, seed, scratch, [], out)
-    network.to("cpu").eval()
-    return network, curve
+        write_curve(out.with_suffix(".csv"), curve)
+        save_aligner(out, network.to("cpu").eval(), header)
+    return curve

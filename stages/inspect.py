@@ -12,6 +12,7 @@ def inspect(
         Path | None, Option(help="Contact sheet to write (.png); default: the store's name, in this folder.")
     ] = None,
     pairs: Annotated[int, Option(min=1, max=64, help="Pairs, or scenes of frames, on the sheet.")] = 8,
+    check: Annotated[bool, Option(help="Compare the store with its own digest first (reads all of it).")] = True,
 ) -> None:
     """Show what a store or a file of weights holds, and write a contact sheet."""
     if sheet is not None and sheet.suffix != ".png":
@@ -24,6 +25,7 @@ def inspect(
     from pipeline.report.canvas import Picture, png_bytes
     from pipeline.scratch import write_atomically
     from pipeline.stores import pairs as pair_stores
+    from pipeline.stores.build import verify
     from pipeline.stores.contents import store_kind
     from pipeline.stores.frames import FrameStore
     from pipeline.stores.pairs import PairStore
@@ -32,6 +34,8 @@ def inspect(
     from stages.sheets import sheet_of_frames, sheet_of_pairs
 
     kind = store_kind(path)
+    if check:
+        verify(path)
     show_arrays(path, kind)
     picture: Picture | None
     if kind == pair_stores.KIND:

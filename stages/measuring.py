@@ -25,6 +25,7 @@ def measure_all(
     sets: Sequence[BenchmarkSet],
     noise: SynthesizeParams,
     pictures: int,
+    seed: int,
     out: Path,
 ) -> list[dict[str, float]]:
     """Return the figures of every item; pictures of the first images go to ``out/pictures``."""
@@ -39,6 +40,7 @@ def measure_all(
         "sets": {one.name: FrameStore(one.store).content for one in sets},
         "items": [[item.test_set, item.image, item.repeat] for item in items],
         "pictures": pictures,
+        "stream": [seed, [[one.name, one.repeats] for one in sets]],
     }
     shown: dict[str, int] = defaultdict(int)
     with workspace(f"benchmark-{method}", inputs) as scratch, bar(f"measuring {method}") as progress:

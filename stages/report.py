@@ -22,6 +22,7 @@ def report(
     from pipeline.report.figures import comparison, curve_png
     from pipeline.report.page import Results, noise_text, page
     from pipeline.scratch import write_atomically
+    from stages.opening import keep_only
     from stages.results import (
         choose_places,
         compare,
@@ -37,6 +38,9 @@ def report(
     from stages.screen import say
 
     chosen = load(params)
+    keep_only(benchmark_sets, list(chosen.benchmark_sets))
+    keep_only(benchmark, list(chosen.benchmark.methods))
+    keep_only(baselines, list(chosen.train_baselines.runs))
     noise, sets = chosen.synthesize, list(chosen.benchmark_sets)
     figures = {name: read_json(benchmark / name / "metrics.json") for name in chosen.benchmark.methods}
     methods = [name for name, row in figures.items() if "skipped" not in row]

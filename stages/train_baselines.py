@@ -49,7 +49,7 @@ def train_baselines(
         "objective": run.objective,
     }
     with workspace(f"train_baselines-{name}", work) as scratch:
-        held, coding, roles = perfect_pairs(store, frames, chosen)
+        held, coding, roles = perfect_pairs(store, frames, chosen, scratch)
         _, figures = fit_denoiser(
             f"train_baselines@{name}",
             run.objective,
@@ -62,8 +62,9 @@ def train_baselines(
             channels=held["first"].shape[1],
             margin=0,
             inputs=inputs,
+            told={},
             scratch=scratch,
             out=out,
         )
-    write_json(out.with_suffix(".json"), figures)
+        write_json(out.with_suffix(".json"), figures)
     show(out, figures)

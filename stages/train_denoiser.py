@@ -46,16 +46,17 @@ def train_denoiser(
             channels=store.channels,
             margin=store.margin,
             inputs=inputs,
+            told={"sampler": sampler.model_dump()},
             scratch=scratch,
             out=out,
         )
-    rows = store.rows("validation") if len(store.rows("validation")) else store.rows("pairs")
-    shown = rows[np.linspace(0, len(rows) - 1, 6).round().astype(int)]
-    save_samples(
-        network,
-        [store.values("target", int(row), int(row) + 1)[0] for row in shown],
-        out.with_name("samples.png"),
-    )
-    figures["keep_probability"] = spread(keep[store.rows("pairs")])
-    write_json(out.with_name("metrics.json"), figures)
+        rows = store.rows("validation") if len(store.rows("validation")) else store.rows("pairs")
+        shown = rows[np.linspace(0, len(rows) - 1, 6).round().astype(int)]
+        save_samples(
+            network,
+            [store.values("target", int(row), int(row) + 1)[0] for row in shown],
+            out.with_name("samples.png"),
+        )
+        figures["keep_probability"] = spread(keep[store.rows("pairs")])
+        write_json(out.with_name("metrics.json"), figures)
     show(out, figures)

@@ -13,11 +13,12 @@ def train_ian(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train an aligner, self-supervised; a classical one leaves a header only."""
-    from torch import nn
-
     from pipeline import __version__
+    from pipeline.alignment import ALIGNERS
     from pipeline.alignment.loading import make_aligner, save_aligner
+    from pipeline.families import load as load_member
     from pipeline.params import load
+    from pipeline.provenance import source_digest
     from pipeline.stores.frames import FrameStore
     from stages.fitting import fit_aligner, write_curve
     from stages.screen import say
@@ -30,6 +31,7 @@ def train_ian(
     channels = store.codes(store.scenes[0], 0, 1).shape[1]
     header = {
         "aligner": mine.kind,
+        "aligner_code": source_digest(load_member(ALIGNERS, mine.kind, "kind")),
         "arguments": mine.arguments,
         "channels": channels,
         "noisy": store.content if mine.training else None,
@@ -37,14 +39,10 @@ def train_ian(
         "training": mine.training.model_dump() if mine.training else None,
         "version": __version__,
     }
-    curve: list[dict[str, float]] = []
     if mine.training is None:
-        made = make_aligner(mine.kind, channels, mine.arguments)
+        write_curve(out.with_suffix(".csv"), [])
+        save_aligner(out, make_aligner(mine.kind, channels, mine.arguments), header)
         say(f"{out}: {mine.kind} has nothing to train; its settings are kept")
-    else:
-        made, curve = fit_aligner(aligner, mine, store, channels, chosen.seed, out)
-        assert isinstance(made, nn.Module)
-    write_curve(out.with_suffix(".csv"), curve)
-    save_aligner(out, made, header)
-    if curve:
-        say(f"{out}: {mine.training.steps if mine.training else 0} steps, loss {curve[-1]['loss']:.5f}")
+        return
+    curve = fit_aligner(aligner, mine, store, channels, chosen.seed, header, out)
+    say(f"{out}: {mine.training.steps} steps, loss {curve[-1]['loss']:.5f}")

@@ -230,6 +230,13 @@ def test_scenes_of_one_frame_and_black_scenes_are_left_out_by_name(
     assert [item["scene"] for item in store.attributes["skipped"]] == ["s0"]
 
 
+def test_offsets_beyond_every_scene_get_one_clear_line_and_leave_nothing(project: Path) -> None:
+    _edit("generate_pairs", offsets=[50])
+    with pytest.raises(ValueError, match=r"generate_pairs\.offsets: found \[50\], but the longest scene .* 5 frames"):
+        _until_pairs()
+    assert not PAIRS.exists()
+
+
 def test_sources_that_are_gone_leave_no_trace(project: Path) -> None:
     for source in ("train", "held_out"):
         ingest(source, DATA / "ingest" / f"{source}.zarr")

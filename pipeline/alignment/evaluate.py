@@ -96,7 +96,7 @@ def _measure(noisy: list[Tensor], clean: list[Tensor], fields: Tensor, known: tu
 def _mean(rows: Sequence[Row]) -> Row:
     means: Row = {}
     for name in MEASURES:
-        values = [value for row in rows if (value := row[name]) is not None]
+        values = [value for row in rows if (value := row[name]) is not None and math.isfinite(value)]
         means[name] = float(np.mean(values)) if values else None
     return means
 

@@ -33,11 +33,18 @@ def aligned_psnr(clean_target: Tensor, clean_source: Tensor, transfer: Tensor, w
         ``(N, 2, H, W)``, px.
     weights
         ``(N, H, W)``; None weighs all pixels the same.
+
+    Returns
+    -------
+    float
+        Infinite for equal frames; NaN where nothing has weight.
     """
     error = ((warp(clean_source, transfer) - clean_target) ** 2).mean(1)
     if weights is None:
-        return -10 * math.log10(float(error.mean()))
-    return -10 * math.log10(float((error * weights).sum() / weights.sum()))
+        weights = torch.ones_like(error)
+    total = float(weights.sum())
+    mean = float((error * weights).sum()) / total if total else math.nan
+    return math.inf if mean == 0 else -10 * math.log10(mean)
 
 
 def warped_noise(target_noise: Tensor, source_noise: Tensor, transfer: Tensor) -> tuple[float, float]:

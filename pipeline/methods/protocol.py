@@ -124,7 +124,7 @@ def measure(
     marker
         JSON file to write.
     """
-    if marker.exists():
+    if marker.exists() and (picture is None or picture.exists()):
         return
     images = opened(store)
     scene = next(scene for scene in images.scenes if scene.name == item.image)

@@ -55,9 +55,22 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
 def plan(
     scenes: Sequence[SceneRecord], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
 ) -> list[Crop]:
-    """Return the pairs to make of some scenes; see `pipeline.pairs.plan.plan_crops`."""
+    """Return the pairs to make of some scenes; see `pipeline.pairs.plan.plan_crops`.
+
+    Raises
+    ------
+    ValueError
+        When no scene with the role pairs is long enough for any offset.
+    """
     footage = [Footage(scene.title, scene.count, scene.height, scene.width) for scene in scenes]
-    return plan_crops(footage, offsets=offsets, targets=targets, crops=crops, size=size, seed=seed)
+    rows = plan_crops(footage, offsets=offsets, targets=targets, crops=crops, size=size, seed=seed)
+    if not any("pairs" in scenes[row.scene].roles for row in rows):
+        longest = max(scene.count for scene in scenes if "pairs" in scene.roles)
+        raise ValueError(
+            f"generate_pairs.offsets: found {list(offsets)}, but the longest scene with the role 'pairs' has "
+            f"{longest} frames; expected an offset of at most {longest - 1}"
+        )
+    return rows
 
 
 def fill_pairs(

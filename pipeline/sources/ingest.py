@@ -36,16 +36,10 @@ def open_source(kind: str, path: Path, selection: Selection) -> Source:
 
 
 def crop_scene(scene: Scene, height: int, width: int) -> Scene:
-    """Return the centre of a scene's frames; motion that now leaves the frame counts as occluded.
-
-    Raises
-    ------
-    ValueError
-        When the frames are smaller.
-    """
+    """Return the centre of a scene's frames; motion that now leaves the frame counts as occluded."""
     *_, h, w = scene.frames.shape
-    if h < height or w < width:
-        raise ValueError(f"scene {scene.name}: found frames of {h} x {w} px, expected at least {height} x {width}")
+    assert h >= height
+    assert w >= width
     y, x = (h - height) // 2, (w - width) // 2
     box = (..., slice(y, y + height), slice(x, x + width))
     truth = scene.truth
@@ -58,7 +52,10 @@ def crop_scene(scene: Scene, height: int, width: int) -> Scene:
     return replace(scene, frames=scene.frames[box], truth=truth)
 
 
-def _fault(scene: Scene, single: bool) -> str | None:
+def _fault(scene: Scene, crop: tuple[int, int] | None, single: bool) -> str | None:
+    *_, height, width = scene.frames.shape
+    if crop is not None and (height < crop[0] or width < crop[1]):
+        return f"{height} x {width} px: smaller than the crop of {crop[0]} x {crop[1]} px"
     if len(scene.frames) < 2 and not single:
         return "one frame: no neighbour to align"
     if float(scene.frames.max()) <= BLACK * scene.white:
@@ -82,7 +79,7 @@ def _decode_unit(
     found: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     for scene in open_source(kind, path, selection).read(unit):
-        fault = _fault(scene, single)
+        fault = _fault(scene, crop, single)
         if fault is not None:
             skipped.append({"scene": scene.name, "why": fault})
             continue

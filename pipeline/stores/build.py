@@ -7,7 +7,9 @@ Everything happens in a scratch folder; the whole store is moved into place at t
 """
 
 import hashlib
+import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -160,7 +162,7 @@ def build(
     fill
         ``(table, start, stop) -> {array: rows}``; picklable; a pure function of its arguments.
     attributes
-        Of the root; ``content`` (SHA-256 over all chunks) is added.
+        Of the root; ``content`` (`content_digest`) is added.
     scratch
         This work's own folder (`pipeline.scratch.workspace`).
     progress
@@ -172,6 +174,10 @@ def build(
         The columns of every table, for summaries.
     """
     store, done = scratch / "store", scratch / "done"
+    if not store.exists():
+        # A run that was killed after it had moved the store away: its markers speak of nothing.
+        (scratch / "laid-out").unlink(missing_ok=True)
+        shutil.rmtree(done, ignore_errors=True)
     done.mkdir(exist_ok=True)
     for leftover in store.rglob("*.partial"):
         leftover.unlink()
@@ -189,7 +195,7 @@ def build(
     run_tasks(_write_shard, open_tasks, lambda n, _: progress(skipped + n, len(todo)))
     columns = {table.name: _write_columns(store, table, done) for table in tables}
     group = zarr.open_group(store, mode="a", zarr_format=3)
-    group.attrs.put(dict(sorted({**attributes, "content": _content(store)}.items())))
+    group.attrs.put(dict(sorted({**attributes, "content": content_digest(store, attributes)}.items())))
     move_into_place(store, final)
     return columns
 
@@ -258,11 +264,30 @@ def _write_columns(store: Path, table: Table, done: Path) -> dict[str, NDArray[A
     return columns
 
 
-def _content(store: Path) -> str:
-    digest = hashlib.sha256()
+def content_digest(store: Path, attributes: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a store holds: its attributes (but the digest itself) and every file."""
+    told = {name: value for name, value in attributes.items() if name != "content"}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
     for path in sorted(_files(store)):
         digest.update(f"{path.relative_to(store).as_posix()}\0{file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def verify(store: Path) -> None:
+    """Check a store against its own digest.
+
+    Raises
+    ------
+    ValueError
+        When a file is missing, added or changed: Zarr itself reads a missing shard as zeros.
+    """
+    attributes = dict(zarr.open_group(store, mode="r", zarr_format=3).attrs)
+    expected, found = str(attributes.get("content")), content_digest(store, attributes)
+    if found != expected:
+        raise ValueError(
+            f"{store}: found content {found[:16]}, expected {expected[:16]}: the store is damaged; "
+            "`dvc checkout` brings back what the cache holds"
+        )
 
 
 def _files(store: Path) -> Iterable[Path]:

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
-from pipeline.alignment.confidence import agreement, confidence, consistency
+from pipeline.alignment.confidence import agreement, confidence, consistency, noise_variance
 from pipeline.alignment.dis import Dis
 from pipeline.alignment.exposure import estimate_exposure
 from pipeline.alignment.ian import Ian
@@ -115,6 +115,21 @@ def test_confidence_is_high_where_aligned_and_low_where_not(texture: NDArray[np.
     assert float(trust[65:95, 85:125].mean()) < 0.1
     trust[55:105, 75:135] = float("nan")
     assert float(trust[trust == trust].mean()) > 0.85
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_noise_of_a_perfect_alignment_is_estimated_within_a_tenth(
+    texture: NDArray[np.float32], channels: int
+) -> None:
+    clean = torch.from_numpy(texture)[None, :channels]
+    found = noise_variance(_noisy(clean, 1), _noisy(clean, 2))
+    assert float(found.mean()) == pytest.approx(2 * SIGMA**2, rel=0.1)
+
+
+def test_equal_frames_have_no_error() -> None:
+    flat, zero = torch.full((1, 3, 20, 20), 0.5), torch.zeros(1, 2, 20, 20)
+    assert aligned_psnr(flat, flat, zero) == math.inf
+    assert math.isnan(aligned_psnr(flat, flat, zero, torch.zeros(1, 20, 20)))
 
 
 def test_fields_that_undo_each_other_are_consistent() -> None:

@@ -138,7 +138,7 @@ def test_the_terminal_shows_the_table_and_where_the_report_lies(
 ) -> None:
     out = make(project)
     text = capsys.readouterr().out
-    assert "30.00 / 0.900" in text
+    assert "30.00 * / 0.900 *" in text
     assert f"report: {out / 'report.md'}" in text
 
 

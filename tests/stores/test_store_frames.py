@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,34 @@ def test_an_interrupted_write_leaves_nothing_and_goes_on_where_it_was(
     _write(tmp_path / "s.zarr", tmp_path / "w")
     assert len(written) < 8, "finished shards are kept"
     assert _bytes(tmp_path / "whole.zarr") == _bytes(tmp_path / "s.zarr")
+
+
+def test_a_kill_after_the_move_gives_the_same_store_again(tmp_path: Path, small_shards: None) -> None:
+    _write(tmp_path / "s.zarr", tmp_path / "w")  # nobody removed the scratch folder: the run was killed here
+    first = _bytes(tmp_path / "s.zarr")
+    shutil.rmtree(tmp_path / "s.zarr")  # as DVC does before it runs the stage again
+    _write(tmp_path / "s.zarr", tmp_path / "w")
+    assert _bytes(tmp_path / "s.zarr") == first
+
+
+def test_a_damaged_store_is_found_out(tmp_path: Path) -> None:
+    _write(tmp_path / "s.zarr", tmp_path / "w")
+    build.verify(tmp_path / "s.zarr")
+    (tmp_path / "s.zarr" / "20x30" / "frames" / "c.0.0.0.0").unlink()
+    with pytest.raises(ValueError, match=r"s\.zarr: found content \w+, expected \w+: the store is damaged"):
+        build.verify(tmp_path / "s.zarr")
+
+
+def test_the_digest_tells_of_names_as_well_as_of_pixels(tmp_path: Path) -> None:
+    stores = []
+    for name in ("a", "z"):
+        (tmp_path / name).mkdir()
+        parts = [replace(PARTS[0], record=replace(PARTS[0].record, name=name))]
+        write_frames(tmp_path / f"{name}.zarr", parts, fetch, {}, tmp_path / name, lambda a, b: None)
+        stores.append(FrameStore(tmp_path / f"{name}.zarr"))
+    one, other = (store.codes(store.scenes[0]) for store in stores)
+    np.testing.assert_array_equal(one, other)
+    assert stores[0].content != stores[1].content
 
 
 def test_true_motion_comes_back_by_scene(tmp_path: Path, small_shards: None) -> None:
