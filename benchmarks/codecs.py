@@ -6,6 +6,9 @@ Run after `make repro`: ``python benchmarks/codecs.py data/synthesize/noisy.zarr
 import argparse
 import statistics
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +20,14 @@ from pipeline.stores.frames import FrameStore
 SHUFFLES = {"plain": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bits": blosc.BITSHUFFLE}
 
 
-def timed(function, *arguments):  # type: ignore[no-untyped-def]  # a stopwatch for anything
-    """Return the median seconds of three calls, and the last result."""
+def timed(work: Callable[[bytes], bytes], chunks: Sequence[bytes]) -> tuple[float, list[bytes]]:
+    """Return the median seconds of three rounds over all chunks, and the last round's results."""
     seconds = []
     for _ in range(3):
         began = time.perf_counter()
-        result = function(*arguments)
+        results = [work(chunk) for chunk in chunks]
         seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds), result
+    return statistics.median(seconds), results
 
 
 def as_types(frames: NDArray[np.float32], codes: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]]:
@@ -48,18 +51,18 @@ def main() -> None:
     print("| held as | codec | ratio | bytes a value | write MB/s | read MB/s |")
     print("|---|---|---|---|---|---|")
     for name, array in as_types(frames, codes).items():
-        for codec in ("lz4", "zstd"):
-            for level in (1, 5):
-                for text, shuffle in SHUFFLES.items():
-                    chunks = [np.ascontiguousarray(frame) for frame in array]
-                    pack = lambda: [blosc.compress(c, codec.encode(), level, shuffle) for c in chunks]  # noqa: B023, E731
-                    write, packed = timed(pack)
-                    read, _ = timed(lambda: [blosc.decompress(one) for one in packed])  # noqa: B023
-                    size = sum(len(one) for one in packed)
-                    print(
-                        f"| {name} | {codec}-{level} {text} | {array.nbytes / size:.2f} | {size / array.size:.2f} "
-                        f"| {array.nbytes / write / 1e6:.0f} | {array.nbytes / read / 1e6:.0f} |"
-                    )
+        chunks = [np.ascontiguousarray(frame).tobytes() for frame in array]
+        for codec, level, (text, shuffle) in product(("lz4", "zstd"), (1, 5), SHUFFLES.items()):
+            pack = partial(
+                blosc.compress, cname=codec.encode(), clevel=level, shuffle=shuffle, typesize=array.dtype.itemsize
+            )
+            write, packed = timed(pack, chunks)
+            read, _ = timed(blosc.decompress, packed)
+            size = sum(len(one) for one in packed)
+            print(
+                f"| {name} | {codec}-{level} {text} | {array.nbytes / size:.2f} | {size / array.size:.2f} "
+                f"| {array.nbytes / write / 1e6:.0f} | {array.nbytes / read / 1e6:.0f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ SIDE = 400
         ("none", lambda x: 0 * x),
     ],
 )
-def test_mean_and_variance_are_those_of_the_model(model: str, variance) -> None:  # type: ignore[no-untyped-def]
+def test_mean_and_variance_are_those_of_the_model(model: str, variance: Callable[[float], float]) -> None:
     for level in (0.1, 0.5, 0.9):
         clean = np.full((1, SIDE, SIDE), level, np.float32)
         noisy = NOISE[model](clean, np.random.default_rng(0), 25.0, 30.0)

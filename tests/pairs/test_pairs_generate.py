@@ -2,6 +2,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.alignment.aligner import Aligner
 from pipeline.alignment.warp import warp
 from pipeline.feed import PairFeed, turn
 from pipeline.pairs.generate import align_both, crop_rows, cut_source
@@ -31,7 +32,7 @@ def test_a_plan_has_both_directions_together_and_stays_inside() -> None:
     assert rows != plan_crops(scenes, offsets=[1], targets=8, crops=3, size=32, seed=1)
 
 
-def _shift(x: float, y: float):  # type: ignore[no-untyped-def]
+def _shift(x: float, y: float) -> Aligner:
     """An aligner that answers a shift one way and its inverse the other."""
 
     def align(target: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
