@@ -231,7 +231,8 @@ def load(path: Path) -> Params:
 
 
 def _first_error(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A mistyped key is missing as well: the one that is there tells more.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
     found = first["input"]
     if first["type"] == "missing":

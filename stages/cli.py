@@ -82,5 +82,7 @@ def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{Path(os.fsdecode(error.filename))}: found {error.strerror or error}, expected to read or write it"
+        # Of a move, the second name is where the result should have gone.
+        name = error.filename2 or error.filename
+        return f"{Path(os.fsdecode(name))}: found {error.strerror or error}, expected to read or write it"
     return str(error)

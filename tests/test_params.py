@@ -89,6 +89,14 @@ def test_a_wrong_value_is_named_with_its_key(tmp_path: Path, key: str, value: An
     assert "\n" not in str(error.value)
 
 
+def test_a_mistyped_key_is_named_rather_than_the_one_that_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = (ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("strategy: adaptive", "strategi: adaptive"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"sampler\.strategi: found an unknown key, expected one of strategy, score"):
+        load(path)
+
+
 def test_broken_yaml_and_a_missing_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: [1,\n")
     with pytest.raises(ValueError, match=r"params\.yaml: found broken YAML"):
