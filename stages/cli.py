@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 
-import click
 import typer
 
 # name -> "module:function"; these modules import nothing heavy before they are called.
@@ -52,8 +51,16 @@ def _options(
     pass
 
 
+def _own_code() -> None:
+    """Run the code of the checkout that this is called in: DVC hashes that code, so that is what must run."""
+    here = Path.cwd()
+    if (here / "pipeline" / "params.py").is_file() and here != Path(__file__).resolve().parent.parent:
+        os.execv(sys.executable, [sys.executable, "-m", "stages.cli", *sys.argv[1:]])  # -m looks here first
+
+
 def main() -> None:
     """Run a command; an error is one line and a non-zero exit, a traceback only with --debug."""
+    _own_code()
     debug = "--debug" in sys.argv[1:] or bool(os.environ.get("SELF2ALIGN_DEBUG"))
     for name, place in COMMANDS.items():
         module, _, function = place.partition(":")
@@ -61,15 +68,8 @@ def main() -> None:
         app.command(name, rich_help_panel=panel)(getattr(import_module(module), function))
     if not debug:
         sys.excepthook = _one_line
-    try:
-        # The command itself: Typer's own call would put its traceback in place of our line.
-        typer.main.get_command(app)(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        print("self2align: stopped; finished parts are kept", file=sys.stderr)
-        sys.exit(130)
+    # The command itself: Typer's own call would put its traceback in place of our line.
+    typer.main.get_command(app)(prog_name="self2align")
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -86,3 +86,7 @@ def _text(error: BaseException) -> str:
         name = error.filename2 or error.filename
         return f"{Path(os.fsdecode(name))}: found {error.strerror or error}, expected to read or write it"
     return str(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -53,15 +53,9 @@ def evaluate_alignment(
     # Wall-clock figures stay outside DVC's outputs.
     pace = {name: 1000 * sum(spent[name] for _, spent in results) / len(results) for name in means}
     write_json(out / "timing.json", {name: round(value, 2) for name, value in pace.items()})
-    shown = [[name, *("" if v is None else v for v in row.values()), pace[name]] for name, row in means.items()]
-    names = [
-        "aligner",
-        "dB",
-        "dB confident",
-        "coverage",
-        "EPE px",
-        "noise ratio",
-        "noise corr.",
-        "ms, both ways",
+    shown = [
+        [name, *("" if v is None else f"{v:.2f}" for v in row.values()), f"{pace[name]:.0f}"]
+        for name, row in means.items()
     ]
+    names = ["aligner", "dB", "confident", "cover", "EPE px", "ratio", "corr.", "ms"]
     table(f"{out}: {len(scenes)} scenes", names, shown)

@@ -76,3 +76,31 @@ def test_a_wrong_variable_of_the_environment_is_named(tmp_path: Path) -> None:
 def test_a_profile_is_put_in_place(tmp_path: Path) -> None:
     assert _run("profile", "paper", folder=tmp_path).returncode == 0
     assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "profiles" / "paper.yaml").read_bytes()
+
+
+def test_values_of_ones_own_are_not_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("seed: 7\n")
+    found = _run("profile", "paper", folder=tmp_path)
+    assert found.returncode == 1
+    assert "params.yaml: found values of your own" in found.stderr
+    assert (tmp_path / "params.yaml").read_text() == "seed: 7\n"
+    assert _run("profile", "paper", "--force", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(("arguments", "message"), [(["foo"], "No such command 'foo'"), (["inspect"], "Missing argument")])
+def test_a_call_that_does_not_fit_is_told_plainly(tmp_path: Path, arguments: list[str], message: str) -> None:
+    found = _run(*arguments, folder=tmp_path)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_checkout_runs_its_own_code(tmp_path: Path) -> None:
+    for name in ("pipeline", "stages"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    (tmp_path / "pipeline" / "params.py").touch()
+    (tmp_path / "stages" / "cli.py").write_text("import sys\nprint('mine', sys.argv[1:])\n")
+    script = Path(sys.executable).parent / "self2align"
+    found = subprocess.run([script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout == "mine ['--help']\n"
