@@ -87,7 +87,10 @@ def test_values_of_ones_own_are_not_replaced_unasked(tmp_path: Path) -> None:
     assert _run("profile", "paper", "--force", folder=tmp_path).returncode == 0
 
 
-@pytest.mark.parametrize(("arguments", "message"), [(["foo"], "No such command 'foo'"), (["inspect"], "Missing argument")])
+CALLS = [(["foo"], "No such command 'foo'"), (["inspect"], "Missing argument")]
+
+
+@pytest.mark.parametrize(("arguments", "message"), CALLS)
 def test_a_call_that_does_not_fit_is_told_plainly(tmp_path: Path, arguments: list[str], message: str) -> None:
     found = _run(*arguments, folder=tmp_path)
     assert found.returncode == 2
