@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.alignment import ALIGNERS
+from pipeline.alignment import ALIGNERS, LOSSES
 from pipeline.families import load as load_member
 from pipeline.methods import METHODS
 from pipeline.networks import NETWORKS
@@ -98,10 +98,11 @@ class TrainingParams(Section):
 
 
 class AlignerParams(Section):
-    """One aligner; ``training`` is null for a classical one."""
+    """One aligner; ``loss`` and ``training`` are null for a classical one."""
 
     kind: str
     arguments: Arguments
+    loss: str | None
     training: TrainingParams | None
 
 
@@ -116,6 +117,7 @@ class EvaluateAlignmentParams(Section):
 
     pairs_per_scene: Count
     offsets: Annotated[list[Count], Field(min_length=1)]
+    coverage: Annotated[float, Field(gt=0, le=1)]
 
 
 class GeneratePairsParams(Section):
@@ -299,6 +301,12 @@ def _check_members(params: Params) -> None:
             expected = "a training section" if trainable else "null: it has nothing to train"
             found = "null" if trainable else "a training section"
             raise ValueError(f"train_ian.aligners.{name}.training: found {found}, expected {expected}")
+        if trainable:
+            load_member(LOSSES, aligner.loss or "null", f"train_ian.aligners.{name}.loss")
+        elif aligner.loss is not None:
+            raise ValueError(
+                f"train_ian.aligners.{name}.loss: found {aligner.loss!r}, expected null: nothing is trained"
+            )
     load_member(SAMPLERS, params.sampler.strategy, "sampler.strategy")
     denoiser = params.train_denoiser
     network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")

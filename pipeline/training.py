@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
 
@@ -63,12 +64,14 @@ def learning_rate_at(
 @contextmanager
 def exact_threads(threads: int) -> Any:
     """Compute with so many threads: results repeat bit for bit at one number of threads only."""
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def train(

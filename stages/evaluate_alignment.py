@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Option
 
+PLACES = {"psnr": 2, "psnr_confident": 2, "coverage": 2, "endpoint_error": 2, "noise_ratio": 3, "noise_correlation": 4}
+
 
 def evaluate_alignment(
     noisy: Annotated[Path, Option(help="Store of noisy frames.")],
@@ -39,7 +41,7 @@ def evaluate_alignment(
         return
     keep_only(aligners, list(chosen.train_ian.aligners))
     files = {name: aligners / f"{name}.safetensors" for name in chosen.train_ian.aligners}
-    tasks = [(noisy, frames, files, scene.title, mine.offsets, mine.pairs_per_scene) for scene in scenes]
+    tasks = [(noisy, frames, files, scene.title, mine.offsets, mine.pairs_per_scene, mine.coverage) for scene in scenes]
     with bar("measuring alignment") as progress:
         results = run_tasks(evaluate_scene, tasks, progress)
     rows = [
@@ -54,8 +56,9 @@ def evaluate_alignment(
     pace = {name: 1000 * sum(spent[name] for _, spent in results) / len(results) for name in means}
     write_json(out / "timing.json", {name: round(value, 2) for name, value in pace.items()})
     shown = [
-        [name, *("" if v is None else f"{v:.2f}" for v in row.values()), f"{pace[name]:.0f}"]
+        [name, *("" if v is None else f"{v:.{PLACES[key]}f}" for key, v in row.items()), f"{pace[name]:.0f}"]
         for name, row in means.items()
     ]
-    names = ["aligner", "dB", "confident", "cover", "EPE px", "ratio", "corr.", "ms"]
+    share = f"best {mine.coverage:.0%}"
+    names = ["aligner", "dB", share, "trust", "EPE px", "ratio", "corr.", "ms"]
     table(f"{out}: {len(scenes)} scenes", names, shown)

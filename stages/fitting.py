@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from pipeline.alignment import LOSSES
 from pipeline.alignment.loading import make_aligner, save_aligner
-from pipeline.alignment.losses import photometric
 from pipeline.devices import device, half_precision
+from pipeline.families import load
 from pipeline.feed import Batch, Draw, FrameFeed, hold, memory_limit
 from pipeline.objectives.objective import Loss
 from pipeline.params import AlignerParams, TrainingParams
@@ -134,6 +135,8 @@ def fit_aligner(
     """
     settings = chosen.training
     assert settings is not None
+    assert chosen.loss is not None
+    loss = load(LOSSES, chosen.loss, "loss")
     wanted = store.with_role("align")
     scenes = [scene for scene in wanted if min(scene.height, scene.width) >= settings.crop]
     if not scenes:
@@ -156,7 +159,7 @@ def fit_aligner(
             purpose=f"train_ian@{name}",
         )
         network = start_network(lambda: make_aligner(chosen.kind, channels, chosen.arguments), seed, "train_ian", name)
-        curve = fit(f"train_ian@{name}", network, photometric, feed, settings, seed, scratch, [], out)
+        curve = fit(f"train_ian@{name}", network, loss, feed, settings, seed, scratch, [], out)
         write_curve(out.with_suffix(".csv"), curve)
         save_aligner(out, network.to("cpu").eval(), header)
     return curve

@@ -34,6 +34,7 @@ def train_ian(
         "aligner_code": source_digest(load_member(ALIGNERS, mine.kind, "kind")),
         "arguments": mine.arguments,
         "channels": channels,
+        "loss": mine.loss,
         "noisy": store.content if mine.training else None,
         "seed": chosen.seed,
         "training": mine.training.model_dump() if mine.training else None,

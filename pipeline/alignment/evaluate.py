@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.alignment.confidence import confidence
 from pipeline.alignment.loading import load_aligner
-from pipeline.alignment.measures import aligned_psnr, endpoint_error, warped_noise
+from pipeline.alignment.measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
 from pipeline.alignment.warp import warp
 from pipeline.devices import device
 from pipeline.pairs.plan import frame_pairs
@@ -41,7 +41,13 @@ def _load(paths: dict[str, Path]) -> dict[str, Any]:
 
 @torch.no_grad()
 def evaluate_scene(
-    noisy_path: Path, frames: Path, aligners: dict[str, Path], title: str, offsets: Sequence[int], pairs: int
+    noisy_path: Path,
+    frames: Path,
+    aligners: dict[str, Path],
+    title: str,
+    offsets: Sequence[int],
+    pairs: int,
+    coverage: float,
 ) -> tuple[dict[str, Row], dict[str, float]]:
     """Return the measures of each aligner on one scene, and its seconds a frame pair (both directions).
 
@@ -55,6 +61,8 @@ def evaluate_scene(
         Of the scene.
     offsets, pairs
         Frames between target and neighbour; at most so many pairs an offset.
+    coverage
+        Share of the pixels, those of the highest confidence, that ``psnr_confident`` is taken over.
     """
     store = FrameStore(noisy_path)
     scene = store.scene(title)
@@ -73,19 +81,21 @@ def evaluate_scene(
             began = time.perf_counter()
             fields = align(torch.cat(noisy), torch.cat(noisy[::-1]))
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            row = _measure(noisy, clean, fields, _true_field(truth, first, second))
+            row = _measure(noisy, clean, fields, _true_field(truth, first, second), coverage)
             found.setdefault(name, []).append(row)
     means = {name: _mean(rows) for name, rows in found.items()}
     return means, {name: total / max(len(chosen), 1) for name, total in seconds.items()}
 
 
-def _measure(noisy: list[Tensor], clean: list[Tensor], fields: Tensor, known: tuple[Tensor, Tensor] | None) -> Row:
+def _measure(
+    noisy: list[Tensor], clean: list[Tensor], fields: Tensor, known: tuple[Tensor, Tensor] | None, coverage: float
+) -> Row:
     forward, backward = fields[:1], fields[1:]
     trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward)
     ratio, correlation = warped_noise(noisy[0] - clean[0], noisy[1] - clean[1], forward)
     return {
         "psnr": aligned_psnr(clean[0], clean[1], forward),
-        "psnr_confident": aligned_psnr(clean[0], clean[1], forward, trust),
+        "psnr_confident": aligned_psnr(clean[0], clean[1], forward, most_trusted(trust, coverage)),
         "coverage": float(trust.mean()),
         "endpoint_error": None if known is None else endpoint_error(forward.cpu(), *known),
         "noise_ratio": ratio,

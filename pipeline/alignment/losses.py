@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.alignment.warp import warp
+from pipeline.alignment.filters import low_pass
+from pipeline.alignment.warp import inside, warp
+
+BLUR = 1.0  # px
+ROUND = 0.02  # of white: below it errors count by their square, above it by their size
+REDUCIBLE = 160  # px; DIS finds little in crops below 80
+SMOOTH = 0.003  # a px of change from one 2 x 2 px cell to the next; chosen in docs/decisions.md
 
 
 def photometric(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
@@ -21,3 +28,61 @@ def photometric(network: nn.Module, batch: Mapping[str, Tensor], generator: Gene
     """
     transfer = network(batch["target"], batch["source"])
     return functional.mse_loss(warp(batch["source"], transfer), batch["target"])
+
+
+def halves(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two images whose noise is independent, where that of the pixels is.
+
+    Each keeps the pixels of one colour of the chessboard and fills in the other by the mean of the four neighbours,
+    which are all its own.
+
+    Parameters
+    ----------
+    image
+        ``(N, C, H, W)``.
+    """
+    cross = image.new_tensor([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]]).view(1, 1, 3, 3)
+    padded = functional.pad(image, (1, 1, 1, 1), mode="reflect").flatten(0, 1)[:, None]
+    around = functional.conv2d(padded, cross).view_as(image)
+    rows, columns = (torch.arange(size, device=image.device) for size in image.shape[-2:])
+    white = (rows[:, None] + columns) % 2 == 0
+    return torch.where(white, image, around), torch.where(white, around, image)
+
+
+def _smoothness(field: Tensor) -> Tensor:
+    total = field.new_zeros(())
+    for dimension in (-2, -1):
+        change = field.diff(dim=dimension)
+        total = total + ((change**2).sum(1) + 1e-4).sqrt().mean()
+    return total
+
+
+def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+    """Return a photometric loss that noise cannot lower.
+
+    The network sees one half of the pixels of both frames and is judged by the other half, whose noise it does not
+    know (the idea of Noise2Self, Batson and Royer 2019, for motion): a field that follows noise gains nothing. Both
+    sides are low-passed, so that sampling between pixels averages little. Half of the batches are reduced by two: more
+    motions, and less noise.
+
+    Parameters
+    ----------
+    batch
+        ``target`` and ``source``, ``(N, C, H, W)``.
+    generator
+        Draws the half and the scale; on the CPU.
+    """
+    target, source = batch["target"], batch["source"]
+    seen, reduced = torch.randint(2, (2,), generator=generator).tolist()
+    if reduced and min(target.shape[-2:]) >= REDUCIBLE:
+        target, source = functional.avg_pool2d(target, 2), functional.avg_pool2d(source, 2)
+    targets, sources = halves(target), halves(source)
+    begin = getattr(network, "begin", None)
+    # What is not learned starts from all pixels, as in use: it cannot learn to follow noise.
+    start = () if begin is None else (begin(target, source),)
+    field = network(targets[seen], sources[seen], *start)
+    judged_target, judged_source = low_pass(torch.cat([targets[1 - seen], sources[1 - seen]]), BLUR).chunk(2)
+    error = ((warp(judged_source, field) - judged_target) ** 2).mean(1)
+    visible = inside(field.detach(), *target.shape[-2:])
+    photometry: Tensor = ((error + ROUND**2).sqrt() * visible).sum() / visible.sum().clamp(min=1)
+    return photometry + SMOOTH * _smoothness(functional.avg_pool2d(field, 2) / 2)

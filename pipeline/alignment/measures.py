@@ -47,6 +47,16 @@ def aligned_psnr(clean_target: Tensor, clean_source: Tensor, transfer: Tensor, w
     return math.inf if mean == 0 else -10 * math.log10(mean)
 
 
+def most_trusted(confidence: Tensor, coverage: float) -> Tensor:
+    """Return 1 for the given share of pixels that have the highest confidence, else 0, ``(N, H, W)``.
+
+    So that aligners are compared over equally many pixels, each over those that it trusts itself.
+    """
+    flat = confidence.flatten()
+    chosen = flat.argsort(descending=True, stable=True)[: round(coverage * len(flat))]
+    return torch.zeros_like(flat).index_fill(0, chosen, 1).view_as(confidence)
+
+
 def warped_noise(target_noise: Tensor, source_noise: Tensor, transfer: Tensor) -> tuple[float, float]:
     """Return two numbers that show a field that follows the noise.
 

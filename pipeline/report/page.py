@@ -165,8 +165,9 @@ def _alignment(results: Results) -> str:
         return f"{title}\n\nNot measured: {results.alignment['skipped']}."
     text = (
         "Measured on scenes with the role `test`: the clean neighbour, warped by the field that was found "
-        "on the noisy frames, against the clean target. *Where confident* weighs pixels by the confidence; "
-        "*confident* is its mean.\n\n*Noise ratio* is the standard deviation of the neighbour's noise "
+        "on the noisy frames, against the clean target. *Where confident* is over the same share of pixels "
+        "for all (`evaluate_alignment.coverage`), each aligner's own most trusted; *confidence* is the mean."
+        "\n\n*Noise ratio* is the standard deviation of the neighbour's noise "
         "after warping over that before: about 0.67 for bilinear sampling at random fractions of a pixel; "
         "0.50 means that the aligner has collapsed to half-pixel shifts, which average four pixels "
         "everywhere. *Noise correlation* is that of the warped noise with the target's: it has to be 0, or "

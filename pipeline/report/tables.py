@@ -91,7 +91,7 @@ def alignment_table(measures: Mapping[str, Mapping[str, Any]]) -> tuple[list[str
         "aligner",
         "PSNR, dB",
         "where confident, dB",
-        "confident",
+        "confidence",
         "endpoint error, px",
         "noise ratio",
         "noise correlation",

@@ -1,0 +1,231 @@
+"""Aligners on DAVIS, each sequence tested once by networks that never saw it (four folds, 12 to train on, 4 to test).
+
+``python benchmarks/davis_alignment.py run data/DAVIS/JPEGImages/480p results.csv --fold 0 --sigma 25 --scratch``
+adds rows; ``python benchmarks/davis_alignment.py table results.csv`` prints the means over sequences.
+"""
+
+import csv
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from typer import Option, Typer
+
+from pipeline.alignment.confidence import confidence
+from pipeline.alignment.dis import Dis
+from pipeline.alignment.ian import Ian
+from pipeline.alignment.losses import halves, photometric, split
+from pipeline.alignment.lucas_kanade import LucasKanade
+from pipeline.alignment.measures import aligned_psnr, most_trusted, warped_noise
+from pipeline.alignment.warp import warp
+from pipeline.feed import FrameFeed
+from pipeline.images import read_image
+from pipeline.networks.unet import UNet
+from pipeline.noise import gaussian
+from pipeline.pairs.plan import frame_pairs
+from pipeline.params import load
+from pipeline.seeding import generator
+from pipeline.synthesis import unclipped
+from pipeline.training import exact_threads, train
+
+FOLDS = 4
+FRAMES = 24  # of each sequence, spread in neighbouring threes
+COVERAGE = 0.85
+COLUMNS = ("sigma", "offset", "method", "sequence", "psnr", "confident", "ratio", "correlation", "ms", "training_s")
+PROFILE = Path(__file__).parent.parent / "profiles" / "default.yaml"
+application = Typer(help=__doc__)
+
+
+class Fine(Dis):
+    """DIS down to full size, with ten refinements."""
+
+    def __init__(self, channels: int, *, blur: float) -> None:
+        super().__init__(channels, blur=blur)
+        self.flow.setFinestScale(0)
+        self.flow.setVariationalRefinementIterations(10)
+
+
+def read(folder: Path) -> np.ndarray[Any, Any]:
+    """Return the frames that are used of one sequence, in runs of three neighbours, ``(T, 3, H, W)``, uint8."""
+    files = sorted(folder.glob("*.jpg"))
+    starts = np.linspace(0, len(files) - 3, FRAMES // 3).astype(int)
+    return np.stack([read_image(files[start + k])[0] for start in starts for k in range(3)])
+
+
+def fit(network: nn.Module, loss: Any, scenes: list[Any], sigma: int, settings: Any, steps: int | None) -> float:
+    """Train with the settings of a profile's aligner on neighbouring frames; return seconds."""
+    coding = unclipped("gaussian", sigma, 1)
+    runs = [{"frames": scene[at : at + 3]} for scene in scenes for at in range(0, len(scene), 3)]
+    feed = FrameFeed(
+        runs,
+        [coding] * len(runs),
+        {"target": ("frames", 0), "source": ("frames", 1)},
+        crop=settings.crop,
+        batch=settings.batch,
+        seed=0,
+        purpose="davis",
+    )
+    values = settings.model_dump(exclude={"batch", "crop", "precision", "threads"})
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch, exact_threads(settings.threads):
+        train(
+            network,
+            loss,
+            feed,
+            **values | ({"steps": steps} if steps else {}),
+            half=False,
+            device=torch.device("cpu"),
+            seed=0,
+            purpose="davis",
+            checkpoint=Path(scratch) / "checkpoint.safetensors",
+            validation=[],
+            watch=lambda *_: None,
+        )
+    network.eval()
+    return time.monotonic() - began
+
+
+def blind(network: nn.Module, batch: Any, generator: torch.Generator) -> Tensor:
+    """Return Noise2Self's loss on a chessboard: the guide that aligning on denoised frames needs."""
+    seen = int(torch.randint(2, (1,), generator=generator))
+    sides = halves(batch["target"])
+    return functional.mse_loss(network(sides[seen]), sides[1 - seen])
+
+
+def clean_guided(guide: nn.Module, align: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return an aligner that works on frames that a guide has denoised."""
+
+    def guided(frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        padded = functional.pad(frames, (0, -width % 32, 0, -height % 32), mode="reflect")
+        parts = [sum(guide(side) for side in halves(one[None])) / 2 for one in padded]
+        return torch.cat(parts)[..., :height, :width]
+
+    return lambda target, source: align(guided(target), guided(source))
+
+
+def chosen_methods(
+    train_on: list[Any], sigma: int, scratch: bool, steps: int | None, crop: int | None, batch: int | None
+) -> dict[str, tuple[Any, float]]:
+    """Return methods by name, trained where they learn, with their training seconds."""
+    torch.manual_seed(0)
+    settings = load(PROFILE).train_ian.aligners
+    mine = settings["lucas_kanade"].training
+    assert mine is not None
+    mine = mine.model_copy(update={k: v for k, v in {"crop": crop, "batch": batch}.items() if v})
+    ours = LucasKanade(3)
+    seconds = fit(ours, split, train_on, sigma, mine, steps)
+    methods: dict[str, tuple[Any, float]] = {
+        "unaligned": (lambda target, source: torch.zeros_like(target[:, :2]), 0.0),
+        "DIS medium, blur 1.5": (Dis(3, blur=1.5), 0.0),
+        "DIS medium, blur 1.0": (Dis(3, blur=1.0), 0.0),
+        "DIS medium, clean": (Dis(3, blur=0.0), 0.0),
+        "lucas_kanade": (ours, seconds),
+    }
+    if scratch:
+        methods["DIS fast, blur 1.5 (its start)"] = (Dis(3, blur=1.5, preset="fast"), 0.0)
+        methods["DIS fine, blur 1.0"] = (Fine(3, blur=1.0), 0.0)
+        methods["DIS fine, clean"] = (Fine(3, blur=0.0), 0.0)
+        alone = LucasKanade(3, start="zero", levels=6)
+        methods["lucas_kanade from zero"] = (
+            alone,
+            fit(alone, split, train_on, sigma, mine, steps),
+        )
+        ian = Ian(3)
+        methods["ian"] = (ian, fit(ian, photometric, train_on, sigma, settings["ian"].training, None))
+        guide = UNet(3, width=24, depth=4, residual=False)
+        spent = fit(guide, blind, train_on, sigma, mine, steps)
+        methods["DIS fine, denoised"] = (clean_guided(guide, Fine(3, blur=0.0)), spent)
+    return methods
+
+
+@torch.no_grad()
+def measure(align: Any, clean: list[Tensor], noisy: list[Tensor], on_clean: bool) -> tuple[float, ...]:
+    """Return dB over all pixels and over those most trusted, noise ratio and correlation, and ms for two fields."""
+    first, second = clean if on_clean else noisy
+    began = time.perf_counter()
+    fields = align(torch.cat([first, second]), torch.cat([second, first]))
+    spent = 1000 * (time.perf_counter() - began)
+    forward, backward = fields[:1], fields[1:]
+    trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward)
+    noise = warped_noise(noisy[0] - clean[0], noisy[1] - clean[1], forward)
+    return (
+        aligned_psnr(*clean, forward),
+        aligned_psnr(*clean, forward, most_trusted(trust, COVERAGE)),
+        *noise,
+        spent,
+    )
+
+
+@application.command()
+def run(
+    frames: Path,
+    out: Path,
+    fold: Annotated[int, Option(min=0, max=FOLDS - 1)] = 0,
+    sigma: int = 25,
+    scratch: Annotated[bool, Option(help="The slower rows too: from zero, IAN, fine and guided DIS.")] = False,
+    steps: Annotated[int | None, Option(help="Of our training; the profile's by default.")] = None,
+    pairs: int = 4,
+    crop: int | None = None,
+    batch: int | None = None,
+) -> None:
+    """Train on 12 sequences, measure on 4, one and two frames apart; append to a CSV."""
+    cv2.setNumThreads(2)
+    torch.set_num_threads(2)
+    names = sorted(path.name for path in frames.iterdir() if path.is_dir())
+    coding = unclipped("gaussian", sigma, 1)
+    held = {}
+    for name in names:
+        draw = generator(0, "davis", name, sigma)
+        held[name] = np.stack(
+            [coding.encode(gaussian(f / np.float32(255), draw, sigma, 1)) for f in read(frames / name)]
+        )
+    test = names[fold::FOLDS]
+    methods = chosen_methods([held[name] for name in names if name not in test], sigma, scratch, steps, crop, batch)
+    rows = []
+    for name in test:
+        clean = read(frames / name)
+        for offset in (1, 2):
+            starts = [at for at, _ in frame_pairs(FRAMES // 3, [0], pairs)]
+            places = [(3 * at, 3 * at + offset) for at in starts]
+            for method, (align, seconds) in methods.items():
+                found = []
+                for pair in places:
+                    still = [torch.from_numpy(clean[f] / np.float32(255))[None] for f in pair]
+                    noisy = [torch.from_numpy(coding.decode(held[name][f]))[None] for f in pair]
+                    found.append(measure(align, still, noisy, "clean" in method))
+                figures = [*np.mean(found, 0)[:4], np.median([one[4] for one in found]), seconds]
+                rows.append([sigma, offset, method, name, *(f"{value:.5f}" for value in figures)])
+    new = not out.exists()
+    with out.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *rows] if new else rows)
+    table(out)
+
+
+@application.command()
+def table(results: Path) -> None:
+    """Print means over sequences: dB of the means of each sequence."""
+    with results.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for sigma, offset in sorted({(int(row["sigma"]), int(row["offset"])) for row in rows}):
+        here = [row for row in rows if (int(row["sigma"]), int(row["offset"])) == (sigma, offset)]
+        print(f"\nsigma {sigma}, {offset} apart, {len({row['sequence'] for row in here})} sequences\n")
+        print("| method | all, dB | confident, dB | noise ratio | correlation | ms, both | training, s |")
+        print("| --- | --: | --: | --: | --: | --: | --: |")
+        for method in dict.fromkeys(row["method"] for row in here):
+            mine = [[float(row[name]) for name in COLUMNS[4:]] for row in here if row["method"] == method]
+            psnr, trusted, ratio, correlation, ms, seconds = np.mean(mine, 0)
+            figures = f"{psnr:.2f} | {trusted:.2f} | {ratio:.3f} | {correlation:.4f} | {ms:.0f} | {seconds:.0f}"
+            print(f"| {method} | {figures} |")
+
+
+if __name__ == "__main__":
+    application()
