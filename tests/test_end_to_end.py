@@ -50,7 +50,8 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
     training |= {"log_every": 10, "validate_every": 20, "warmup": 10, "learning_rate": 0.003}
     params["train_denoiser"]["training"] |= training
     params["train_denoiser"]["arguments"] = {"width": 8, "depth": 2}
-    params["train_ian"]["aligners"]["ian"]["training"] |= {**training, "crop": 64, "steps": 4}
+    for aligner in ("ian", "lucas_kanade"):
+        params["train_ian"]["aligners"][aligner]["training"] |= {**training, "crop": 64, "steps": 4}
     params["generate_pairs"] |= {"crop": 48, "margin": 8, "targets_per_scene": 3, "crops_per_target": 2}
     params["train_baselines"]["runs"] = {"n2n": {"objective": "n2n"}}
     methods = ROOT / "pipeline" / "methods"
@@ -86,12 +87,13 @@ def _until_pairs() -> None:
     for source in ("train", "held_out"):
         ingest(source, DATA / "ingest" / f"{source}.zarr")
     synthesize(DATA / "ingest", NOISY)
-    train_ian("dis", NOISY, DATA / "train_ian" / "dis.safetensors")
-    generate_pairs(NOISY, DATA / "train_ian" / "dis.safetensors", PAIRS)
+    train_ian("lucas_kanade", NOISY, DATA / "train_ian" / "lucas_kanade.safetensors")
+    generate_pairs(NOISY, DATA / "train_ian" / "lucas_kanade.safetensors", PAIRS)
 
 
 def _the_rest() -> None:
-    train_ian("ian", NOISY, DATA / "train_ian" / "ian.safetensors")
+    for aligner in ("dis", "ian"):
+        train_ian(aligner, NOISY, DATA / "train_ian" / f"{aligner}.safetensors")
     evaluate_alignment(NOISY, DATA / "ingest", DATA / "train_ian", DATA / "evaluate_alignment")
     benchmark_sets("photographs", DATA / "benchmark_sets" / "photographs.zarr")
     train_denoiser(PAIRS, DENOISER)
@@ -131,8 +133,9 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
     assert store.columns["ssim_filtered"].mean() > 0.9
     _the_rest()
     metrics = json.loads((DATA / "evaluate_alignment" / "metrics.json").read_text())
-    assert metrics["dis"]["psnr"] > metrics["unaligned"]["psnr"] + 5
-    assert abs(metrics["dis"]["noise_correlation"]) < 0.03
+    for aligner in ("dis", "lucas_kanade"):
+        assert metrics[aligner]["psnr"] > metrics["unaligned"]["psnr"] + 5
+        assert abs(metrics[aligner]["noise_correlation"]) < 0.03
     noisy, ours = (
         json.loads((DATA / "benchmark" / method / "metrics.json").read_text())["photographs"]["psnr"]
         for method in ("noisy", "self2align")

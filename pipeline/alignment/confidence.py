@@ -13,23 +13,25 @@ from torch import Tensor
 from pipeline.alignment.filters import surround, surround_energy
 from pipeline.alignment.warp import inside, warp
 
-RESIDUAL_BLUR = 2.0  # px; small objects are still seen, noise falls to a seventh
+RESIDUAL_BLUR = 2.0  # px; noise falls to a seventh
+# Blurs of the residual (px), their weights, and the share of noise that bilinear sampling at a random fraction leaves
+# behind each, to what a high-pass sees of it. The finer one sees edges that are a fraction of a pixel off.
+SCALES = ((1.0, 1 / 3, 1.25), (RESIDUAL_BLUR, 2 / 3, 1.38))
+INCONSISTENT = 0.1  # chosen, as the scales are, in docs/decisions.md
 THIN = 3  # px
 BINS = 8  # of brightness, for noise that depends on it
-# Of bilinear sampling at a random fraction: pixels keep 0.45 of their noise variance, low-passed ones all of it.
-INTERPOLATED = 2 / 1.45
 FLOOR = (1.5 / 255) ** 2  # residual variance of a good alignment of clean frames
 
 
-def consistency(forward: Tensor, backward: Tensor) -> Tensor:
-    """Return how well the two fields undo each other, ``(N, H, W)`` in [0, 1].
+def inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
+    """Return how far the two fields are from undoing each other, ``(N, H, W)``, from 0.
 
-    Sundaram et al. (2010), their test made soft: 0.5 where ``|f + b|^2 = 0.01 (|f|^2 + |b|^2) + 0.5``.
+    1 where ``|f + b|^2 = 0.01 (|f|^2 + |b|^2) + 0.5``, the limit of Sundaram et al. (2010); grows with the distance.
     """
     returned = warp(backward, forward)
     gap = ((forward + returned) ** 2).sum(1)
     allowed = 0.01 * ((forward**2).sum(1) + (returned**2).sum(1)) + 0.5
-    return torch.exp(-math.log(2) * (gap / allowed) ** 2)
+    return (gap / allowed).sqrt()
 
 
 def noise_variance(target: Tensor, warped: Tensor) -> Tensor:
@@ -56,17 +58,22 @@ def noise_variance(target: Tensor, warped: Tensor) -> Tensor:
     return result
 
 
-def agreement(target: Tensor, warped: Tensor) -> Tensor:
-    """Return how well the low-passed frames agree, with the expected noise taken off, ``(N, H, W)`` in [0, 1].
+def disagreement(target: Tensor, warped: Tensor) -> Tensor:
+    """Return the squared residual of the low-passed frames over what noise explains, ``(N, H, W)``.
+
+    About 1 for perfect alignment at any noise level.
 
     Parameters
     ----------
     target, warped
         ``(N, C, H, W)``; exposure compensated.
     """
-    expected = noise_variance(target, warped) * INTERPOLATED * surround_energy(RESIDUAL_BLUR)
-    found = (surround(target - warped, RESIDUAL_BLUR) ** 2).mean(1)
-    return torch.exp(-math.log(2) * (found / (4 * (expected + FLOOR))) ** 2)
+    residual, noise = target - warped, noise_variance(target, warped)
+    total = torch.zeros_like(noise)
+    for blur, weight, interpolated in SCALES:
+        expected = noise * interpolated * surround_energy(blur) + FLOOR
+        total += weight * (surround(residual, blur) ** 2).mean(1) / expected
+    return total
 
 
 def confidence(target: Tensor, source: Tensor, warped: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
@@ -82,8 +89,10 @@ def confidence(target: Tensor, source: Tensor, warped: Tensor, forward: Tensor, 
     Returns
     -------
     Tensor
-        ``(N, H, W)`` in [0, 1]: forward-backward consistency, times agreement; 0 out of the frame.
+        ``(N, H, W)`` in [0, 1]: near 1 for a residual that noise explains, 0.5 for four times its variance; less
+        where the fields do not undo each other; 0 out of the frame.
     """
     visible = inside(forward, *source.shape[-2:])
     # Not smoothed: a neighbour's agreement has read this pixel's noise, and would bring it back in.
-    return consistency(forward, backward) * agreement(target, warped) * visible
+    doubt = disagreement(target, warped) + INCONSISTENT * inconsistency(forward, backward)
+    return torch.exp(-math.log(2) * (doubt / 4) ** 2) * visible

@@ -1,7 +1,8 @@
-"""The default aligner: Lucas-Kanade estimates at several window sizes, weighed by a small network, from a DIS start.
+"""The default aligner: hypotheses of the motion weighed by a small network, coarse to fine, from a DIS start.
 
 Lucas and Kanade (1981) solve for the motion of a window in closed form. Which window serves a place best
-(small at edges and on moving parts, large where noise rules) is what the network learns, from noisy frames alone.
+(small at edges and on moving parts, large where noise rules), and where a neighbouring place knows better, is what
+the network learns, from noisy frames alone.
 """
 
 from typing import Annotated, Literal
@@ -12,23 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.alignment.dis import Dis
-from pipeline.alignment.filters import low_pass
+from pipeline.alignment.filters import halve, low_pass
 from pipeline.alignment.warp import warp
 
 WINDOWS = (1.0, 2.0, 4.0)  # standard deviations, cells of 2 x 2 px
 BLUR = 1.0  # px
+COST_BLUR = 1.0  # cells
+AWAY = 4  # cells: where neighbouring motions are taken from
 DAMPING = 3e-4  # of the squared gradient, white being 1.0: flat places do not move
 REACH = 2.0  # px, of one estimate
-START_BLUR = 1.5  # px
+START_BLUR = 1.0  # px
 COARSE = 4  # px; means over so many squared that their noise is small
 CELLS = 8  # the network halves a field of cells three times
-
-
-def halve(image: Tensor) -> Tensor:
-    """Return means over 2 x 2 px, ``(N, C, H, W)`` to ``(N, C, ceil(H / 2), ceil(W / 2))``."""
-    if image.shape[-1] % 2 or image.shape[-2] % 2:
-        image = functional.pad(image, (0, image.shape[-1] % 2, 0, image.shape[-2] % 2), mode="replicate")
-    return functional.avg_pool2d(image, 2)
 
 
 def enlarge(image: Tensor, height: int, width: int) -> Tensor:
@@ -74,16 +70,27 @@ def solve(sums: Tensor) -> Tensor:
     return motion.clamp(-REACH, REACH)
 
 
-def expose(target: Tensor, warped: Tensor) -> Tensor:
-    """Return the warped frame in the light of the target: gain and offset of each frame, ``(N, 1, H, W)``.
+def exposure(target: Tensor, warped: Tensor) -> tuple[Tensor, Tensor]:
+    """Return gain and offset that bring each warped frame into the light of its target, ``(N, 1, 1, 1)``.
 
-    A change of light is no motion; without this a flicker of a few levels would move every edge.
+    A change of light is no motion; without this a flicker of a few levels would move every edge. Frames
+    are ``(N, 1, H, W)``.
     """
-    t, w = (functional.avg_pool2d(frame, COARSE).flatten(1) for frame in (target, warped))
+    size = min(COARSE, *target.shape[-2:])
+    t, w = (functional.avg_pool2d(frame, size).flatten(1) for frame in (target, warped))
     # The floor keeps flat frames, whose spread is noise, at a gain of 1.
-    gain = ((t.std(1, keepdim=True) + 0.02) / (w.std(1, keepdim=True) + 0.02)).clamp(0.5, 2)
+    spread = [one.std(1, correction=0, keepdim=True) + 0.02 for one in (t, w)]
+    gain = (spread[0] / spread[1]).clamp(0.5, 2)
     offset = (t - gain * w).median(1, keepdim=True).values
-    return warped * gain[..., None, None] + offset[..., None, None]
+    return gain[..., None, None], offset[..., None, None]
+
+
+def away(field: Tensor, cells: int) -> list[Tensor]:
+    """Return the field as it is so many cells to the left, right, above and below, edges repeated."""
+    height, width = field.shape[-2:]
+    padded = functional.pad(field, (cells,) * 4, mode="replicate")
+    places = [(cells, 0), (cells, 2 * cells), (0, cells), (2 * cells, cells)]
+    return [padded[..., y : y + height, x : x + width] for y, x in places]
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -98,9 +105,9 @@ class LucasKanade(nn.Module):
     channels
         C of the frames; any: their mean is aligned, which keeps all of the signal that they share.
     start
-        "dis": OpenCV's DIS (fast) on low-passed frames; "zero": no motion, for a network that learns all by itself.
+        "dis": OpenCV's DIS on low-passed frames; "zero": no motion, for a network that learns all by itself.
     levels
-        Of the pyramid; each reaches 2 px of its own size. 2 from DIS, 6 from zero.
+        Of the pyramid; each reaches 2 px of its own size. 1 from DIS, 6 from zero.
     width
         Features at a quarter of the frames' size.
     """
@@ -110,28 +117,30 @@ class LucasKanade(nn.Module):
         channels: int,
         *,
         start: Literal["dis", "zero"] = "dis",
-        levels: Annotated[int, Ge(1), Le(8)] = 2,
+        levels: Annotated[int, Ge(1), Le(8)] = 1,
         width: Annotated[int, Ge(4)] = 24,
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.start = Dis(1, blur=START_BLUR, preset="fast") if start == "dis" else None
+        self.start = Dis(1, blur=START_BLUR, preset="medium") if start == "dis" else None
         self.levels = levels
         middle, deep = width * 3 // 2, width * 2
-        inputs = 3 + 2 + 2 * len(WINDOWS) + 3
+        self.kinds = 1 + 4
+        inputs = 2 + 2 + 2 * len(WINDOWS) + 3 + self.kinds
         self.first = nn.Sequential(nn.Conv2d(inputs, width, 4, stride=2, padding=1), nn.LeakyReLU(0.1))
         self.quarter = _conv(width, width)
         self.eighth = nn.Sequential(_conv(width, middle, 2), _conv(middle, middle))
         self.sixteenth = nn.Sequential(_conv(middle, deep, 2), _conv(deep, deep))
         self.up_eighth = _conv(deep + middle, middle)
         self.up_quarter = _conv(middle + width, width)
-        self.last = nn.Conv2d(width, 1 + len(WINDOWS) + 2, 3, padding=1)
+        self.last = nn.Conv2d(width, self.kinds + len(WINDOWS) + 2, 3, padding=1)
         # Starts by keeping the field as it comes.
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
         with torch.no_grad():
             self.last.bias[0] = 4.0
+        self.sharpness = nn.Parameter(torch.tensor(1.0))
 
     def begin(self, target: Tensor, source: Tensor) -> Tensor:
         """Return the field to begin with, ``(N, 2, H, W)``, px; nothing here is learned."""
@@ -142,6 +151,10 @@ class LucasKanade(nn.Module):
 
     def forward(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> Tensor:
         """Return the transfer field; see `pipeline.alignment.aligner.Aligner`. ``start`` is that of `begin`."""
+        return self.fields(target, source, start)[-1]
+
+    def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
+        """Return the transfer field as each level leaves it, coarse to fine, all ``(N, 2, H, W)``, px."""
         height, width = target.shape[-2:]
         field = self.begin(target, source) if start is None else start
         gray = torch.cat([target, source]).mean(1, keepdim=True)
@@ -151,39 +164,60 @@ class LucasKanade(nn.Module):
         cells = [(-(-one.shape[-2] // 2), -(-one.shape[-1] // 2)) for one in pyramid]
         for _ in range(self.levels):
             field = halve(field) / 2
+        found = []
         for frames, size in zip(reversed(pyramid), reversed(cells), strict=True):
             if field.shape[-2:] != size:
                 field = 2 * enlarge(field, *size)
             one, other = low_pass(frames, BLUR).chunk(2)
-            field = self._refine(one, other, field)
-        return 2 * enlarge(field, height, width)
+            # Each level learns by its own result; gradients through what it started from only made it slower.
+            field = self._refine(one, other, field.detach())
+            found.append(field)
+        for number, one in enumerate(found):
+            for higher in [*list(reversed(cells))[number + 1 :], (height, width)]:
+                one = 2 * enlarge(one, *higher)
+            found[number] = one
+        return found
 
     def _refine(self, target: Tensor, source: Tensor, field: Tensor) -> Tensor:
         """Return a better field of one level; frames ``(N, 1, H, W)``, low-passed; field in cells."""
         height, width = field.shape[-2:]
-        warped = expose(target, warp(source, 2 * enlarge(field, *target.shape[-2:])))
-        sums = _windows(statistics(target, warped))
-        motions = [solve(one) / 2 for one in sums]
-        mean = target.mean((1, 2, 3), keepdim=True)
-        features = [
-            10 * halve((target - warped).abs()),
-            3 * halve(target - mean),
-            3 * halve(warped - mean),
-            field - low_pass(field, WINDOWS[-1]),
-            *[4 * motion for motion in motions],
-            10 * (3 * sums[0][:, [0, 2]] + 1e-5).sqrt(),
-            300 * sums[0][:, 1:2],
-        ]
-        x = functional.pad(torch.cat(features, 1), (0, -width % CELLS, 0, -height % CELLS), mode="replicate")
+        hypotheses, motions, costs, features = self._look(target, source, field)
+        x = functional.pad(features, (0, -width % CELLS, 0, -height % CELLS), mode="replicate")
         x = self.quarter(self.first(x.contiguous(memory_format=torch.channels_last)))
         eighth = self.eighth(x)
         deep = self.sixteenth(eighth)
         up = self.up_eighth(torch.cat([enlarge(deep, *eighth.shape[-2:]), eighth], 1))
         up = self.last(self.up_quarter(torch.cat([enlarge(up, *x.shape[-2:]), x], 1))).contiguous()
-        kinds = 1 + len(WINDOWS)
-        weights = enlarge(up[:, :kinds].softmax(1), height, width)
-        # The first weight keeps the field as it came.
-        field = field + enlarge(up[:, kinds:], height, width)
-        for number, motion in enumerate(motions, 1):
-            field = field + weights[:, number : number + 1] * motion
+        up = enlarge(up, height, width)
+        # Costs are known by the cell, the network's view by four cells: motions change sharply at edges.
+        gains = up[:, self.kinds : self.kinds + len(WINDOWS)]
+        weights = (up[:, : self.kinds] - self.sharpness * costs).softmax(1)
+        field = up[:, self.kinds + len(WINDOWS) :]
+        for factors, parts in ((weights, hypotheses), (gains, motions)):
+            for number, part in enumerate(parts):
+                field = torch.addcmul(field, factors[:, number : number + 1], part)
         return field
+
+    @torch.no_grad()
+    def _look(self, target: Tensor, source: Tensor, field: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
+        """Return fields to choose from, ``(N, 2, h, w)`` each, what each costs, ``(N, K, h, w)``, and features."""
+        warped = warp(source, 2 * enlarge(field, *target.shape[-2:]))
+        gain, offset = exposure(target, warped)
+        warped = gain * warped + offset
+        sums = _windows(statistics(target, warped))
+        motions = [solve(one) / 2 for one in sums]
+        hypotheses = [field, *away(field, AWAY)]
+        small, other = halve(target), gain * halve(source) + offset
+        costs = torch.cat([(small - warp(other, one)).abs() for one in hypotheses], 1)
+        costs = 30 * low_pass(costs, COST_BLUR)
+        mean = target.mean((1, 2, 3), keepdim=True)
+        features = [
+            3 * (small - mean),
+            3 * (halve(warped) - mean),
+            field - low_pass(field, WINDOWS[-1]),
+            *[4 * motion for motion in motions],
+            10 * (3 * sums[0][:, [0, 2]] + 1e-5).sqrt(),
+            300 * sums[0][:, 1:2],
+            costs - 3,
+        ]
+        return hypotheses, motions, costs, torch.cat(features, 1)

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
-from pipeline.alignment.confidence import agreement, confidence, consistency, noise_variance
+from pipeline.alignment.confidence import confidence, disagreement, inconsistency, noise_variance
 from pipeline.alignment.dis import Dis
 from pipeline.alignment.exposure import estimate_exposure
 from pipeline.alignment.ian import Ian
@@ -111,10 +111,24 @@ def test_confidence_is_high_where_aligned_and_low_where_not(texture: NDArray[np.
     warped = clean.clone()
     warped[..., 60:100, 80:130] = 0.95
     a, b = _noisy(clean, 1), _noisy(warped, 2)
-    trust = agreement(a, b)[0]
+    still = torch.zeros(1, 2, *clean.shape[-2:])
+    trust = confidence(a, b, b, still, still)[0]
     assert float(trust[65:95, 85:125].mean()) < 0.1
     trust[55:105, 75:135] = float("nan")
     assert float(trust[trust == trust].mean()) > 0.85
+
+
+@pytest.mark.parametrize("sigma", [10, 25, 50])
+def test_the_disagreement_of_a_perfect_alignment_is_one_at_any_noise_level(
+    texture: NDArray[np.float32], sigma: int
+) -> None:
+    # Warped by random fractions of a pixel, as aligned frames are.
+    draw = torch.Generator().manual_seed(sigma)
+    noise = torch.randn(2, 1, 3, 160, 200, generator=draw) * sigma / 255
+    field = torch.rand(1, 2, 1, 1, generator=draw).expand(1, 2, 160, 200)
+    clean = torch.from_numpy(texture)[None]
+    found = disagreement(clean + noise[0], clean + warp(noise[1], field))
+    assert float(found.mean()) == pytest.approx(1, abs=0.3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -135,9 +149,9 @@ def test_equal_frames_have_no_error() -> None:
 def test_fields_that_undo_each_other_are_consistent() -> None:
     forward = torch.zeros(1, 2, 40, 40)
     forward[:, 0] = 4.0
-    good = consistency(forward, -forward)
-    assert float(good.min()) == pytest.approx(1.0)
-    assert float(consistency(forward, forward).max()) < 0.01
+    assert float(inconsistency(forward, -forward).max()) == pytest.approx(0.0, abs=1e-5)
+    # |2 f|^2 = 64 px^2 against 0.01 * 2 * 16 + 0.5.
+    assert float(inconsistency(forward, forward).mean()) == pytest.approx(math.sqrt(64 / 0.82), rel=1e-4)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (1.25, -0.05), (0.8, 0.1)])
