@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typer import Option, Typer
 
+from pipeline.alignment.aligner import estimate
 from pipeline.alignment.confidence import confidence, inconsistency
 from pipeline.alignment.dis import Dis
 from pipeline.alignment.ian import Ian
@@ -174,10 +175,11 @@ def measure(align: Any, clean: list[Tensor], noisy: list[Tensor], seen: Tensor, 
     """Return dB over all pixels, those most trusted, those visible, noise ratio and correlation, ms for two fields."""
     first, second = clean if on_clean else noisy
     began = time.perf_counter()
-    fields = align(torch.cat([first, second]), torch.cat([second, first]))
+    fields, expected = estimate(align, torch.cat([first, second]), torch.cat([second, first]))
     spent = 1000 * (time.perf_counter() - began)
     forward, backward = fields[:1], fields[1:]
-    trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward)
+    foreseen = None if expected is None else expected[:1]
+    trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward, foreseen)
     noise = warped_noise(noisy[0] - clean[0], noisy[1] - clean[1], forward)
     return (
         aligned_psnr(*clean, forward),

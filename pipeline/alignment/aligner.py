@@ -1,4 +1,4 @@
-"""What every aligner is: ``(target, source) -> transfer field``."""
+"""What every aligner is: ``(target, source) -> transfer field``; some foresee their errors."""
 
 from typing import Protocol
 
@@ -22,3 +22,26 @@ class Aligner(Protocol):
             ``(N, 2, H, W)``, float32, px, x first.
         """
         ...
+
+
+def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return the transfer field and, from an aligner that foresees it, the disagreement to expect.
+
+    Parameters
+    ----------
+    target, source
+        ``(N, C, H, W)``.
+
+    Returns
+    -------
+    transfer
+        ``(N, 2, H, W)``, px.
+    expected
+        ``(N, H, W)``: the squared low-passed residual over what noise explains, about 1 where the alignment will be
+        perfect; None from an aligner without the method ``estimate``.
+    """
+    foresee = getattr(aligner, "estimate", None)
+    if foresee is None:
+        return aligner(target, source), None
+    transfer, expected = foresee(target, source)
+    return transfer, expected

@@ -18,6 +18,7 @@ RESIDUAL_BLUR = 2.0  # px; noise falls to a seventh
 # behind each, to what a high-pass sees of it. The finer one sees edges that are a fraction of a pixel off.
 SCALES = ((1.0, 1 / 3, 1.25), (RESIDUAL_BLUR, 2 / 3, 1.38))
 INCONSISTENT = 0.1  # chosen, as the scales are, in docs/decisions.md
+FORESEEN = 0.9  # weight of what the aligner expects, against what the frames show
 THIN = 3  # px
 BINS = 8  # of brightness, for noise that depends on it
 FLOOR = (1.5 / 255) ** 2  # residual variance of a good alignment of clean frames
@@ -76,7 +77,14 @@ def disagreement(target: Tensor, warped: Tensor) -> Tensor:
     return total
 
 
-def confidence(target: Tensor, source: Tensor, warped: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+def confidence(
+    target: Tensor,
+    source: Tensor,
+    warped: Tensor,
+    forward: Tensor,
+    backward: Tensor,
+    expected: Tensor | None = None,
+) -> Tensor:
     """Return the confidence in an alignment.
 
     Parameters
@@ -85,6 +93,9 @@ def confidence(target: Tensor, source: Tensor, warped: Tensor, forward: Tensor, 
         ``(N, C, H, W)``; warped is the source sampled by ``forward``, exposure compensated.
     forward, backward
         Transfer fields target to source and source to target, ``(N, 2, H, W)``, px.
+    expected
+        The disagreement that the aligner foresees, ``(N, H, W)``, where it does; see
+        `pipeline.alignment.aligner.estimate`.
 
     Returns
     -------
@@ -95,4 +106,6 @@ def confidence(target: Tensor, source: Tensor, warped: Tensor, forward: Tensor, 
     visible = inside(forward, *source.shape[-2:])
     # Not smoothed: a neighbour's agreement has read this pixel's noise, and would bring it back in.
     doubt = disagreement(target, warped) + INCONSISTENT * inconsistency(forward, backward)
+    if expected is not None:
+        doubt = (1 - FORESEEN) * doubt + FORESEEN * expected
     return torch.exp(-math.log(2) * (doubt / 4) ** 2) * visible

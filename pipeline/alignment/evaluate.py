@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.alignment.aligner import estimate
 from pipeline.alignment.confidence import confidence
 from pipeline.alignment.loading import load_aligner
 from pipeline.alignment.measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
@@ -79,19 +80,25 @@ def evaluate_scene(
         clean = [torch.from_numpy(clean_store.frames(clean_scene, f, f + 1)).to(device()) for f in (first, second)]
         for name, align in ready.items():
             began = time.perf_counter()
-            fields = align(torch.cat(noisy), torch.cat(noisy[::-1]))
+            fields, expected = estimate(align, torch.cat(noisy), torch.cat(noisy[::-1]))
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            row = _measure(noisy, clean, fields, _true_field(truth, first, second), coverage)
+            row = _measure(noisy, clean, fields, expected, _true_field(truth, first, second), coverage)
             found.setdefault(name, []).append(row)
     means = {name: _mean(rows) for name, rows in found.items()}
     return means, {name: total / max(len(chosen), 1) for name, total in seconds.items()}
 
 
 def _measure(
-    noisy: list[Tensor], clean: list[Tensor], fields: Tensor, known: tuple[Tensor, Tensor] | None, coverage: float
+    noisy: list[Tensor],
+    clean: list[Tensor],
+    fields: Tensor,
+    expected: Tensor | None,
+    known: tuple[Tensor, Tensor] | None,
+    coverage: float,
 ) -> Row:
     forward, backward = fields[:1], fields[1:]
-    trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward)
+    foreseen = None if expected is None else expected[:1]
+    trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward, foreseen)
     ratio, correlation = warped_noise(noisy[0] - clean[0], noisy[1] - clean[1], forward)
     return {
         "psnr": aligned_psnr(clean[0], clean[1], forward),

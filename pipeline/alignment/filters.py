@@ -50,6 +50,18 @@ def halve(image: Tensor) -> Tensor:
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
+def enlarge(image: Tensor, height: int, width: int) -> Tensor:
+    """Return an image of twice the size, cut to ``height x width``; bilinear."""
+    if image.device.type == "cpu" and not image.requires_grad and image.is_contiguous():
+        # As in `low_pass`: twice as fast.
+        larger = image.new_empty(*image.shape[:-2], 2 * image.shape[-2], 2 * image.shape[-1])
+        for one, out in zip(image.flatten(0, -3).numpy(), larger.flatten(0, -3).numpy(), strict=True):
+            cv2.resize(one, out.shape[::-1], dst=out, interpolation=cv2.INTER_LINEAR)
+    else:
+        larger = functional.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+    return larger[..., :height, :width]
+
+
 def surround(image: Tensor, sigma: float) -> Tensor:
     """Blur by a Gaussian that leaves out the pixel itself: the result there knows nothing of its noise.
 

@@ -6,12 +6,16 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.alignment.filters import low_pass
+from pipeline.alignment.confidence import FLOOR, SCALES, noise_variance
+from pipeline.alignment.filters import halve, low_pass, surround_energy
 from pipeline.alignment.warp import inside, warp
 
 BLUR = 1.0  # px
 ROUND = 0.02  # of white: below it errors count by their square, above it by their size
 REDUCIBLE = 160  # px; DIS finds little in crops below 80
+FORESIGHT = 0.005  # weight of learning where the field errs
+HALVED = 1.6  # noise variance of half of the pixels, filled in and low-passed, over that of all, low-passed
+WORST = 100.0  # times what noise explains: beyond, wrong is wrong
 SMOOTH = 0.003  # a px of change from one 2 x 2 px cell to the next; chosen in docs/decisions.md
 
 
@@ -57,6 +61,18 @@ def _smoothness(field: Tensor) -> Tensor:
     return total
 
 
+@torch.no_grad()
+def _shown(target: Tensor, source: Tensor, target_half: Tensor, source_half: Tensor, field: Tensor) -> Tensor:
+    """Return the disagreement that a half of the pixels shows, ``(N, H, W)``; about 1 for perfect alignment."""
+    residual = target_half - warp(source_half, field)
+    # A change of light is no error of alignment.
+    residual = residual - residual.flatten(2).median(2).values[..., None, None]
+    noise = noise_variance(target, warp(source, field))
+    blur, _, interpolated = SCALES[0]
+    explained = HALVED * noise * interpolated * surround_energy(blur) + FLOOR
+    return ((low_pass(residual, blur) ** 2).mean(1) / explained).clamp(max=WORST)
+
+
 def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
     """Return a photometric loss that noise cannot lower.
 
@@ -64,6 +80,10 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     know (the idea of Noise2Self, Batson and Royer 2019, for motion): a field that follows noise gains nothing. Both
     sides are low-passed, so that sampling between pixels averages little. Half of the batches are reduced by two: more
     motions, and less noise.
+
+    A network that also says what disagreement it expects (`pipeline.alignment.lucas_kanade`) learns that
+    from the same pixels that it did not see: by the likelihood of a squared Gaussian residual, ``e / x + log x`` for e
+    shown and x expected, which is least at ``x = E[e]``.
 
     Parameters
     ----------
@@ -75,7 +95,7 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     target, source = batch["target"], batch["source"]
     seen, reduced = torch.randint(2, (2,), generator=generator).tolist()
     if reduced and min(target.shape[-2:]) >= REDUCIBLE:
-        target, source = functional.avg_pool2d(target, 2), functional.avg_pool2d(source, 2)
+        target, source = halve(target), halve(source)
     targets, sources = halves(target), halves(source)
     begin = getattr(network, "begin", None)
     # What is not learned starts from all pixels, as in use: it cannot learn to follow noise.
@@ -87,8 +107,13 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     judged_target, judged_source = low_pass(torch.cat([targets[1 - seen], sources[1 - seen]]), BLUR).chunk(2)
     total = target.new_zeros(())
     for field in found:
+        field, doubt = field[:, :2], field[:, 2:]
         error = ((warp(judged_source, field) - judged_target) ** 2).mean(1)
         visible = inside(field.detach(), *target.shape[-2:])
         total = total + ((error + ROUND**2).sqrt() * visible).sum() / visible.sum().clamp(min=1)
-        total = total + SMOOTH * _smoothness(functional.avg_pool2d(field, 2) / 2)
+        total = total + SMOOTH * _smoothness(halve(field) / 2)
+        if doubt.shape[1]:
+            shown = _shown(target, source, targets[1 - seen], sources[1 - seen], field)
+            surprise = (shown * (-doubt[:, 0]).exp() + doubt[:, 0]) * visible
+            total = total + FORESIGHT * surprise.sum() / visible.sum().clamp(min=1)
     return total / len(found)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.alignment.dis import Dis
-from pipeline.alignment.filters import halve, low_pass
+from pipeline.alignment.filters import enlarge, halve, low_pass
 from pipeline.alignment.warp import warp
 
 WINDOWS = (1.0, 2.0, 4.0)  # standard deviations, cells of 2 x 2 px
@@ -23,13 +23,9 @@ AWAY = 4  # cells: where neighbouring motions are taken from
 DAMPING = 3e-4  # of the squared gradient, white being 1.0: flat places do not move
 REACH = 2.0  # px, of one estimate
 START_BLUR = 1.0  # px
+DOUBT = (-2.0, 6.0)  # limits of the logarithm of the disagreement expected
 COARSE = 4  # px; means over so many squared that their noise is small
-CELLS = 8  # the network halves a field of cells three times
-
-
-def enlarge(image: Tensor, height: int, width: int) -> Tensor:
-    """Return an image of twice the size, cut to ``height x width``; bilinear."""
-    return functional.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)[..., :height, :width]
+DEEPEST = 4  # the network halves its features twice
 
 
 def statistics(target: Tensor, warped: Tensor) -> Tensor:
@@ -100,6 +96,8 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 class LucasKanade(nn.Module):
     """A field of cells of 2 x 2 px, refined coarse to fine by one network with the same weights at all levels.
 
+    It foresees where it will be wrong, too: `estimate` gives the disagreement that it expects beside the field.
+
     Parameters
     ----------
     channels
@@ -118,7 +116,7 @@ class LucasKanade(nn.Module):
         *,
         start: Literal["dis", "zero"] = "dis",
         levels: Annotated[int, Ge(1), Le(8)] = 1,
-        width: Annotated[int, Ge(4)] = 24,
+        width: Annotated[int, Ge(4)] = 16,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -127,13 +125,13 @@ class LucasKanade(nn.Module):
         middle, deep = width * 3 // 2, width * 2
         self.kinds = 1 + 4
         inputs = 2 + 2 + 2 * len(WINDOWS) + 3 + self.kinds
-        self.first = nn.Sequential(nn.Conv2d(inputs, width, 4, stride=2, padding=1), nn.LeakyReLU(0.1))
+        self.first = _conv(inputs, width)
         self.quarter = _conv(width, width)
         self.eighth = nn.Sequential(_conv(width, middle, 2), _conv(middle, middle))
         self.sixteenth = nn.Sequential(_conv(middle, deep, 2), _conv(deep, deep))
         self.up_eighth = _conv(deep + middle, middle)
         self.up_quarter = _conv(middle + width, width)
-        self.last = nn.Conv2d(width, self.kinds + len(WINDOWS) + 2, 3, padding=1)
+        self.last = nn.Conv2d(width, self.kinds + len(WINDOWS) + 3, 3, padding=1)
         # Starts by keeping the field as it comes.
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
@@ -151,10 +149,19 @@ class LucasKanade(nn.Module):
 
     def forward(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> Tensor:
         """Return the transfer field; see `pipeline.alignment.aligner.Aligner`. ``start`` is that of `begin`."""
-        return self.fields(target, source, start)[-1]
+        return self.fields(target, source, start)[-1][:, :2]
+
+    def estimate(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the transfer field and the disagreement expected; see `pipeline.alignment.aligner.estimate`."""
+        found = self.fields(target, source)[-1]
+        return found[:, :2], found[:, 2].exp()
 
     def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
-        """Return the transfer field as each level leaves it, coarse to fine, all ``(N, 2, H, W)``, px."""
+        """Return what each level leaves, coarse to fine, all ``(N, 3, H, W)``.
+
+        The transfer field, px, and the logarithm of the disagreement that it is expected to leave: of the mean
+        square of the low-passed residual, over what noise explains.
+        """
         height, width = target.shape[-2:]
         field = self.begin(target, source) if start is None else start
         gray = torch.cat([target, source]).mean(1, keepdim=True)
@@ -169,20 +176,25 @@ class LucasKanade(nn.Module):
             if field.shape[-2:] != size:
                 field = 2 * enlarge(field, *size)
             one, other = low_pass(frames, BLUR).chunk(2)
-            # Each level learns by its own result; gradients through what it started from only made it slower.
-            field = self._refine(one, other, field.detach())
-            found.append(field)
-        for number, one in enumerate(found):
-            for higher in [*list(reversed(cells))[number + 1 :], (height, width)]:
-                one = 2 * enlarge(one, *higher)
-            found[number] = one
-        return found
+            # Each level learns by its own result alone: the same dB after training, at two thirds of the time a step.
+            better, doubt = self._refine(one, other, field.detach())
+            field = better
+            found.append((better, doubt))
+        sizes = [*reversed(cells), (height, width)]
+        return [self._full(*one, sizes[number + 1 :]) for number, one in enumerate(found)]
 
-    def _refine(self, target: Tensor, source: Tensor, field: Tensor) -> Tensor:
-        """Return a better field of one level; frames ``(N, 1, H, W)``, low-passed; field in cells."""
+    @staticmethod
+    def _full(field: Tensor, doubt: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
+        for size in sizes:
+            field, doubt = 2 * enlarge(field, *size), enlarge(doubt, *size)
+        return torch.cat([field, doubt.clamp(*DOUBT)], 1)
+
+    def _refine(self, target: Tensor, source: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a better field of one level, and its doubt; frames ``(N, 1, H, W)``, low-passed; field in cells."""
         height, width = field.shape[-2:]
         hypotheses, motions, costs, features = self._look(target, source, field)
-        x = functional.pad(features, (0, -width % CELLS, 0, -height % CELLS), mode="replicate")
+        tall, wide = features.shape[-2:]
+        x = functional.pad(features, (0, -wide % DEEPEST, 0, -tall % DEEPEST), mode="replicate")
         x = self.quarter(self.first(x.contiguous(memory_format=torch.channels_last)))
         eighth = self.eighth(x)
         deep = self.sixteenth(eighth)
@@ -192,15 +204,18 @@ class LucasKanade(nn.Module):
         # Costs are known by the cell, the network's view by four cells: motions change sharply at edges.
         gains = up[:, self.kinds : self.kinds + len(WINDOWS)]
         weights = (up[:, : self.kinds] - self.sharpness * costs).softmax(1)
-        field = up[:, self.kinds + len(WINDOWS) :]
+        field = up[:, self.kinds + len(WINDOWS) : -1]
         for factors, parts in ((weights, hypotheses), (gains, motions)):
             for number, part in enumerate(parts):
                 field = torch.addcmul(field, factors[:, number : number + 1], part)
-        return field
+        return field, up[:, -1:]
 
     @torch.no_grad()
     def _look(self, target: Tensor, source: Tensor, field: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
-        """Return fields to choose from, ``(N, 2, h, w)`` each, what each costs, ``(N, K, h, w)``, and features."""
+        """Return fields to choose from, ``(N, 2, h, w)`` each, estimates of motion, costs of the former, and features.
+
+        Costs are ``(N, K, h, w)``; features lie at half the size, which lost nothing and costs a third of the time.
+        """
         warped = warp(source, 2 * enlarge(field, *target.shape[-2:]))
         gain, offset = exposure(target, warped)
         warped = gain * warped + offset
@@ -220,4 +235,4 @@ class LucasKanade(nn.Module):
             300 * sums[0][:, 1:2],
             costs - 3,
         ]
-        return hypotheses, motions, costs, torch.cat(features, 1)
+        return hypotheses, motions, costs, torch.cat([halve(one) for one in features], 1)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.alignment.aligner import Aligner
+from pipeline.alignment.aligner import Aligner, estimate
 from pipeline.alignment.confidence import confidence
 from pipeline.alignment.exposure import estimate_exposure
 from pipeline.alignment.warp import warp
@@ -40,11 +40,13 @@ class Aligned:
     offset: float
 
 
-def _one_way(target: Tensor, source: Tensor, forward: Tensor, backward: Tensor, exposure: bool) -> Aligned:
+def _one_way(
+    target: Tensor, source: Tensor, forward: Tensor, backward: Tensor, expected: Tensor | None, exposure: bool
+) -> Aligned:
     warped = warp(source, forward)
     gain, offset = estimate_exposure(target[0].cpu().numpy(), warped[0].cpu().numpy()) if exposure else (1.0, 0.0)
     warped = warped * gain + offset
-    trust = confidence(target, source, warped, forward, backward)
+    trust = confidence(target, source, warped, forward, backward, expected)
     return Aligned(warped[0], forward[0], trust[0], gain, offset)
 
 
@@ -68,9 +70,10 @@ def align_both(first: Tensor, second: Tensor, aligner: Aligner, exposure: bool) 
     """
     a, b = first[None], second[None]
     # Both directions in one call: one batch for a network.
-    fields = aligner(torch.cat([a, b]), torch.cat([b, a]))
-    forward, backward = fields[:1], fields[1:]
-    return _one_way(a, b, forward, backward, exposure), _one_way(b, a, backward, forward, exposure)
+    fields, expected = estimate(aligner, torch.cat([a, b]), torch.cat([b, a]))
+    forward, backward = fields.chunk(2)
+    there, back = (None, None) if expected is None else expected.chunk(2)
+    return _one_way(a, b, forward, backward, there, exposure), _one_way(b, a, backward, forward, back, exposure)
 
 
 def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int) -> NDArray[Any]:

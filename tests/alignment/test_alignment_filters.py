@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.alignment.filters import gaussian_taps, halve, low_pass, surround
+from pipeline.alignment.filters import enlarge, gaussian_taps, halve, low_pass, surround
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -33,3 +33,14 @@ def test_halving_means_over_two_by_two_and_repeats_an_odd_edge() -> None:
     halved = halve(image)
     assert halved.shape == (1, 1, 2, 3)
     assert halved[0, 0].tolist() == [[3.0, 5.0, 6.5], [10.5, 12.5, 14.0]]
+
+
+def test_enlarging_is_bilinear_on_both_paths() -> None:
+    image = torch.rand(2, 3, 11, 14, generator=torch.Generator().manual_seed(0))
+    followed = enlarge(image.clone().requires_grad_(), 21, 28)
+    assert followed.shape == (2, 3, 21, 28)
+    torch.testing.assert_close(enlarge(image, 21, 28), followed.detach(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(enlarge(image.mT, 28, 21), followed.detach().mT, atol=1e-6, rtol=0)
+    # Between two values a quarter and three quarters of the way; edges as they are.
+    line = enlarge(torch.tensor([[[[0.0, 4.0]]]]), 2, 4)
+    assert line[0, 0].tolist() == [[0.0, 1.0, 3.0, 4.0]] * 2

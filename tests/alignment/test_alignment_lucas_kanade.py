@@ -22,6 +22,7 @@ from pipeline.training import exact_threads
 
 SIGMA = 25 / 255
 SIZE = 256
+STEPS = 80
 
 
 def _photograph(name: str) -> Tensor:
@@ -58,6 +59,13 @@ def _noisy(clean: Tensor, seed: int) -> Tensor:
     return clean + SIGMA * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
 
 
+def _covered(picture: Tensor, top: int, left: int) -> Tensor:
+    """Return a picture with an object on it, 60 x 50 px, that no other frame shows."""
+    covered = picture.clone()
+    covered[..., top : top + 60, left : left + 50] = 1 - covered[..., top : top + 60, left : left + 50].flip(-1)
+    return covered
+
+
 @pytest.fixture(scope="module")
 def trained() -> LucasKanade:
     """The aligner after a few seconds of training, on noisy frames of two photographs in motion."""
@@ -67,10 +75,14 @@ def trained() -> LucasKanade:
         optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
         draw = np.random.default_rng(0)
         photographs = [_photograph("coffee"), _photograph("astronaut")]
-        for step in range(40):
+        for step in range(STEPS):
+            optimizer.param_groups[0]["lr"] = 2e-3 * (1 - step / STEPS)
             motion = _affine(_turn(draw.uniform(-3, 3)), tuple(draw.uniform(-5, 5, 2)))
             source = photographs[step % 2]
-            frames = _noisy(warp(source, motion, "bicubic"), 2 * step), _noisy(source, 2 * step + 1)
+            target = warp(source, motion, "bicubic")
+            place = draw.integers(20, 180, 2)
+            target = _covered(target, *place) if step % 4 < 2 else target
+            frames = _noisy(target, 2 * step), _noisy(source, 2 * step + 1)
             batch = {"target": frames[0], "source": frames[1]}
             loss = split(network, batch, torch.Generator().manual_seed(step))
             optimizer.zero_grad()
@@ -103,7 +115,7 @@ def test_training_beats_its_start(trained: LucasKanade) -> None:
         a, b = _noisy(target, 2 * number + 10), _noisy(source, 2 * number + 11)
         start = trained.begin(a, b)
         gains.append(aligned_psnr(target, source, trained(a, b)) - aligned_psnr(target, source, start))
-    # By every motion, after 40 steps; the start is DIS, which is good already.
+    # By every motion, after 80 steps; the start is DIS, which is good already.
     assert min(gains) > 0.05
 
 
@@ -151,6 +163,67 @@ def test_averaging_noise_by_half_a_pixel_hardly_pays_in_the_split_loss() -> None
         0.625 * _loss(photometric, still, target, source), rel=0.02
     )
     assert _loss(split, half, target, source) > 0.93 * _loss(split, still, target, source)
+
+
+class _Doubting(nn.Module):
+    """Stands still, and expects the same disagreement everywhere."""
+
+    def __init__(self, expected: float) -> None:
+        super().__init__()
+        self.doubt = math.log(expected)
+
+    def fields(self, target: Tensor, source: Tensor) -> list[Tensor]:
+        still = target.new_zeros(len(target), 3, *target.shape[-2:])
+        still[:, 2] = self.doubt
+        return [still]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("sigma", [10, 50])
+def test_of_perfect_alignment_a_disagreement_of_one_is_expected_at_any_noise_level(sigma: int) -> None:
+    draw = torch.Generator().manual_seed(sigma)
+    clean = _photograph("cat")
+    # Bilinear sampling at random fractions leaves 0.45 of the variance of the source.
+    noise = [sigma / 255 * scale * torch.randn(clean.shape, generator=draw) for scale in (1, math.sqrt(0.45))]
+    expectations = (0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
+    losses = [_loss(split, _Doubting(value), clean + noise[0], clean + noise[1]) for value in expectations]
+    assert expectations[int(np.argmin(losses))] in (0.7, 1.0, 1.4)
+
+
+@torch.no_grad()
+def test_the_network_foresees_where_it_errs(trained: LucasKanade) -> None:
+    source = _photograph("cat")
+    target = _covered(warp(source, MOTIONS["rotation"], "bicubic"), 90, 70)
+    a, b = _noisy(target, 1), _noisy(source, 2)
+    fields, expected = trained.estimate(torch.cat([a, b]), torch.cat([b, a]))
+    assert expected.shape == (2, SIZE, SIZE)
+    torch.testing.assert_close(fields, trained(torch.cat([a, b]), torch.cat([b, a])))
+    covered, seen = expected[0, 100:140, 80:110], expected[0, 180:240, 20:240]
+    assert float(covered.median()) > 3 * float(seen.median())
+    assert 0.4 < float(seen.median()) < 2.0
+    # Over as many pixels, those it expects to be right are more right than those that the residual calls right.
+    warped = warp(b, fields[:1])
+    trusts = [confidence(a, b, warped, fields[:1], fields[1:], known) for known in (expected[:1], None)]
+    told, shown = (aligned_psnr(target, source, fields[:1], most_trusted(trust, 0.8)) for trust in trusts)
+    assert told > shown
+
+
+@torch.no_grad()
+def test_what_it_foresees_does_not_select_the_targets_noise(trained: LucasKanade) -> None:
+    source = _photograph("cat")
+    target = _covered(warp(source, MOTIONS["translation"], "bicubic"), 90, 70)
+    sums = np.zeros(3)
+    for seed in range(6):
+        a, b = _noisy(target, 2 * seed), _noisy(source, 2 * seed + 1)
+        forward, _ = align_both(a[0], b[0], trained, exposure=True)
+        trust = forward.confidence
+        noise = (a - target)[0]
+        wrong = warp(source, forward.transfer[None])[0] - target[0]
+        sums += [3 * float(trust.sum()), float((trust * noise**2).sum()), float((trust * noise * wrong).sum())]
+        sums_wrong = float((trust * wrong**2).sum())
+        # Were the noise chosen that makes up for an error, an error e would find a noise of a share of e.
+        assert abs(float((trust * noise * wrong).sum())) < 0.1 * sums_wrong + 4 * SIGMA * math.sqrt(sums_wrong)
+    assert sums[1] / sums[0] == pytest.approx(SIGMA**2, rel=0.01)
 
 
 def test_the_halves_of_an_image_have_independent_noise() -> None:
