@@ -18,7 +18,8 @@ def evaluate_alignment(
     """Measure alignment: dB on clean frames, end-point error, and whether it follows the noise."""
     from pipeline.alignment.evaluate import MEASURES, evaluate_scene, summarize
     from pipeline.params import load
-    from pipeline.scratch import write_json
+    from pipeline.report.measures import alignment_png
+    from pipeline.scratch import write_atomically, write_json
     from pipeline.stores.build import run_tasks
     from pipeline.stores.frames import FrameStore
     from stages.opening import keep_only
@@ -52,13 +53,15 @@ def evaluate_alignment(
     write_rows(out / "scenes.csv", header, rows)
     means = summarize([found for found, _ in results])
     write_json(out / "metrics.json", means)
-    # Wall-clock figures stay outside DVC's outputs.
+    # Wall-clock figures, and the picture that shows them, stay outside DVC's outputs.
     pace = {name: 1000 * sum(spent[name] for _, spent in results) / len(results) for name in means}
     write_json(out / "timing.json", {name: round(value, 2) for name, value in pace.items()})
+    texts = [dict(zip(header, map(str, row), strict=True)) for row in rows]
+    write_atomically(out / "measures.png", alignment_png(texts, list(means), pace))
     shown = [
         [name, *("" if v is None else f"{v:.{PLACES[key]}f}" for key, v in row.items()), f"{pace[name]:.0f}"]
         for name, row in means.items()
     ]
     share = f"best {mine.coverage:.0%}"
     names = ["aligner", "dB", share, "trust", "EPE px", "ratio", "corr.", "ms"]
-    table(f"{out}: {len(scenes)} scenes", names, shown)
+    table(f"{out}: {len(scenes)} scenes; the same as a picture: {out / 'measures.png'}", names, shown)

@@ -16,13 +16,14 @@ def generate_pairs(
     """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
     from pipeline.alignment.exposure import LIMITS
     from pipeline.pairs.making import fill_pairs, plan, usable_scenes
+    from pipeline.pairs.scores import histogram
     from pipeline.params import load
     from pipeline.scratch import file_digest, workspace, write_json
     from pipeline.stores.frames import FrameStore
     from pipeline.stores.pairs import table, write_pairs
     from pipeline.synthesis import unclipped
     from stages.screen import bar, say
-    from stages.summaries import pair_summary
+    from stages.summaries import pair_summary, write_rows
 
     chosen = load(params)
     mine, noise = chosen.generate_pairs, chosen.synthesize
@@ -57,6 +58,8 @@ def generate_pairs(
     with workspace("generate_pairs", inputs) as scratch, bar("aligning pairs") as progress:
         columns = write_pairs(out, layout, fill, attributes, scratch, progress)
     write_json(out.with_name("metrics.json"), pair_summary(columns, len(skipped)))
+    spread = histogram(*(columns[name][columns["role"] == 0] for name in ("ssim", "ssim_filtered")))
+    write_rows(out.with_name("scores.csv"), ("from", "to", "ssim", "ssim_filtered"), spread)
     for item in skipped:
         say(f"left out {item['scene']}: {item['why']}")
     say(f"{out}: {len(rows)} pairs of {len(scenes)} scenes; look at them: self2align inspect {out}")

@@ -10,7 +10,7 @@ def report(
     benchmark_sets: Annotated[Path, Option(help="Folder of stores of clean test images.")],
     benchmark: Annotated[Path, Option(help="Folder of the methods' figures and pictures.")],
     alignment: Annotated[Path, Option(help="Folder of the measures of alignment.")],
-    pairs: Annotated[Path, Option(help="Figures of the pair store (metrics.json).")],
+    pairs: Annotated[Path, Option(help="Folder of the pair store and its figures.")],
     denoiser: Annotated[Path, Option(help="Folder of the denoiser.")],
     baselines: Annotated[Path, Option(help="Folder of the baselines; may be empty.")],
     out: Annotated[Path, Option(help="Folder to write the report to.")],
@@ -20,6 +20,7 @@ def report(
     from pipeline.params import load
     from pipeline.report.canvas import png_bytes
     from pipeline.report.figures import comparison, curve_png
+    from pipeline.report.measures import alignment_png, scores_png
     from pipeline.report.page import Results, noise_text, page
     from pipeline.scratch import write_atomically
     from stages.opening import keep_only
@@ -53,13 +54,15 @@ def report(
         benchmark=figures,
         alignment=read_alignment(alignment, chosen),
         scenes=read_rows(alignment / "scenes.csv"),
-        pairs=read_json(pairs),
+        pairs=read_json(pairs / "metrics.json"),
         trainings=trainings,
     )
     places = choose_places(benchmark_sets, benchmark, sets, methods, chosen.report.images)
     images, missing = compare(places, benchmark, methods, read_scores(benchmark, methods), chosen.report.crop)
     pictures = {
         "comparison.png": png_bytes(comparison(images, methods, chosen.report.crop)) if images else None,
+        "alignment.png": alignment_png(results.scenes, list(results.alignment)) if results.scenes else None,
+        "scores.png": scores_png(read_rows(pairs / "scores.csv")),
         "curve.png": curve_png(curves) if curves else None,
     }
     there = write_pictures(out, pictures)

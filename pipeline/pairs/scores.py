@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -81,3 +83,23 @@ def ssim_filtered(predict: Tensor, target: Tensor) -> Tensor:
     common = (2 * covariance).mean((1, 2, 3)).clamp(min=0) + C2
     apart = ((vx + vy - 2 * covariance).mean((1, 2, 3)) - noise).clamp(min=0)
     return common / (common + apart)
+
+
+BIN = 0.05
+LOWEST = -0.2  # of a histogram: the rare pairs below are counted in its first bin
+
+
+def histogram(ssim: NDArray[np.float32], filtered: NDArray[np.float32]) -> list[tuple[float, float, int, int]]:
+    """Return how both scores are distributed: from, to, pairs by ssim, pairs by ssim_filtered.
+
+    Parameters
+    ----------
+    ssim, filtered
+        ``(N,)``.
+    """
+    count = round((1 - LOWEST) / BIN)
+    edges = np.round(LOWEST + BIN * np.arange(count + 1), 2)
+    # Rounded: in float32 a score of the lowest edge lies below it.
+    exact = [np.clip(values.astype(np.float64).round(6), LOWEST, 1) for values in (ssim, filtered)]
+    counts = [np.histogram(values, edges)[0] for values in exact]
+    return [(float(a), float(b), int(x), int(y)) for a, b, x, y in zip(edges[:-1], edges[1:], *counts, strict=True)]

@@ -1,6 +1,5 @@
 """Pictures of the report: visual comparison and training curves; the same figures give the same bytes."""
 
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,10 @@ from pipeline.report.canvas import (
     fit,
     shorten,
 )
+from pipeline.report.plots import COLORS, plain_axis, save_png
 
 MARGIN, GAP, HEAD, NOTE = 20, 8, 34, 40
 WIDEST = 1640  # px, of a page with enlarged crops
-
-# Okabe and Ito's colours, which the colour-blind tell apart.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 @dataclass(frozen=True)
@@ -186,10 +183,7 @@ def curve_png(curves: Sequence[Curve]) -> bytes:
     if len(curves) > 1:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=6, frameon=False, fontsize=9)
-    buffer = io.BytesIO()
-    # matplotlib's own name and version would be written otherwise.
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
-    return buffer.getvalue()
+    return save_png(figure)
 
 
 def _draw(axis: Axes, title: str, found: Sequence[tuple[str, NDArray[np.float64]]], marked: bool) -> None:
@@ -198,13 +192,8 @@ def _draw(axis: Axes, title: str, found: Sequence[tuple[str, NDArray[np.float64]
         marker = "o" if marked else "None"
         steps, values = points.T
         axis.plot(steps, values, color=color, linewidth=1.4, label=name, marker=marker, markersize=3.5)
-    axis.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
+    plain_axis(axis, title, grid="y")
     axis.set_xlabel("step", fontsize=9)
-    axis.tick_params(labelsize=9, color="#9aa0a8", labelcolor="#44484f")
-    axis.grid(axis="y", color="#e4e6ea", linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.spines["bottom"].set_color("#9aa0a8")
     axis.ticklabel_format(axis="y", style="plain", useOffset=False)
     settled = np.concatenate([*_settled(points for _, points in found), np.zeros(0)])
     if settled.size:

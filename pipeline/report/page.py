@@ -85,7 +85,7 @@ def page(
     results
         All figures.
     pictures
-        Whether comparison.png and curve.png lie beside the page.
+        Whether comparison.png, alignment.png, scores.png and curve.png lie beside the page.
     missing
         Names of pictures that the comparison lacks.
     params
@@ -97,8 +97,8 @@ def page(
         _reading(results),
         _benchmark(results),
         _comparison(pictures["comparison.png"], missing),
-        _alignment(results),
-        _pairs(results),
+        _alignment(results, pictures["alignment.png"]),
+        _pairs(results, pictures["scores.png"]),
         _training(results, pictures["curve.png"]),
         _parameters(params),
         "## Versions\n\n" + markdown(["package", "version"], [[name, text] for name, text in versions.items()]),
@@ -159,7 +159,7 @@ def _comparison(there: bool, missing: Sequence[str]) -> str:
     return "\n\n".join([text, *_listed(lines)])
 
 
-def _alignment(results: Results) -> str:
+def _alignment(results: Results, there: bool) -> str:
     title = "## Alignment"
     if "skipped" in results.alignment:
         return f"{title}\n\nNot measured: {results.alignment['skipped']}."
@@ -179,13 +179,15 @@ def _alignment(results: Results) -> str:
         markdown(*alignment_table(results.alignment)),
         *_listed(skipped_lines(results.alignment)),
     ]
+    if there:
+        parts.append("![Each measure, a point a scene, a bar at the mean](alignment.png)")
     if results.scenes:
         aligners = [name for name, row in results.alignment.items() if "skipped" not in row]
         parts += ["PSNR by scene, dB:", markdown(*scene_table(results.scenes, aligners))]
     return "\n\n".join(parts)
 
 
-def _pairs(results: Results) -> str:
+def _pairs(results: Results, there: bool) -> str:
     pairs = results.pairs
     text = (
         f"{pairs['pairs']:,} pairs to train on, {pairs['validation_pairs']:,} for validation; "
@@ -195,7 +197,13 @@ def _pairs(results: Results) -> str:
     )
     names = ("ssim", "ssim_filtered", "gain", "offset")
     spreads = {name: pairs[name] for name in names if name in pairs}
-    return f"## Pairs\n\n{text}\n\n{markdown(*spread_table(spreads))}"
+    parts = ["## Pairs", text, markdown(*spread_table(spreads))]
+    if there:
+        parts.append(
+            "![How many pairs have which score](scores.png)\n\nNoise alone keeps `ssim` low, even of perfect "
+            "pairs; `ssim_filtered` is near 1 for them at any noise level."
+        )
+    return "\n\n".join(parts)
 
 
 def _training(results: Results, there: bool) -> str:

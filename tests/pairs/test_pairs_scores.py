@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from pipeline.pairs.scores import ssim, ssim_filtered
+from pipeline.pairs.scores import histogram, ssim, ssim_filtered
 
 
 def _noisy(clean: torch.Tensor, sigma: float, seed: int) -> torch.Tensor:
@@ -46,3 +46,14 @@ def test_the_filtered_score_falls_with_misalignment(texture: NDArray[np.float32]
     scores = [float(ssim_filtered(_noisy(clean[None, :, :, x : x + 160], sigma, 2), a)[0]) for x in (0, 2, 6, 20)]
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] < 0.5
+
+
+def test_every_pair_is_counted_once_in_each_histogram() -> None:
+    ssim_scores = np.array([-0.7, -0.2, 0.0, 0.249, 0.25, 1.0], np.float32)
+    rows = histogram(ssim_scores, np.ones(6, np.float32))
+    assert [rows[0][:2], rows[-1][:2]] == [(-0.2, -0.15), (0.95, 1.0)]
+    assert [sum(row[column] for row in rows) for column in (2, 3)] == [6, 6]
+    assert rows[0][2] == 2
+    assert {row[0]: row[2] for row in rows}[0.2] == 1
+    assert {row[0]: row[2] for row in rows}[0.25] == 1
+    assert rows[-1][2:] == (1, 6)

@@ -72,7 +72,8 @@ def project(tmp_path: Path) -> Path:
     as_json(tmp_path / "alignment" / "metrics.json", {"dis": measures, "unaligned": measures})
     (tmp_path / "alignment" / "scenes.csv").write_text("aligner,scene,psnr\ndis,s/one,28.5\nunaligned,s/one,18.7\n")
     counts = {"pairs": 1200, "validation_pairs": 3, "scenes_left_out": 1}
-    as_json(tmp_path / "pairs.json", {**counts, "ssim": SPREAD, "ssim_filtered": SPREAD})
+    as_json(tmp_path / "pairs" / "metrics.json", {**counts, "ssim": SPREAD, "ssim_filtered": SPREAD})
+    (tmp_path / "pairs" / "scores.csv").write_text("from,to,ssim,ssim_filtered\n0.0,0.5,9,1\n0.5,1.0,1,9\n")
     trained = {"loss": 0.01, "validation": None, "steps": 100, "parameters": 5000, "pairs": 1200}
     as_json(tmp_path / "denoiser" / "metrics.json", {**trained, "keep_probability": SPREAD})
     as_json(tmp_path / "baselines" / "n2n.json", trained)
@@ -87,7 +88,7 @@ def make(project: Path, out: str = "report") -> Path:
         "benchmark_sets",
         "benchmark",
         "alignment",
-        "pairs.json",
+        "pairs",
         "denoiser",
         "baselines",
         out,
@@ -100,7 +101,7 @@ def make(project: Path, out: str = "report") -> Path:
 def test_the_report_is_the_same_twice(project: Path) -> None:
     first, second = make(project, "one"), make(project, "two")
     names = sorted(path.name for path in first.iterdir())
-    assert names == ["comparison.png", "curve.png", "report.md"]
+    assert names == ["alignment.png", "comparison.png", "curve.png", "report.md", "scores.png"]
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
@@ -147,8 +148,9 @@ def test_without_pictures_and_curves_the_page_says_so_and_old_ones_go(project: P
     for path in [*project.glob("benchmark/*/pictures/*/*.png"), project / "baselines" / "n2n.json"]:
         path.unlink()
     (project / "denoiser" / "denoiser.csv").write_text("step,loss,validation,learning_rate\n")
+    (project / "alignment" / "scenes.csv").write_text("aligner,scene,psnr\n")
     out = make(project)
-    assert [path.name for path in out.iterdir()] == ["report.md"]
+    assert sorted(path.name for path in out.iterdir()) == ["report.md", "scores.png"]
     assert "No method left a picture" in (out / "report.md").read_text()
 
 
@@ -167,8 +169,8 @@ def test_a_picture_of_another_size_is_refused(project: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_broken_figures_are_refused(project: Path, text: str) -> None:
-    (project / "pairs.json").write_text(text)
-    with pytest.raises(ValueError, match=r"pairs\.json: found"):
+    (project / "pairs" / "metrics.json").write_text(text)
+    with pytest.raises(ValueError, match=r"metrics\.json: found"):
         make(project)
 
 
