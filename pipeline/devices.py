@@ -36,14 +36,15 @@ def half_precision(where: torch.device, precision: str) -> bool:
     where
         The device.
     precision
-        "float32", "bfloat16", or "auto": bfloat16 where the hardware multiplies it in matrix units (AMX on a
-        CPU, Ampere or newer on a GPU). On a CPU without, it is several times slower than float32.
+        "float32", "bfloat16", or "auto": bfloat16 where the hardware multiplies it (AMX or AVX512-BF16 on a CPU,
+        Ampere or newer on a GPU). On a CPU without, it is several times slower than float32.
     """
     if precision != "auto":
         return precision == "bfloat16"
     if where.type == "cuda":
         return torch.cuda.get_device_capability(where) >= (8, 0)
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
 
 
 def place(network: Network, where: torch.device) -> Network:

@@ -15,7 +15,7 @@ from pipeline.families import load as load_member
 from pipeline.methods import METHODS
 from pipeline.networks import NETWORKS
 from pipeline.objectives import OBJECTIVES
-from pipeline.pairs import SAMPLERS
+from pipeline.pairs import MAPS, SAMPLERS
 from pipeline.sources import SOURCES
 
 Count = Annotated[int, Field(ge=1)]
@@ -317,12 +317,23 @@ def _check_members(params: Params) -> None:
             f"train_denoiser.objective: found {denoiser.objective!r}, which needs clean frames; "
             "expected an objective on noisy pairs (baselines go under train_baselines.runs)"
         )
+    _check_sampler(params.sampler.strategy, denoiser.objective, objective.samples)
     for name, run in params.train_baselines.runs.items():
         load_member(OBJECTIVES, run.objective, f"train_baselines.runs.{name}.objective")
     for name, row in params.benchmark.methods.items():
         if row.method != DENOISER:
             method = load_member({**METHODS, DENOISER: ""}, row.method, f"benchmark.methods.{name}.method")
             check_arguments(method, row.arguments, f"benchmark.methods.{name}.arguments")
+
+
+def _check_sampler(strategy: str, objective: str, samples: tuple[str, ...]) -> None:
+    kinds = {name: "map" if name in MAPS else "score" for name in SAMPLERS if name != "none"}
+    if kinds.get(strategy) in (None, *samples):
+        return
+    fits = ", ".join(["none", *(name for name, kind in kinds.items() if kind in samples)])
+    raise ValueError(
+        f"sampler.strategy: found {strategy!r}, which has no effect under the objective {objective}; expected {fits}"
+    )
 
 
 def _check_sense(params: Params) -> None:
@@ -338,12 +349,15 @@ def _check_sense(params: Params) -> None:
     denoiser = params.train_denoiser
     with torch.device("meta"):
         network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")(1, **denoiser.arguments)
-    multiple = int(getattr(network, "multiple", 1))
-    if denoiser.training.crop % multiple:
-        raise ValueError(
-            f"train_denoiser.training.crop: found {denoiser.training.crop}, expected a multiple of {multiple}, "
-            f"which the network {denoiser.network} needs"
-        )
+    objectives = [denoiser.objective, *(run.objective for run in params.train_baselines.runs.values())]
+    for name in objectives:
+        reduces = load_member(OBJECTIVES, name, "objective").reduces
+        multiple = int(getattr(network, "multiple", 1)) * reduces
+        if denoiser.training.crop % multiple:
+            raise ValueError(
+                f"train_denoiser.training.crop: found {denoiser.training.crop}, expected a multiple of {multiple}, "
+                f"which the network {denoiser.network} needs" + (f" under {name}" if reduces > 1 else "")
+            )
     for name, source in params.ingest.sources.items():
         if {"pairs", "validation"} <= set(source.roles):
             raise ValueError(

@@ -1,6 +1,7 @@
 """The one training loop, of aligners and denoisers alike."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,10 +32,13 @@ class Trained:
         Rows of ``step, loss, learning_rate`` and, where it was measured, ``validation``.
     resumed
         The step at which this process began.
+    waited
+        Share of this process's time that was spent waiting for data.
     """
 
     curve: list[dict[str, float]]
     resumed: int
+    waited: float
 
 
 def learning_rate_at(
@@ -130,7 +134,11 @@ def train(
     place(network, device)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, foreach=True)
     start, curve, recent = _resume(network, optimizer, checkpoint)
-    for step, batch in enumerate(prefetched(draw, start, steps, device), start):
+    batches, began, waited = prefetched(draw, start, steps, device), time.perf_counter(), 0.0
+    for step in range(start, steps):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
         rate = learning_rate_at(
             step,
             steps,
@@ -141,6 +149,7 @@ def train(
             warmup=warmup,
         )
         optimizer.param_groups[0]["lr"] = rate
+        batch["progress"] = torch.tensor(step / steps, device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             value = loss(network, batch, torch_generator(seed, purpose, "mask", step))
         optimizer.zero_grad()
@@ -163,7 +172,7 @@ def train(
         if done % checkpoint_every == 0 and done < steps:
             _save(network, optimizer, checkpoint, {"step": done, "curve": curve, "recent": recent})
         watch(done, value.item(), curve)
-    return Trained(curve, start)
+    return Trained(curve, start, waited / max(time.perf_counter() - began, 1e-9))
 
 
 @torch.no_grad()
@@ -175,6 +184,7 @@ def validate(
     total = 0.0
     for number, batch in enumerate(batches):
         here = {name: value.to(device) for name, value in batch.items()}
+        here["progress"] = torch.tensor(1.0, device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             total += loss(network, here, torch_generator(seed, "validation", number)).item()
     network.train()

@@ -1,6 +1,7 @@
 """What `train_denoiser` and `train_baselines` share: a network trained under an objective, and its outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def fit_denoiser(
     told: Mapping[str, Any],
     scratch: Path,
     out: Path,
+    look: Callable[[nn.Module], None] | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train and write weights, curve and figures; return the network and the figures.
 
@@ -53,6 +55,8 @@ def fit_denoiser(
         Digests of the stores, for the header.
     told
         What else the header shall tell.
+    look
+        Called with the network after each validation, and in the end.
     """
     chosen = params.train_denoiser
     settings = chosen.training
@@ -74,7 +78,7 @@ def fit_denoiser(
     make = load_member(NETWORKS, chosen.network, "train_denoiser.network")
     # One start for the denoiser and its baselines: they differ in nothing but the objective.
     network = start_network(lambda: make(channels, **chosen.arguments), params.seed, "train_denoiser")
-    multiple = int(getattr(network, "multiple", 1))
+    multiple = int(getattr(network, "multiple", 1)) * objective.reduces
     size = next(array.shape[-1] for held_name, array in held.items() if held_name != "source")
     whole = size // multiple * multiple
     validation: list[Batch] = []
@@ -83,8 +87,11 @@ def fit_denoiser(
         held_out = feed(1, "validation", whole)
         validation = [held_out(number) for number in range(VALIDATION_BATCHES)]
     draw = feed(0, "train_denoiser", settings.crop)
-    curve = fit(name, network, objective.loss, draw, settings, params.seed, scratch, validation, out)
+    seen = None if look is None else partial(look, network)
+    curve = fit(name, network, objective.loss, draw, settings, params.seed, scratch, validation, out, seen)
     network.to("cpu").eval()
+    if look is not None:
+        look(network)
     header = {
         "arguments": chosen.arguments,
         "channels": channels,
@@ -116,11 +123,15 @@ def save_samples(network: nn.Module, noisy: Sequence[NDArray[np.float32]], path:
     """Write a picture of noisy crops (above) and what the network makes of them (below)."""
     from pipeline.images import write_png
 
+    training = network.training
+    network.eval()
     batch = torch.from_numpy(np.stack(noisy))
     multiple = int(getattr(network, "multiple", 1))
     height, width = (side // multiple * multiple for side in batch.shape[-2:])
     batch = batch[..., :height, :width]
-    rows = [torch.cat(list(images), dim=2) for images in (batch, network(batch))]
+    denoised = network(batch.to(next(network.parameters()).device)).float().cpu()
+    network.train(training)
+    rows = [torch.cat(list(images), dim=2) for images in (batch, denoised)]
     picture = torch.cat(rows, dim=1).clamp(0, 1).mul(255).round().to(torch.uint8)
     write_png(path, picture.expand(3, -1, -1).permute(1, 2, 0).numpy())
 

@@ -1,7 +1,7 @@
 """What the training stages share: stores held in memory, the loop run with a bar, the curve written as it grows."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,12 @@ def fit(
     scratch: Path,
     validation: Sequence[Batch],
     out: Path,
+    look: Callable[[], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Run the training loop under a bar; return its curve, which is written beside ``out`` as it grows."""
+    """Run the training loop under a bar; return its curve, which is written beside ``out`` as it grows.
+
+    ``look`` is called after each validation.
+    """
     where = device()
     half = half_precision(where, settings.precision)
     began = time.monotonic()
@@ -64,6 +68,8 @@ def fit(
             if len(curve) > written:
                 written = len(curve)
                 write_curve(out.with_suffix(".csv"), curve)
+                if look is not None and "validation" in curve[-1]:
+                    look()
 
         trained = train(
             network,
@@ -83,9 +89,13 @@ def fit(
     if trained.resumed:
         say(f"resumed at step {trained.resumed} of {settings.steps}")
     kind = "bfloat16" if half else "float32"
-    say(f"{steps} steps in {seconds:.0f} s, {1000 * seconds / max(steps, 1):.0f} ms a step, {where.type}, {kind}")
+    say(
+        f"{steps} steps in {seconds:.0f} s, {1000 * seconds / max(steps, 1):.0f} ms a step "
+        f"({trained.waited:.1%} of it waiting for data), {where.type}, {kind}"
+    )
     # Wall-clock figures stay outside DVC's outputs: the same inputs give the same lock file.
     timing = {"steps": steps, "seconds": round(seconds, 1), "device": where.type, "precision": kind}
+    timing["waited"] = round(trained.waited, 4)
     write_json(out.with_suffix(".timing.json"), timing)
     return trained.curve
 

@@ -1,4 +1,4 @@
-"""Perfect pairs for baselines: two frozen draws of the very crops that the pair store holds as targets."""
+"""What baselines train on: the very crops that the pair store holds as targets, noisy, noisy once more, and clean."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -20,10 +20,19 @@ from pipeline.synthesis import second_draw
 Frames = Callable[[SceneRecord], NDArray[Any]]
 
 
-def perfect_pairs(
-    store: FrameStore, frames: Path, params: Params, folder: Path
-) -> tuple[dict[str, NDArray[Any]], Coding, NDArray[np.int8]]:
-    """Return crops ``first`` and ``second`` as held, their coding, and for each row 0 (train) or 1 (validation)."""
+def baseline_crops(
+    store: FrameStore, frames: Path, params: Params, names: Sequence[str], folder: Path
+) -> tuple[dict[str, NDArray[Any]], dict[str, Coding], NDArray[np.int8]]:
+    """Return crops as held, their codings, and for each row 0 (train) or 1 (validation).
+
+    Parameters
+    ----------
+    names
+        What is wanted of "target" and "first" (the noisy frames), "second" (another frozen draw of
+        their noise) and "clean".
+    folder
+        For what memory does not hold.
+    """
     mine = params.generate_pairs
     scenes, _ = usable_scenes(store, mine.crop)
     rows = plan(
@@ -34,16 +43,34 @@ def perfect_pairs(
         size=mine.crop,
         seed=params.seed,
     )
-    one = store.codes(scenes[0], 0, 1)
-    shape = (len(rows), one.shape[1], mine.crop, mine.crop)
+    sources: dict[str, tuple[Frames, Callable[[SceneRecord], Coding]]] = {
+        "target": (store.codes, store.coding),
+        "first": (store.codes, store.coding),
+        "second": (partial(_second, store, frames, params), store.coding),
+        "clean": (partial(_clean, frames), partial(_clean_coding, frames)),
+    }
     held: dict[str, NDArray[Any]] = {}
+    codings: dict[str, Coding] = {}
     budget = memory_limit()
-    sources: dict[str, Frames] = {"first": store.codes, "second": partial(_second, store, frames, params)}
-    for name, frames_of in sources.items():
-        held[name] = hold(name, _crops(scenes, rows, mine.crop, frames_of), shape, one.dtype, folder, budget)
+    for name in names:
+        frames_of, coding_of = sources[name]
+        codings[name] = coding_of(scenes[0])
+        first = frames_of(scenes[0])
+        shape = (len(rows), first.shape[1], mine.crop, mine.crop)
+        held[name] = hold(name, _crops(scenes, rows, mine.crop, frames_of), shape, first.dtype, folder, budget)
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
-    return held, store.coding(scenes[0]), np.array(roles, np.int8)
+    return held, codings, np.array(roles, np.int8)
+
+
+def _clean(frames: Path, scene: SceneRecord) -> NDArray[Any]:
+    store = opened(frames / f"{scene.source}.zarr")
+    return store.codes(store.scene(scene.title))
+
+
+def _clean_coding(frames: Path, scene: SceneRecord) -> Coding:
+    store = opened(frames / f"{scene.source}.zarr")
+    return store.coding(store.scene(scene.title))
 
 
 def _second(store: FrameStore, frames: Path, params: Params, scene: SceneRecord) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""train_baselines@NAME: another objective on the same crops, network and steps; it may read clean frames."""
+"""train_baselines@NAME: another objective on the same crops, network and steps; some read clean frames."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ def train_baselines(
     from pipeline.scratch import workspace, write_json
     from pipeline.stores.frames import FrameStore
     from stages.denoising import fit_denoiser, show
-    from stages.perfect import perfect_pairs
+    from stages.perfect import baseline_crops
     from stages.screen import say
 
     chosen = load(params)
@@ -28,12 +28,12 @@ def train_baselines(
         raise ValueError(f"{params}: train_baselines.runs: found no {name!r}, expected one of it")
     run = chosen.train_baselines.runs[name]
     objective = load_member(OBJECTIVES, run.objective, f"train_baselines.runs.{name}.objective")
-    if not objective.supervised:
+    if objective.aligned:
         raise ValueError(
             f"{params}: train_baselines.runs.{name}.objective: found {run.objective!r}, which trains on aligned pairs; "
-            "expected a baseline (n2n)"
+            "expected a baseline (n2c, n2n, neighbor2neighbor, noise2self, noise2void)"
         )
-    if chosen.synthesize.model == "none":
+    if chosen.synthesize.model == "none" and objective.supervised:
         say(f"{name}: the footage has no clean frames, which {run.objective} needs; not trained")
         write_json(out.with_suffix(".json"), {"skipped": "the footage has no clean frames"})
         out.with_suffix(".csv").write_text("step,loss,validation,learning_rate\n", encoding="utf-8")
@@ -49,17 +49,17 @@ def train_baselines(
         "objective": run.objective,
     }
     with workspace(f"train_baselines-{name}", work) as scratch:
-        held, coding, roles = perfect_pairs(store, frames, chosen, scratch)
+        held, codings, roles = baseline_crops(store, frames, chosen, objective.needs, scratch)
         _, figures = fit_denoiser(
             f"train_baselines@{name}",
             run.objective,
             objective,
             chosen,
             held=held,
-            codings=dict.fromkeys(held, coding),
+            codings=codings,
             columns={},
             roles=roles,
-            channels=held["first"].shape[1],
+            channels=held[objective.needs[0]].shape[1],
             margin=0,
             inputs=inputs,
             told={},

@@ -19,8 +19,9 @@ class Loss(Protocol):
             ``(N, C, H, W) -> (N, C, H, W)``.
         batch
             From `pipeline.feed`, what the objective needs of: ``target, source, warped (N, C, s, s)``,
-            ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``, ``keep, gain, offset (N,)``; or, of perfect
-            pairs, ``first, second (N, C, s, s)``.
+            ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``, ``keep (N,)`` or ``(N, s, s)``,
+            ``gain, offset (N,)``; or, of perfect pairs, ``first, second, clean (N, C, s, s)``; always
+            ``progress ()``: the share of the training that is done.
         generator
             For masks; on the CPU.
         """
@@ -36,13 +37,24 @@ class Objective:
     loss
         See `Loss`.
     needs
-        Of target, source, warped, transfer, confidence; or of first, second.
+        Of target, source, warped, transfer, confidence; or of first, second, clean.
+    samples
+        Which samplers have an effect: "score", with one probability a pair; "map", with one a pixel of the target.
+    reduces
+        The network sees images of this fraction of the crop.
     """
 
     loss: Loss
     needs: tuple[str, ...]
+    samples: tuple[str, ...] = ()
+    reduces: int = 1
 
     @property
     def supervised(self) -> bool:
         """Return whether it needs clean frames, which only a baseline may read."""
         return "first" in self.needs
+
+    @property
+    def aligned(self) -> bool:
+        """Return whether it trains on pairs of aligned frames; others need single noisy ones, or clean ones."""
+        return not self.supervised and self.needs != ("target",)

@@ -19,4 +19,4 @@ def self2align(network: nn.Module, batch: Mapping[str, Tensor], generator: Gener
     return functional.mse_loss(network(sampled), batch["target"])
 
 
-OBJECTIVE = Objective(self2align, needs=("target", "warped"))
+OBJECTIVE = Objective(self2align, needs=("target", "warped"), samples=("score", "map"))

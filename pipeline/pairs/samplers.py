@@ -1,21 +1,24 @@
 """The Bernoulli sampler (paper, section 4.2): which pixels of the network's input are kept in training.
 
-A strategy maps the scores of pairs to keep-probabilities. At inference nothing is dropped.
+A strategy maps the scores of pairs, or the confidence of their pixels, to keep-probabilities. At inference nothing is
+dropped.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from pipeline.families import load
+from pipeline.objectives.objective import Loss
 from pipeline.pairs import SAMPLERS
 
 
 class Strategy(Protocol):
-    """``score (N,) -> keep-probability (N,)``."""
+    """``score (N,) -> keep-probability (N,)``; or, of the pixels, ``confidence (N, H, W) -> (N, H, W)``."""
 
     def __call__(self, score: Tensor, probability: float) -> Tensor:
         """Return the probability that a pixel is kept, in [0, 1]; ``probability`` is that of `fixed`."""
@@ -35,6 +38,16 @@ def ssim(score: Tensor, probability: float) -> Tensor:
 def fixed(score: Tensor, probability: float) -> Tensor:
     """Strategy 1 of section 5.3: the same for all pairs (0.5 in the paper)."""
     return torch.full_like(score, probability)
+
+
+def confidence_map(confidence: Tensor, probability: float) -> Tensor:
+    """Keep each pixel with the probability of its confidence."""
+    return confidence.clamp(0, 1)
+
+
+def adaptive_map(confidence: Tensor, probability: float) -> Tensor:
+    """Equation 7 for each pixel, its confidence in the place of the pair's score."""
+    return adaptive(confidence, probability)
 
 
 def none(score: Tensor, probability: float) -> Tensor:
@@ -58,6 +71,16 @@ def bernoulli(image: Tensor, keep: Tensor, generator: Generator) -> Tensor:
     keep = keep.cpu().expand(height, width, count).permute(2, 0, 1) if keep.ndim == 1 else keep.cpu()
     mask = torch.rand((count, height, width), generator=generator) < keep
     return image * mask[:, None].to(image.device)
+
+
+def sampled_by_map(loss: Loss, strategy: str) -> Loss:
+    """Return a loss under which each pixel is kept by its own confidence; its batches need ``confidence``."""
+    chosen: Strategy = load(SAMPLERS, strategy, "sampler.strategy")
+
+    def mapped(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+        return loss(network, {**batch, "keep": chosen(batch["confidence"], 1.0)}, generator)
+
+    return mapped
 
 
 def keep_probabilities(strategy: str, scores: NDArray[np.float32], probability: float) -> NDArray[np.float32]:

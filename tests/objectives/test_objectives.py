@@ -6,6 +6,9 @@ from torch import nn
 
 from pipeline.families import load
 from pipeline.objectives import OBJECTIVES
+from pipeline.objectives.neighbor2neighbor import choose, take
+from pipeline.objectives.noise2void import hide
+from pipeline.pairs.samplers import sampled_by_map
 
 SIGMA = 25 / 255
 
@@ -38,15 +41,33 @@ def _batch(clean: torch.Tensor, seed: int, count: int = 16) -> dict[str, torch.T
         "source": source,
         "first": many + noise[0],
         "second": many + noise[1],
+        "clean": many,
         "transfer": transfer,
         "confidence": confidence,
         "keep": torch.ones(count),
         "gain": torch.ones(count),
         "offset": torch.zeros(count),
+        "progress": torch.tensor(0.0),
     }
 
 
-@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+# Noise in what the network is judged by, and how many of the pixels judge.
+KNOWN = {
+    "n2c": (0.0, 1.0),
+    "n2n": (SIGMA**2, 1.0),
+    "noise2self": (SIGMA**2, 1 / 16),
+    "noise2void": (SIGMA**2, 1 / 64),
+    "self2align": (SIGMA**2, 1.0),
+    "self2align_exchanged": (SIGMA**2, 1.0),
+    "warped_prediction": (SIGMA**2, 1.0),
+}
+
+
+def test_the_family_is_tested_whole() -> None:
+    assert {*KNOWN, "neighbor2neighbor"} == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize("name", KNOWN)
 def test_the_expectation_is_the_true_error_plus_the_noise_variance(name: str, texture: NDArray[np.float32]) -> None:
     objective = load(OBJECTIVES, name, "objective")
     clean = torch.from_numpy(texture)[None, :, :96, :96]
@@ -57,7 +78,63 @@ def test_the_expectation_is_the_true_error_plus_the_noise_variance(name: str, te
         error = (((factor - 1) * clean) ** 2).mean()
         if "source" in objective.needs:
             error = (((factor - 1) * clean) ** 2)[..., :-3].mean()
-        assert found == pytest.approx(float(error) + SIGMA**2, rel=0.01)
+        noise, share = KNOWN[name]
+        assert found == pytest.approx(float(error) + noise, rel=0.008 / share**0.5, abs=1e-9)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+def test_the_expectation_of_neighbor2neighbor_grows_with_its_second_term(progress: float) -> None:
+    # On a flat image the two halves differ by noise alone, so both terms expect the same.
+    clean = torch.full((1, 3, 96, 96), 0.6)
+    network = Flat(0.5)
+    batch = _batch(clean, 3) | {"progress": torch.tensor(progress)}
+    found = float(load(OBJECTIVES, "neighbor2neighbor", "objective").loss(network, batch, torch.Generator()))
+    assert found == pytest.approx((1 + 2 * progress) * (0.1**2 + SIGMA**2), rel=0.02)
+
+
+class Flat(nn.Module):
+    """A network that answers one gray, at any size."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(noisy, self.value)
+
+
+def test_the_neighbours_of_a_cell_touch_and_go_apart() -> None:
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    seen = set()
+    for seed in range(40):
+        one, other = (take(image, which) for which in choose((1, 2, 2), torch.Generator().manual_seed(seed)))
+        for a, b in zip(one.flatten().tolist(), other.flatten().tolist(), strict=True):
+            (ya, xa), (yb, xb) = divmod(int(a), 4), divmod(int(b), 4)
+            assert abs(ya - yb) + abs(xa - xb) == 1
+            assert (ya // 2, xa // 2) == (yb // 2, xb // 2)
+            seen.add((ya % 2, xa % 2, yb % 2, xb % 2))
+    assert len(seen) == 8
+
+
+def test_a_hidden_pixel_is_replaced_by_another_one_nearby() -> None:
+    image = torch.arange(48.0 * 44).view(1, 1, 48, 44).repeat(2, 3, 1, 1)
+    for seed in range(10):
+        hidden, mask = hide(image, torch.Generator().manual_seed(seed))
+        assert torch.equal(hidden != image, mask.expand(-1, 3, -1, -1))
+        boxes = mask[0, 0, :, :40].reshape(6, 8, 5, 8).sum((1, 3))
+        assert bool((boxes == 1).all())
+        places, origins = torch.nonzero(mask[:, 0]), hidden[:, 0][mask[:, 0]].long()
+        assert int((places[:, 1] - origins // 44).abs().max()) <= 5
+        assert int((places[:, 2] - origins % 44).abs().max()) <= 5
+
+
+@pytest.mark.parametrize("name", ["noise2void", "noise2self"])
+def test_a_network_cannot_win_by_passing_its_input_on(name: str) -> None:
+    clean = torch.full((1, 3, 96, 96), 0.5)
+    loss = load(OBJECTIVES, name, "objective").loss
+    kept = float(loss(nn.Identity(), _batch(clean, 1), torch.Generator()))
+    flat = float(loss(Flat(0.5), _batch(clean, 1), torch.Generator()))
+    assert kept > 1.1 * flat
 
 
 def test_the_warped_prediction_ignores_what_is_not_trusted(texture: NDArray[np.float32]) -> None:
@@ -83,7 +160,7 @@ def test_the_warped_prediction_follows_the_exposure(texture: NDArray[np.float32]
     assert float(objective.loss(network, batch, torch.Generator())) == pytest.approx(SIGMA**2, rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["self2align", "warped_prediction"])
+@pytest.mark.parametrize("name", ["self2align", "self2align_exchanged", "warped_prediction"])
 def test_the_sampler_acts_on_the_networks_input(name: str, texture: NDArray[np.float32]) -> None:
     seen: list[torch.Tensor] = []
 
@@ -97,3 +174,32 @@ def test_the_sampler_acts_on_the_networks_input(name: str, texture: NDArray[np.f
     load(OBJECTIVES, name, "objective").loss(Watching(), batch, torch.Generator().manual_seed(0))
     kept = (seen[0] != 0).float().mean((1, 2, 3))
     assert kept.tolist() == pytest.approx([0, 0.25, 0.5, 1], abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["self2align", "self2align_exchanged"])
+def test_a_map_drops_the_pixels_that_are_not_trusted(name: str) -> None:
+    batch = _batch(torch.full((1, 3, 64, 64), 0.5), 1, 2)
+    batch["confidence"][:, :32] = 0.2
+    batch["confidence"][:, 32:] = 0.7
+    for strategy, kept in (("confidence_map", (0.2, 0.7)), ("adaptive_map", (0.2, 1.0))):
+        seen: list[torch.Tensor] = []
+
+        class Watching(nn.Module):
+            def forward(self, noisy: torch.Tensor, seen: list[torch.Tensor] = seen) -> torch.Tensor:
+                seen.append(noisy)
+                return noisy
+
+        loss = sampled_by_map(load(OBJECTIVES, name, "objective").loss, strategy)
+        loss(Watching(), {key: value for key, value in batch.items() if key != "keep"}, torch.Generator())
+        share = (seen[0] != 0).float()[..., :-3]
+        assert (float(share[:, :, :32].mean()), float(share[:, :, 32:].mean())) == pytest.approx(kept, abs=0.03)
+
+
+def test_objectives_say_what_they_train_on() -> None:
+    kinds = {name: load(OBJECTIVES, name, "objective") for name in OBJECTIVES}
+    assert {name for name, one in kinds.items() if one.supervised} == {"n2c", "n2n"}
+    assert {name for name, one in kinds.items() if one.aligned} == {
+        "self2align",
+        "self2align_exchanged",
+        "warped_prediction",
+    }

@@ -21,7 +21,7 @@ def test_strategies_are_the_papers(strategy: str, expected: list[float]) -> None
 
 
 def test_an_unknown_strategy_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"sampler\.strategy: found 'best', expected one of adaptive, fixed"):
+    with pytest.raises(ValueError, match=r"sampler\.strategy: found 'best', expected one of adaptive, adaptive_map"):
         keep_probabilities("best", SCORES, 0.5)
 
 

@@ -1,0 +1,22 @@
+"""Supervised training, noise to clean: the bound; needs clean frames."""
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from pipeline.objectives.objective import Objective
+
+
+def n2c(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+    """L2 between the network on a noisy crop and the clean one (equation 1).
+
+    Parameters
+    ----------
+    batch
+        ``first`` and ``clean``, ``(N, C, H, W)``.
+    """
+    return functional.mse_loss(network(batch["first"]), batch["clean"])
+
+
+OBJECTIVE = Objective(n2c, needs=("first", "clean"))

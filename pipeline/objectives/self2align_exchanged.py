@@ -1,0 +1,22 @@
+"""The paper's objective with the roles of the two frames exchanged."""
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from pipeline.objectives.objective import Objective
+from pipeline.pairs.samplers import bernoulli
+
+
+def self2align_exchanged(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+    """L2 between the network on the sampled target frame and the warped neighbour.
+
+    The network sees camera noise only, as in use; interpolation and errors of alignment are in what it is
+    judged by. See `pipeline.objectives.objective.Loss`.
+    """
+    sampled = bernoulli(batch["target"], batch["keep"], generator)
+    return functional.mse_loss(network(sampled), batch["warped"])
+
+
+OBJECTIVE = Objective(self2align_exchanged, needs=("target", "warped"), samples=("score", "map"))

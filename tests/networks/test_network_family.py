@@ -1,0 +1,111 @@
+"""Each network against its paper: parameters, view, and that any number of channels and any objective can use it."""
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.families import load
+from pipeline.networks import NETWORKS
+from pipeline.networks.dncnn import DnCNN
+from pipeline.networks.memnet import MemNet
+from pipeline.networks.nafnet import NAFNet
+from pipeline.networks.rednet import RedNet
+from pipeline.networks.sgn import SGN
+
+SMALL = {
+    "dncnn": {"width": 8, "depth": 5},
+    "memnet": {"width": 8, "blocks": 2, "recursions": 2},
+    "nafnet": {"width": 8},
+    "rednet": {"width": 8, "half": 3},
+    "sgn": {"width": 8},
+    "unet": {"width": 8, "depth": 3},
+}
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _convolutions(network: nn.Module) -> int:
+    layers = (m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)))
+    return sum(m.weight.numel() for m in layers)
+
+
+def test_the_family_is_tested_whole() -> None:
+    assert set(SMALL) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_number_of_channels_and_every_weight_learns(name: str, channels: int) -> None:
+    torch.manual_seed(0)
+    network = load(NETWORKS, name, "network")(channels, **SMALL[name])
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    noisy = torch.rand(2, channels, 32, 48)
+    # Some start as the identity, their last layer zero: after one step it is not.
+    for _ in range(3):
+        optimizer.zero_grad()
+        torch.autograd.backward((network(noisy) ** 2).mean())
+        optimizer.step()
+    assert network(noisy).shape == noisy.shape
+    still = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+    assert not still
+
+
+def test_dncnn_has_the_papers_parameters() -> None:
+    # 0.56 M: 17 convolutions without bias, 15 of them normalized.
+    assert _parameters(DnCNN(1)) == 9 * 64 + 15 * (9 * 64 * 64 + 2 * 64) + 9 * 64
+
+
+def test_rednet_has_the_papers_layers() -> None:
+    # Fifteen convolutions, fifteen transposed: 28 of 64 to 64 features, the first and the last of one channel.
+    assert _parameters(RedNet(1)) == 28 * (9 * 64 * 64 + 64) + (9 * 64 + 64) + (9 * 64 + 1)
+
+
+def test_memnet_has_the_papers_677_thousand_weights() -> None:
+    assert _convolutions(MemNet(1)) == 676_992
+
+
+@pytest.mark.parametrize(
+    ("encoder", "middle", "decoder", "millions"),
+    [([1, 1, 1, 28], 1, [1, 1, 1, 1], 17.11), ([2, 2, 4, 8], 12, [2, 2, 2, 2], 29.16)],
+)
+def test_nafnet_has_the_papers_parameters(encoder: list[int], middle: int, decoder: list[int], millions: float) -> None:
+    with torch.device("meta"):
+        network = NAFNet(3, width=32, encoder=encoder, middle=middle, decoder=decoder)
+    assert _parameters(network) / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+def test_sgn_works_at_four_sizes_and_guides_upwards() -> None:
+    network = SGN(3, width=32, levels=3)
+    shapes = {name: tuple(p.shape[:2]) for name, p in network.named_parameters()}
+    assert [shapes[f"enter.{n}.0.weight"] for n in range(4)] == [(256, 192), (128, 48), (64, 12), (32, 3)]
+    # A quarter of the guide's features reach each place of the next size.
+    assert [shapes[f"join.{n}.0.weight"] for n in (1, 2, 3)] == [(128, 128 + 64), (64, 64 + 32), (32, 32 + 16)]
+
+
+@pytest.mark.parametrize(
+    ("network", "radius"),
+    [
+        (DnCNN(1, width=8), 17),  # 35 px, the paper's
+        (RedNet(1, width=8), 30),  # 61 px
+        (MemNet(1, width=8, blocks=2, recursions=3), 14),
+    ],
+)
+def test_the_view_is_as_wide_as_told(network: nn.Module, radius: int) -> None:
+    assert network.receptive_radius == radius
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        nn.init.uniform_(parameter, 0.1, 0.2)  # nothing cancels, no unit is dead
+    size = 2 * radius + 21
+    noisy = torch.rand(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+    output = network.double().eval()(noisy)
+    torch.autograd.backward(output[0, 0, size // 2, size // 2])
+    assert noisy.grad is not None
+    rows = noisy.grad[0, 0].abs().sum(1).nonzero().flatten()
+    assert (int(rows.min()), int(rows.max())) == (size // 2 - radius, size // 2 + radius)
+
+
+def test_nafnet_refuses_sizes_that_do_not_pair() -> None:
+    with pytest.raises(ValueError, match="encoder, decoder: found 2 and 3 sizes"):
+        NAFNet(3, encoder=[1, 1], decoder=[1, 1, 1])
