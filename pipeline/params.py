@@ -150,6 +150,18 @@ class TrainDenoiserParams(Section):
     training: TrainingParams
 
 
+class AblationRunParams(SamplerParams):
+    """One line of the ablation table: an objective on aligned pairs, and a sampler."""
+
+    objective: str
+
+
+class TrainAblationParams(Section):
+    """Lines by name; may be empty."""
+
+    runs: dict[Name, AblationRunParams]
+
+
 class BaselineParams(Section):
     """One baseline: another objective, everything else as for the denoiser."""
 
@@ -198,6 +210,7 @@ class Params(Section):
     generate_pairs: GeneratePairsParams
     sampler: SamplerParams
     train_denoiser: TrainDenoiserParams
+    train_ablation: TrainAblationParams
     train_baselines: TrainBaselinesParams
     benchmark: BenchmarkParams
     report: ReportParams
@@ -317,7 +330,17 @@ def _check_members(params: Params) -> None:
             f"train_denoiser.objective: found {denoiser.objective!r}, which needs clean frames; "
             "expected an objective on noisy pairs (baselines go under train_baselines.runs)"
         )
-    _check_sampler(params.sampler.strategy, denoiser.objective, objective.samples)
+    _check_sampler("sampler", params.sampler.strategy, denoiser.objective, objective.samples)
+    for name, line in params.train_ablation.runs.items():
+        key = f"train_ablation.runs.{name}"
+        tried = load_member(OBJECTIVES, line.objective, f"{key}.objective")
+        if not tried.aligned:
+            raise ValueError(
+                f"{key}.objective: found {line.objective!r}, expected an objective on aligned pairs "
+                "(others go under train_baselines.runs)"
+            )
+        load_member(SAMPLERS, line.strategy, f"{key}.strategy")
+        _check_sampler(key, line.strategy, line.objective, tried.samples)
     for name, run in params.train_baselines.runs.items():
         load_member(OBJECTIVES, run.objective, f"train_baselines.runs.{name}.objective")
     for name, row in params.benchmark.methods.items():
@@ -326,13 +349,13 @@ def _check_members(params: Params) -> None:
             check_arguments(method, row.arguments, f"benchmark.methods.{name}.arguments")
 
 
-def _check_sampler(strategy: str, objective: str, samples: tuple[str, ...]) -> None:
+def _check_sampler(key: str, strategy: str, objective: str, samples: tuple[str, ...]) -> None:
     kinds = {name: "map" if name in MAPS else "score" for name in SAMPLERS if name != "none"}
     if kinds.get(strategy) in (None, *samples):
         return
     fits = ", ".join(["none", *(name for name, kind in kinds.items() if kind in samples)])
     raise ValueError(
-        f"sampler.strategy: found {strategy!r}, which has no effect under the objective {objective}; expected {fits}"
+        f"{key}.strategy: found {strategy!r}, which has no effect under the objective {objective}; expected {fits}"
     )
 
 

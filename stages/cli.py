@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate_alignment": "stages.evaluate_alignment:evaluate_alignment",
     "generate_pairs": "stages.generate_pairs:generate_pairs",
     "train_denoiser": "stages.train_denoiser:train_denoiser",
+    "train_ablation": "stages.train_ablation:train_ablation",
     "train_baselines": "stages.train_baselines:train_baselines",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",

@@ -1,6 +1,7 @@
-"""What `train_denoiser` and `train_baselines` share: a network trained under an objective, and its outputs."""
+"""What the trainings of denoisers share: a network trained under an objective, and its outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,19 @@ from pipeline import __version__
 from pipeline.families import load as load_member
 from pipeline.feed import Batch, PairFeed
 from pipeline.networks import NETWORKS
+from pipeline.objectives import OBJECTIVES
 from pipeline.objectives.objective import Objective
-from pipeline.params import Params
+from pipeline.pairs import MAPS
+from pipeline.pairs.samplers import keep_probabilities, sampled_by_map
+from pipeline.params import Params, SamplerParams
 from pipeline.provenance import source_digest
+from pipeline.scratch import workspace
 from pipeline.stores.codes import Coding
+from pipeline.stores.pairs import PairStore
 from pipeline.weights import save_weights
-from stages.fitting import fit, start_network, write_curve
+from stages.fitting import fit, hold_pairs, start_network, write_curve
 from stages.screen import table
+from stages.summaries import spread
 
 VALIDATION_BATCHES = 8
 
@@ -116,6 +123,61 @@ def fit_denoiser(
         "validation": round(curve[-1]["validation"], 6) if "validation" in curve[-1] else None,
     }
     return network, figures
+
+
+def train_on_pairs(
+    name: str, pairs: Path, out: Path, params: Params, objective_name: str, sampler: SamplerParams, samples: Path | None
+) -> dict[str, Any]:
+    """Train the chosen network on the pair store under an objective and a sampler; return the figures.
+
+    Parameters
+    ----------
+    name
+        Of the stage's item.
+    samples
+        Where a picture of held-out crops goes, anew after each validation; None for none.
+    """
+    objective = load_member(OBJECTIVES, objective_name, "objective")
+    store = PairStore(pairs)
+    columns = {key: store.columns[key] for key in ("gain", "offset")}
+    if sampler.strategy in MAPS:
+        needs = tuple(dict.fromkeys((*objective.needs, "confidence")))
+        objective = replace(objective, loss=sampled_by_map(objective.loss, sampler.strategy), needs=needs)
+    else:
+        columns["keep"] = keep_probabilities(sampler.strategy, store.columns[sampler.score], sampler.probability)
+    inputs = {"pairs": store.content}
+    work = {
+        **inputs,
+        "params": params.train_denoiser.model_dump(),
+        "objective": objective_name,
+        "sampler": sampler.model_dump(),
+        "seed": params.seed,
+    }
+    with workspace(name.replace("@", "-"), work) as scratch:
+        held = hold_pairs(store, objective.needs, scratch)
+        rows = store.rows("validation") if len(store.rows("validation")) else store.rows("pairs")
+        shown = rows[np.linspace(0, len(rows) - 1, 6).round().astype(int)]
+        noisy = [store.values("target", int(row), int(row) + 1)[0] for row in shown]
+        _, figures = fit_denoiser(
+            name,
+            objective_name,
+            objective,
+            params,
+            held=held,
+            codings={key: store.coding(key) for key in held},
+            columns=columns,
+            roles=store.columns["role"],
+            channels=store.channels,
+            margin=store.margin,
+            inputs=inputs,
+            told={"sampler": sampler.model_dump()},
+            scratch=scratch,
+            out=out,
+            look=None if samples is None else lambda network: save_samples(network, noisy, samples),
+        )
+    if "keep" in columns:
+        figures["keep_probability"] = spread(columns["keep"][store.rows("pairs")])
+    return figures
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ def report(
     alignment: Annotated[Path, Option(help="Folder of the measures of alignment.")],
     pairs: Annotated[Path, Option(help="Folder of the pair store and its figures.")],
     denoiser: Annotated[Path, Option(help="Folder of the denoiser.")],
+    ablation: Annotated[Path, Option(help="Folder of the ablation's denoisers; may be empty.")],
     baselines: Annotated[Path, Option(help="Folder of the baselines; may be empty.")],
     out: Annotated[Path, Option(help="Folder to write the report to.")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
@@ -25,6 +26,7 @@ def report(
     from pipeline.scratch import write_atomically
     from stages.opening import keep_only
     from stages.results import (
+        ablation_lines,
         choose_places,
         compare,
         package_versions,
@@ -41,17 +43,19 @@ def report(
     chosen = load(params)
     keep_only(benchmark_sets, list(chosen.benchmark_sets))
     keep_only(benchmark, list(chosen.benchmark.methods))
+    keep_only(ablation, list(chosen.train_ablation.runs))
     keep_only(baselines, list(chosen.train_baselines.runs))
     noise, sets = chosen.synthesize, list(chosen.benchmark_sets)
     figures = {name: read_json(benchmark / name / "metrics.json") for name in chosen.benchmark.methods}
     methods = [name for name, row in figures.items() if "skipped" not in row]
-    trainings, curves = read_trainings(denoiser, baselines, chosen)
+    trainings, curves = read_trainings(denoiser, ablation, baselines, chosen)
     results = Results(
         noise=noise_text(noise.model, noise.sigma, noise.peak),
         repeats=chosen.benchmark.repeats,
         sets=sets,
         noisy=next((name for name, row in chosen.benchmark.methods.items() if row.method == "noisy"), None),
         benchmark=figures,
+        ablation=ablation_lines(chosen),
         alignment=read_alignment(alignment, chosen),
         scenes=read_rows(alignment / "scenes.csv"),
         pairs=read_json(pairs / "metrics.json"),

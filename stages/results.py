@@ -16,7 +16,7 @@ from pipeline.params import Params
 from pipeline.report.canvas import Picture, to_picture
 from pipeline.report.figures import Compared, Curve, busiest_crop
 from pipeline.report.page import Results, skipped_lines
-from pipeline.report.tables import benchmark_table
+from pipeline.report.tables import AblationLine, benchmark_table
 from pipeline.scratch import write_atomically
 from pipeline.stores.frames import FrameStore, SceneRecord
 from stages.screen import say, table
@@ -61,19 +61,35 @@ def read_alignment(folder: Path, params: Params) -> dict[str, Any]:
     return {**known, **measures}
 
 
-def read_trainings(denoiser: Path, baselines: Path, params: Params) -> tuple[dict[str, Any], list[Curve]]:
-    """Return figures and curves of the denoiser, then of the baselines that the parameters name."""
+def read_trainings(
+    denoiser: Path, ablation: Path, baselines: Path, params: Params
+) -> tuple[dict[str, Any], list[Curve]]:
+    """Return figures and curves of the denoiser, then of the other runs that the parameters name."""
     objective = params.train_denoiser.objective
     figures = {"denoiser": {**read_json(denoiser / "metrics.json"), "objective": objective}}
     curves = [read_curve(denoiser / "denoiser.csv", "denoiser")]
-    for name, run in params.train_baselines.runs.items():
-        if not (baselines / f"{name}.json").is_file():
-            figures[name] = {"objective": run.objective, "skipped": f"{baselines} holds no {name}.json"}
+    others = [(ablation, name, run.objective) for name, run in params.train_ablation.runs.items()]
+    others += [(baselines, name, run.objective) for name, run in params.train_baselines.runs.items()]
+    for folder, name, objective in others:
+        if not (folder / f"{name}.json").is_file():
+            figures[name] = {"objective": objective, "skipped": f"{folder} holds no {name}.json"}
             continue
-        figures[name] = {**read_json(baselines / f"{name}.json"), "objective": run.objective}
+        figures[name] = {**read_json(folder / f"{name}.json"), "objective": objective}
         if "skipped" not in figures[name]:
-            curves.append(read_curve(baselines / f"{name}.csv", name))
+            curves.append(read_curve(folder / f"{name}.csv", name))
     return figures, [curve for curve in curves if len(curve.loss) or len(curve.validation)]
+
+
+def ablation_lines(params: Params) -> list[AblationLine]:
+    """Return the lines of Table 2: the denoiser's own sampler, then the others; none where nothing is compared."""
+    if not params.train_ablation.runs:
+        return []
+    files = {row.file: name for name, row in params.benchmark.methods.items()}
+    own, objective = params.sampler, params.train_denoiser.objective
+    lines = [(objective, own, "data/train_denoiser/denoiser.safetensors")]
+    for name, run in params.train_ablation.runs.items():
+        lines.append((run.objective, run, f"data/train_ablation/{name}.safetensors"))
+    return [AblationLine(kind, run.strategy, run.score, run.probability, files.get(file)) for kind, run, file in lines]
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,13 @@ def _loaded(start: set[Path]) -> set[Path]:
     return {path for path in seen if path.name != "__init__.py" or path == VERSION}
 
 
-SUPERVISED = [name for name in OBJECTIVES if load(OBJECTIVES, name, "objective").supervised]
+ALIGNED = [name for name in OBJECTIVES if load(OBJECTIVES, name, "objective").aligned]
+BASELINES = [name for name in OBJECTIVES if name not in ALIGNED]
 FAMILIES: dict[str, dict[str, Iterable[str]]] = {
     "${item.kind}": {"ingest": SOURCES, "benchmark_sets": SOURCES, "train_ian": ALIGNERS},
     "${train_denoiser.network}": dict.fromkeys(PIPELINE, NETWORKS),
     "${train_denoiser.objective}": dict.fromkeys(PIPELINE, OBJECTIVES),
-    "${item.objective}": dict.fromkeys(PIPELINE, SUPERVISED),
+    "${item.objective}": {"train_ablation": ALIGNED, "train_baselines": BASELINES},
 }
 
 

@@ -27,6 +27,7 @@ from stages.ingest import ingest
 from stages.inspect import inspect
 from stages.report import report
 from stages.synthesize import synthesize
+from stages.train_ablation import train_ablation
 from stages.train_baselines import train_baselines
 from stages.train_denoiser import train_denoiser
 from stages.train_ian import train_ian
@@ -35,6 +36,7 @@ ROOT = Path(__file__).parent.parent
 DATA = Path("data")
 NOISY, PAIRS = DATA / "synthesize" / "noisy.zarr", DATA / "generate_pairs" / "pairs.zarr"
 DENOISER = DATA / "train_denoiser" / "denoiser.safetensors"
+ABLATION = {"objective": "self2align", "strategy": "confidence_map"}
 BASELINES = ("n2n", "n2c", "neighbor2neighbor")
 
 
@@ -54,6 +56,7 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
     for aligner in ("ian", "lucas_kanade"):
         params["train_ian"]["aligners"][aligner]["training"] |= {**training, "crop": 64, "steps": 4}
     params["generate_pairs"] |= {"crop": 48, "margin": 8, "targets_per_scene": 3, "crops_per_target": 2}
+    params["train_ablation"]["runs"] = {"map": {**params["sampler"], **ABLATION}}
     params["train_baselines"]["runs"] = {name: {"objective": name} for name in BASELINES}
     methods = ROOT / "pipeline" / "methods"
     params["benchmark"]["methods"] = {
@@ -98,6 +101,7 @@ def _the_rest() -> None:
     evaluate_alignment(NOISY, DATA / "ingest", DATA / "train_ian", DATA / "evaluate_alignment")
     benchmark_sets("photographs", DATA / "benchmark_sets" / "photographs.zarr")
     train_denoiser(PAIRS, DENOISER)
+    train_ablation("map", PAIRS, DATA / "train_ablation" / "map.safetensors")
     for name in BASELINES:
         train_baselines(name, NOISY, DATA / "ingest", DATA / "train_baselines" / f"{name}.safetensors")
     for method in ("noisy", "nlm", "n2n", "self2align"):
@@ -108,6 +112,7 @@ def _the_rest() -> None:
         alignment=DATA / "evaluate_alignment",
         pairs=DATA / "generate_pairs",
         denoiser=DATA / "train_denoiser",
+        ablation=DATA / "train_ablation",
         baselines=DATA / "train_baselines",
         out=DATA / "report",
     )

@@ -8,6 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.report.tables import (
+    AblationLine,
+    ablation_table,
     alignment_table,
     benchmark_table,
     markdown,
@@ -33,6 +35,8 @@ class Results:
         The method that leaves the noise in; None if there is none.
     benchmark
         Method -> set -> ``images, psnr, repeats, ssim``; or ``{"skipped": why}``.
+    ablation
+        Lines of Table 2; may be empty.
     alignment
         Aligner -> measures (`pipeline.report.tables.alignment_table`); or ``{"skipped": why}``.
     scenes
@@ -48,6 +52,7 @@ class Results:
     sets: Sequence[str]
     noisy: str | None
     benchmark: Mapping[str, Mapping[str, Any]]
+    ablation: Sequence[AblationLine]
     alignment: Mapping[str, Any]
     scenes: Sequence[Mapping[str, str]]
     pairs: Mapping[str, Any]
@@ -96,6 +101,7 @@ def page(
     sections = [
         _reading(results),
         _benchmark(results),
+        *_ablation(results),
         _comparison(pictures["comparison.png"], missing),
         _alignment(results, pictures["alignment.png"]),
         _pairs(results, pictures["scores.png"]),
@@ -137,6 +143,17 @@ def _benchmark(results: Results) -> str:
         f"{'; '.join(sizes)}." if sizes else "Nothing was measured.",
     ]
     return "\n\n".join([*lines, *_listed(skipped_lines(results.benchmark))])
+
+
+def _ablation(results: Results) -> list[str]:
+    if not results.ablation:
+        return []
+    title = "## Table 2: how the network's input is sampled"
+    text = (
+        "The same pairs, network and steps; the first line is the denoiser of Table 1. `adaptive` is equation 7 "
+        "of the paper, `ssim` its strategy 2, `fixed` its strategy 1."
+    )
+    return ["\n\n".join([title, text, markdown(*ablation_table(results.ablation, results.benchmark, results.sets))])]
 
 
 def _count(number: int, what: str) -> str:

@@ -1,6 +1,7 @@
 """Tables of figures, as rows of text: for Markdown and for the terminal alike."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 NOTHING = "–"  # noqa: RUF001
@@ -75,6 +76,35 @@ def benchmark_table(
                 known = mine and name in reference and method != noisy
                 line.append(gain(mine["psnr"], reference[name]["psnr"]) if mine and known else NOTHING)
         rows.append(line)
+    return header, rows
+
+
+@dataclass(frozen=True)
+class AblationLine:
+    """One line of the ablation table: how it sampled, and the benchmark's method that measured it, if any."""
+
+    objective: str
+    strategy: str
+    score: str
+    probability: float
+    method: str | None
+
+
+def ablation_table(
+    lines: Sequence[AblationLine], results: Mapping[str, Mapping[str, Any]], sets: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of Table 2: PSNR and SSIM under each sampler; see `benchmark_table` for the results."""
+    header = ["objective", "strategy", "by", *(f"{name}, PSNR / SSIM" for name in sets)]
+    rows = []
+    for line in lines:
+        by = {"none": "", "fixed": f"p = {line.probability:g}"}.get(line.strategy, line.score)
+        if line.strategy.endswith("_map"):
+            by = "confidence"
+        found = results.get(line.method or "", {})
+        cells = [
+            f"{found[name]['psnr']:.2f} / {found[name]['ssim']:.3f}" if name in found else NOTHING for name in sets
+        ]
+        rows.append([line.objective, line.strategy, by, *cells])
     return header, rows
 
 

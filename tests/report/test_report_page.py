@@ -47,9 +47,10 @@ def project(tmp_path: Path) -> Path:
     content["benchmark_sets"] = {SET: {"kind": "sample", "path": "p", "repeats": 2}}
     content["benchmark"]["methods"] = {
         "noisy": {"method": "noisy", "file": "a"},
-        "ours": {"method": "denoiser", "file": "b"},
+        "ours": {"method": "denoiser", "file": "data/train_denoiser/denoiser.safetensors"},
         "lost": {"method": "denoiser", "file": "c"},
     }
+    content["train_ablation"]["runs"] = {"lost": {**content["sampler"], "objective": "self2align", "strategy": "fixed"}}
     content["report"] = {"crop": 16, "images": 2}
     content["train_baselines"]["runs"] = {"n2n": {"objective": "n2n"}, "gone": {"objective": "n2n"}}
     with (tmp_path / "params.yaml").open("w") as file:
@@ -90,6 +91,7 @@ def make(project: Path, out: str = "report") -> Path:
         "alignment",
         "pairs",
         "denoiser",
+        "ablation",
         "baselines",
         out,
         "params.yaml",
@@ -116,6 +118,8 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "| s/one | 18.70 | 28.50 |" in text
     assert "1,200 pairs to train on, 3 for validation; 1 scene left out" in text
     assert "- gone: not measured:" in text
+    assert "| warped_prediction | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
+    assert "| self2align | fixed | p = 0.5 | \u2013 |" in text
     assert "| keep-probability | 0.500 |" in text
     for package in ("self2align", "torch", "numpy", "zarr"):
         assert f"| {package} | " in text

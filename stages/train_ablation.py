@@ -1,0 +1,27 @@
+"""train_ablation@NAME: the same network and steps on the same pairs under another objective or sampler."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+
+def train_ablation(
+    name: Annotated[str, Option(help="Key in train_ablation.runs.")],
+    pairs: Annotated[Path, Option(help="Store of pairs.")],
+    out: Annotated[Path, Option(help="Denoiser to write (.safetensors).")],
+    params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+) -> None:
+    """Train one line of the ablation table (the paper's Table 2)."""
+    from pipeline.params import SamplerParams, load
+    from pipeline.scratch import write_json
+    from stages.denoising import show, train_on_pairs
+
+    chosen = load(params)
+    if name not in chosen.train_ablation.runs:
+        raise ValueError(f"{params}: train_ablation.runs: found no {name!r}, expected one of it")
+    run = chosen.train_ablation.runs[name]
+    sampler = SamplerParams(strategy=run.strategy, score=run.score, probability=run.probability)
+    figures = train_on_pairs(f"train_ablation@{name}", pairs, out, chosen, run.objective, sampler, None)
+    write_json(out.with_suffix(".json"), figures)
+    show(out, figures)
