@@ -143,7 +143,7 @@ def chosen_methods(
         "lucas_kanade": (ours, seconds),
     }
     if scratch:
-        methods["DIS fast, blur 1.5 (its start)"] = (Dis(3, blur=1.5, preset="fast"), 0.0)
+        methods["DIS fast, blur 1.5"] = (Dis(3, blur=1.5, preset="fast"), 0.0)
         methods["DIS fine, blur 1.0"] = (Fine(3, blur=1.0), 0.0)
         methods["DIS fine, clean"] = (Fine(3, blur=0.0), 0.0)
         alone = LucasKanade(3, start="zero", levels=6)
