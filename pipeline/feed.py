@@ -54,6 +54,7 @@ def hold(
         held = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
     row = 0
     for block in blocks:
+        assert block.dtype == held.dtype, (name, block.dtype, held.dtype)
         held[row : row + len(block)] = block
         row += len(block)
     assert row == shape[0], (name, row, shape)

@@ -1,5 +1,6 @@
 """Denoising images with a trained network."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def denoise(
     _, height, width = noisy.shape
     multiple = int(getattr(network, "multiple", 1))
     if square:
-        side = -(-max(height, width) // 32) * 32
+        step = math.lcm(32, multiple)
+        side = -(-max(height, width) // step) * step
         bottom, right = side - height, side - width
     else:
         bottom, right = -height % multiple, -width % multiple

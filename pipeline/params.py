@@ -323,7 +323,10 @@ def _check_members(params: Params) -> None:
     load_member(SAMPLERS, params.sampler.strategy, "sampler.strategy")
     denoiser = params.train_denoiser
     network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")
-    check_arguments(network, denoiser.arguments, "train_denoiser.arguments")
+    try:
+        check_arguments(network, denoiser.arguments, "train_denoiser.arguments")
+    except ValueError as error:
+        raise ValueError(f"{error} (train_denoiser.network is {denoiser.network})") from error
     objective = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective")
     if objective.supervised:
         raise ValueError(
@@ -342,7 +345,19 @@ def _check_members(params: Params) -> None:
         load_member(SAMPLERS, line.strategy, f"{key}.strategy")
         _check_sampler(key, line.strategy, line.objective, tried.samples)
     for name, run in params.train_baselines.runs.items():
-        load_member(OBJECTIVES, run.objective, f"train_baselines.runs.{name}.objective")
+        key = f"train_baselines.runs.{name}.objective"
+        if load_member(OBJECTIVES, run.objective, key).aligned:
+            raise ValueError(
+                f"{key}: found {run.objective!r}, which trains on aligned pairs; expected a baseline on single, "
+                "clean or perfectly paired frames (others go under train_ablation.runs)"
+            )
+    names = ["denoiser", *params.train_ablation.runs, *params.train_baselines.runs]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f"train_ablation.runs, train_baselines.runs: found {twice[0]!r} twice, expected other names than that of "
+            "another run, or denoiser"
+        )
     for name, row in params.benchmark.methods.items():
         if row.method != DENOISER:
             method = load_member({**METHODS, DENOISER: ""}, row.method, f"benchmark.methods.{name}.method")
@@ -371,7 +386,11 @@ def _check_sense(params: Params) -> None:
         )
     denoiser = params.train_denoiser
     with torch.device("meta"):
-        network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")(1, **denoiser.arguments)
+        make = load_member(NETWORKS, denoiser.network, "train_denoiser.network")
+        try:
+            network = make(1, **denoiser.arguments)
+        except ValueError as error:
+            raise ValueError(f"train_denoiser.arguments: {error}") from error
     objectives = [denoiser.objective, *(run.objective for run in params.train_baselines.runs.values())]
     for name in objectives:
         reduces = load_member(OBJECTIVES, name, "objective").reduces

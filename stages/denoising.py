@@ -148,7 +148,7 @@ def train_on_pairs(
     inputs = {"pairs": store.content}
     work = {
         **inputs,
-        "params": params.train_denoiser.model_dump(),
+        "params": params.train_denoiser.model_dump(exclude={"objective"}),
         "objective": objective_name,
         "sampler": sampler.model_dump(),
         "seed": params.seed,

@@ -54,7 +54,11 @@ def baseline_crops(
     budget = memory_limit()
     for name in names:
         frames_of, coding_of = sources[name]
-        codings[name] = coding_of(scenes[0])
+        found = {coding_of(scene) for scene in scenes}
+        if len(found) > 1:
+            types = " and ".join(sorted(coding.dtype for coding in found))
+            raise ValueError(f"{frames}: found {name} frames held as {types}, expected one type in all sources")
+        codings[name] = found.pop()
         first = frames_of(scenes[0])
         shape = (len(rows), first.shape[1], mine.crop, mine.crop)
         held[name] = hold(name, _crops(scenes, rows, mine.crop, frames_of), shape, first.dtype, folder, budget)

@@ -73,6 +73,17 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
             "noise2void",
             r"'adaptive', which has no effect under .* noise2void",
         ),
+        (
+            "train_denoiser/network",
+            "dncnn",
+            r"unknown key, .*width, depth \(train_denoiser\.network is dncnn\)",
+        ),
+        (
+            "train_baselines/runs",
+            {"a": {"objective": "self2align"}},
+            r"runs\.a\.objective: found 'self2align'",
+        ),
+        ("train_baselines/runs", {"denoiser": {"objective": "n2n"}}, r"found 'denoiser' twice"),
         ("train_denoiser/network", "vit", r"train_denoiser\.network: found 'vit', expected one of dncnn, memnet"),
         ("train_denoiser/arguments", {"wide": 3}, r"train_denoiser\.arguments\.wide: found an unknown key, .*width"),
         ("train_denoiser/arguments", {"depth": 9}, r"train_denoiser\.arguments\.depth: found 9, expected"),

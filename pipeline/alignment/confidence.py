@@ -1,8 +1,9 @@
 """Where an alignment can be trusted, decided without looking at the noise that the denoiser must not learn.
 
-The confidence of a pixel never reads the target's value at that pixel: the residual is a low-pass that
-leaves out the pixel itself. A test on the pixel's own residual would keep those pixels whose
-noise agrees with the neighbour's content, and bias what the denoiser learns.
+The residual of a pixel never reads the target's value at that pixel: it is a low-pass that leaves out the pixel
+itself. What an aligner expects reads it among hundreds of others (three sigma of it change the expectation by less
+than 1 %), and the tests hold that neither selects noise. A test on the pixel's own residual would keep those pixels
+whose noise agrees with the neighbour's content, and bias what the denoiser learns.
 """
 
 import math

@@ -17,6 +17,7 @@ PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
 }
 
+LEAST = 32  # px a side
 THIN = 3  # px: quantiles of brightness need no more
 
 
@@ -53,8 +54,13 @@ class Dis:
 
     def _match(self, target: NDArray[np.float32], source: NDArray[np.float32]) -> NDArray[np.float32]:
         # One stretch for both frames, so that dark footage uses all 256 levels that DIS works on.
+        height, width = target.shape
+        if min(height, width) < LEAST:
+            # OpenCV crashes on some frames that are smaller than its patches.
+            room = ((0, max(0, LEAST - height)), (0, max(0, LEAST - width)))
+            target, source = np.pad(target, room, mode="edge"), np.pad(source, room, mode="edge")
         low, high = np.percentile(np.stack([target[::THIN, ::THIN], source[::THIN, ::THIN]]), (0.5, 99.5))
         scale = 255 / max(float(high - low), 1e-3)
         levels = [np.clip((frame - low) * scale, 0, 255).astype(np.uint8) for frame in (target, source)]
         field = self.flow.calc(levels[0], levels[1], np.zeros((*target.shape, 2), np.float32))
-        return np.ascontiguousarray(field.transpose(2, 0, 1), dtype=np.float32)
+        return np.ascontiguousarray(field[:height, :width].transpose(2, 0, 1), dtype=np.float32)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+FAST = (torch.float32, torch.float64)  # what OpenCV filters
+
 
 @cache
 def gaussian_taps(sigma: float) -> tuple[float, ...]:
@@ -22,7 +24,7 @@ def low_pass(image: Tensor, sigma: float) -> Tensor:
     if sigma == 0:
         return image
     taps = gaussian_taps(sigma)
-    if image.device.type == "cpu" and not image.requires_grad:
+    if image.device.type == "cpu" and not image.requires_grad and image.dtype in FAST:
         # OpenCV's filter is 3 to 5 times as fast on a CPU, and equal to the last digits.
         blurred = torch.empty_like(image, memory_format=torch.contiguous_format)
         kernel = np.array(taps)
@@ -52,7 +54,7 @@ def halve(image: Tensor) -> Tensor:
 
 def enlarge(image: Tensor, height: int, width: int) -> Tensor:
     """Return an image of twice the size, cut to ``height x width``; bilinear."""
-    if image.device.type == "cpu" and not image.requires_grad and image.is_contiguous():
+    if image.device.type == "cpu" and not image.requires_grad and image.dtype in FAST and image.is_contiguous():
         # As in `low_pass`: twice as fast.
         larger = image.new_empty(*image.shape[:-2], 2 * image.shape[-2], 2 * image.shape[-1])
         for one, out in zip(image.flatten(0, -3).numpy(), larger.flatten(0, -3).numpy(), strict=True):

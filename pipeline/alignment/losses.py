@@ -74,7 +74,7 @@ def _shown(target: Tensor, source: Tensor, target_half: Tensor, source_half: Ten
 
 
 def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """Return a photometric loss that noise cannot lower.
+    """Return a photometric loss that the network cannot lower by following noise.
 
     The network sees one half of the pixels of both frames and is judged by the other half, whose noise it does not
     know (the idea of Noise2Self, Batson and Royer 2019, for motion): a field that follows noise gains nothing. Both
@@ -98,7 +98,7 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
         target, source = halve(target), halve(source)
     targets, sources = halves(target), halves(source)
     begin = getattr(network, "begin", None)
-    # What is not learned starts from all pixels, as in use: it cannot learn to follow noise.
+    # What is not learned starts from all pixels, as in use: it cannot learn to follow more noise than it does.
     start = () if begin is None else (begin(target, source),)
     fields = getattr(network, "fields", None)
     seen_frames = (targets[seen], sources[seen], *start)

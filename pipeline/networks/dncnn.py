@@ -27,11 +27,13 @@ class DnCNN(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.ReLU()]
         for _ in range(depth - 2):
             layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1, bias=False))
+        last = nn.Conv2d(width, channels, 3, padding=1, bias=False)
+        self.layers = nn.Sequential(*layers, last)
         self.receptive_radius = depth  # px
         for module in self.layers:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
+        nn.init.zeros_(last.weight)  # starts as the identity
 
     def forward(self, noisy: Tensor) -> Tensor:
         """Denoise; any size."""

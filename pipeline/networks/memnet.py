@@ -35,7 +35,7 @@ class _Memory(nn.Module):
 
 
 class MemNet(nn.Module):
-    """``blocks=6, recursions=6`` is the paper's M6R6: 677 K parameters in gray, 80 convolutions deep.
+    """``blocks=6, recursions=6`` is the paper's M6R6: 677 K weights of convolutions in gray, 80 convolutions deep.
 
     Parameters
     ----------

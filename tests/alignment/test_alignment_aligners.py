@@ -39,6 +39,14 @@ def test_dis_recovers_a_known_shift_under_noise(texture: NDArray[np.float32], x:
     assert gain > 3
 
 
+@pytest.mark.parametrize(("height", "width"), [(15, 40), (13, 40), (1, 1), (40, 9)])
+def test_dis_takes_frames_that_are_smaller_than_its_patches(height: int, width: int) -> None:
+    frame = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    field = Dis(3)(frame, frame)
+    assert field.shape == (1, 2, height, width)
+    assert float(field.abs().max()) < 0.1
+
+
 def test_dis_does_not_follow_the_noise(texture: NDArray[np.float32]) -> None:
     clean = torch.from_numpy(texture)[None]
     a, b = _noisy(clean, 3), _noisy(clean, 4)

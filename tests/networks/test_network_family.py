@@ -52,6 +52,15 @@ def test_any_number_of_channels_and_every_weight_learns(name: str, channels: int
     assert not still
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_starts_near_the_image_as_it_came(name: str) -> None:
+    # From sums of many layers, far beyond white, Adam does not come back in a short training.
+    torch.manual_seed(0)
+    noisy = torch.rand(2, 3, 64, 64)
+    assert float((load(NETWORKS, name, "network")(3)(noisy) - noisy).std()) < 0.5
+
+
 def test_dncnn_has_the_papers_parameters() -> None:
     # 0.56 M: 17 convolutions without bias, 15 of them normalized.
     assert _parameters(DnCNN(1)) == 9 * 64 + 15 * (9 * 64 * 64 + 2 * 64) + 9 * 64
