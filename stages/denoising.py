@@ -21,7 +21,7 @@ from pipeline.pairs import MAPS
 from pipeline.pairs.samplers import keep_probabilities, sampled_by_map
 from pipeline.params import Params, SamplerParams
 from pipeline.provenance import source_digest
-from pipeline.scratch import workspace
+from pipeline.scratch import workspace, write_json
 from pipeline.stores.codes import Coding
 from pipeline.stores.pairs import PairStore
 from pipeline.weights import save_weights
@@ -126,9 +126,16 @@ def fit_denoiser(
 
 
 def train_on_pairs(
-    name: str, pairs: Path, out: Path, params: Params, objective_name: str, sampler: SamplerParams, samples: Path | None
+    name: str,
+    pairs: Path,
+    out: Path,
+    figures_file: Path,
+    params: Params,
+    objective_name: str,
+    sampler: SamplerParams,
+    samples: Path | None,
 ) -> dict[str, Any]:
-    """Train the chosen network on the pair store under an objective and a sampler; return the figures.
+    """Train the chosen network on the pair store under an objective and a sampler; write and return the figures.
 
     Parameters
     ----------
@@ -175,8 +182,10 @@ def train_on_pairs(
             out=out,
             look=None if samples is None else lambda network: save_samples(network, noisy, samples),
         )
-    if "keep" in columns:
-        figures["keep_probability"] = spread(columns["keep"][store.rows("pairs")])
+        if "keep" in columns:
+            figures["keep_probability"] = spread(columns["keep"][store.rows("pairs")])
+        # While the checkpoint is still there: a kill before this line trains nothing twice.
+        write_json(figures_file, figures)
     return figures
 
 

@@ -14,7 +14,6 @@ def train_ablation(
 ) -> None:
     """Train one line of the ablation table (the paper's Table 2)."""
     from pipeline.params import SamplerParams, load
-    from pipeline.scratch import write_json
     from stages.denoising import show, train_on_pairs
 
     chosen = load(params)
@@ -22,6 +21,6 @@ def train_ablation(
         raise ValueError(f"{params}: train_ablation.runs: found no {name!r}, expected one of it")
     run = chosen.train_ablation.runs[name]
     sampler = SamplerParams(strategy=run.strategy, score=run.score, probability=run.probability)
-    figures = train_on_pairs(f"train_ablation@{name}", pairs, out, chosen, run.objective, sampler, None)
-    write_json(out.with_suffix(".json"), figures)
+    metrics = out.with_suffix(".json")
+    figures = train_on_pairs(f"train_ablation@{name}", pairs, out, metrics, chosen, run.objective, sampler, None)
     show(out, figures)

@@ -13,12 +13,11 @@ def train_denoiser(
 ) -> None:
     """Train the chosen network under the chosen objective and sampling strategy."""
     from pipeline.params import load
-    from pipeline.scratch import write_json
     from stages.denoising import show, train_on_pairs
 
     chosen = load(params)
     samples = out.with_name("samples.png")
     objective = chosen.train_denoiser.objective
-    figures = train_on_pairs("train_denoiser", pairs, out, chosen, objective, chosen.sampler, samples)
-    write_json(out.with_name("metrics.json"), figures)
+    metrics = out.with_name("metrics.json")
+    figures = train_on_pairs("train_denoiser", pairs, out, metrics, chosen, objective, chosen.sampler, samples)
     show(out, figures)
