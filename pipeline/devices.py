@@ -28,6 +28,12 @@ def device() -> torch.device:
     return torch.device(wanted)
 
 
+def finish(where: torch.device) -> None:
+    """Wait until a device has done what it was given, so that a clock can be read; a CPU is never behind."""
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+
+
 def half_precision(where: torch.device, precision: str) -> bool:
     """Return whether to compute in bfloat16.
 

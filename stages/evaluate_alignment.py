@@ -42,7 +42,8 @@ def evaluate_alignment(
         return
     keep_only(aligners, list(chosen.train_ian.aligners))
     files = {name: aligners / f"{name}.safetensors" for name in chosen.train_ian.aligners}
-    tasks = [(noisy, frames, files, scene.title, mine.offsets, mine.pairs_per_scene, mine.coverage) for scene in scenes]
+    how = (mine.offsets, mine.pairs_per_scene, mine.coverage, chosen.generate_pairs.exposure)
+    tasks = [(noisy, frames, files, scene.title, *how) for scene in scenes]
     with bar("measuring alignment") as progress:
         results = run_tasks(evaluate_scene, tasks, progress)
     rows = [

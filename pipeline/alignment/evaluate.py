@@ -12,10 +12,11 @@ from torch import Tensor
 
 from pipeline.alignment.aligner import estimate
 from pipeline.alignment.confidence import confidence
+from pipeline.alignment.exposure import compensate_exposure
 from pipeline.alignment.loading import load_aligner
 from pipeline.alignment.measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
 from pipeline.alignment.warp import warp
-from pipeline.devices import device
+from pipeline.devices import device, finish
 from pipeline.pairs.plan import frame_pairs
 from pipeline.sources.scene import Truth
 from pipeline.stores.frames import FrameStore
@@ -49,6 +50,7 @@ def evaluate_scene(
     offsets: Sequence[int],
     pairs: int,
     coverage: float,
+    exposure: bool,
 ) -> tuple[dict[str, Row], dict[str, float]]:
     """Return the measures of each aligner on one scene, and its seconds a frame pair (both directions).
 
@@ -64,6 +66,8 @@ def evaluate_scene(
         Frames between target and neighbour; at most so many pairs an offset.
     coverage
         Share of the pixels, those of the highest confidence, that ``psnr_confident`` is taken over.
+    exposure
+        Whether gain and offset are compensated, as `generate_pairs` does it.
     """
     store = FrameStore(noisy_path)
     scene = store.scene(title)
@@ -72,37 +76,61 @@ def evaluate_scene(
     truth = clean_store.truth(clean_scene)
     found: dict[str, list[Row]] = {}
     seconds: dict[str, float] = {}
-    ready = _load(aligners)
+    ready, warm = _load(aligners), False
     chosen = frame_pairs(scene.count, offsets, pairs)
     for first, second in chosen:
         # The clean frames as the noisy ones' type holds them, so that noise is what was added.
         noisy = [torch.from_numpy(store.frames(scene, f, f + 1)).to(device()) for f in (first, second)]
         clean = [torch.from_numpy(clean_store.frames(clean_scene, f, f + 1)).to(device()) for f in (first, second)]
+        both = torch.cat(noisy), torch.cat(noisy[::-1])
+        known = _true_field(truth, first, second)
         for name, align in ready.items():
+            if not warm:
+                # A first call also pays for loading kernels and choosing algorithms.
+                estimate(align, *both)
+            finish(device())
             began = time.perf_counter()
-            fields, expected = estimate(align, torch.cat(noisy), torch.cat(noisy[::-1]))
+            fields, expected = estimate(align, *both)
+            finish(device())
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            row = _measure(noisy, clean, fields, expected, _true_field(truth, first, second), coverage)
-            found.setdefault(name, []).append(row)
+            found.setdefault(name, []).append(measure_pair(noisy, clean, fields, expected, known, coverage, exposure))
+        warm = True
     means = {name: _mean(rows) for name, rows in found.items()}
     return means, {name: total / max(len(chosen), 1) for name, total in seconds.items()}
 
 
-def _measure(
+def measure_pair(
     noisy: list[Tensor],
     clean: list[Tensor],
     fields: Tensor,
     expected: Tensor | None,
     known: tuple[Tensor, Tensor] | None,
     coverage: float,
+    exposure: bool,
 ) -> Row:
+    """Return the measures of one pair of frames, the second aligned to the first.
+
+    Parameters
+    ----------
+    noisy, clean
+        The two frames, each ``(1, C, H, W)``, white being 1.0.
+    fields, expected
+        What the aligner said, both ways: ``(2, 2, H, W)``, px, and see `pipeline.alignment.aligner.estimate`.
+    known
+        The true field, ``(1, 2, H, W)``, and where it is visible, ``(1, H, W)``; None where it is not known.
+    coverage, exposure
+        See `evaluate_scene`.
+    """
     forward, backward = fields[:1], fields[1:]
     foreseen = None if expected is None else expected[:1]
-    trust = confidence(noisy[0], noisy[1], warp(noisy[1], forward), forward, backward, foreseen)
+    warped = warp(noisy[1], forward)
+    warped, gain, offset = compensate_exposure(noisy[0], warped) if exposure else (warped, 1.0, 0.0)
+    trust = confidence(noisy[0], noisy[1], warped, forward, backward, foreseen)
+    lit = clean[1] * gain + offset
     ratio, correlation = warped_noise(noisy[0] - clean[0], noisy[1] - clean[1], forward)
     return {
-        "psnr": aligned_psnr(clean[0], clean[1], forward),
-        "psnr_confident": aligned_psnr(clean[0], clean[1], forward, most_trusted(trust, coverage)),
+        "psnr": aligned_psnr(clean[0], lit, forward),
+        "psnr_confident": aligned_psnr(clean[0], lit, forward, most_trusted(trust, coverage)),
         "coverage": float(trust.mean()),
         "endpoint_error": None if known is None else endpoint_error(forward.cpu(), *known),
         "noise_ratio": ratio,

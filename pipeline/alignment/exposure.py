@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 BLOCK = 16  # px: a block's mean keeps 1/16 of the noise's standard deviation
 LIMITS = (0.5, 2.0)
@@ -46,3 +47,20 @@ def estimate_exposure(target: NDArray[np.float32], warped: NDArray[np.float32]) 
         gain = float(np.clip(fitted, *LIMITS))
         offset = float(my - gain * mx)
     return gain, offset
+
+
+def compensate_exposure(target: Tensor, warped: Tensor) -> tuple[Tensor, float, float]:
+    """Bring one aligned frame to its target's exposure; return it, gain and offset.
+
+    Parameters
+    ----------
+    target, warped
+        ``(1, C, H, W)``, white being 1.0, roughly aligned.
+
+    Returns
+    -------
+    tuple
+        ``gain * warped + offset``, gain, offset. See `estimate_exposure`.
+    """
+    gain, offset = estimate_exposure(target[0].cpu().numpy(), warped[0].cpu().numpy())
+    return warped * gain + offset, gain, offset

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.alignment.aligner import Aligner, estimate
 from pipeline.alignment.confidence import confidence
-from pipeline.alignment.exposure import estimate_exposure
+from pipeline.alignment.exposure import compensate_exposure
 from pipeline.alignment.warp import warp
 from pipeline.pairs.plan import Crop
 from pipeline.pairs.scores import ssim, ssim_filtered
@@ -44,8 +44,7 @@ def _one_way(
     target: Tensor, source: Tensor, forward: Tensor, backward: Tensor, expected: Tensor | None, exposure: bool
 ) -> Aligned:
     warped = warp(source, forward)
-    gain, offset = estimate_exposure(target[0].cpu().numpy(), warped[0].cpu().numpy()) if exposure else (1.0, 0.0)
-    warped = warped * gain + offset
+    warped, gain, offset = compensate_exposure(target, warped) if exposure else (warped, 1.0, 0.0)
     trust = confidence(target, source, warped, forward, backward, expected)
     return Aligned(warped[0], forward[0], trust[0], gain, offset)
 
