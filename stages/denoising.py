@@ -1,5 +1,6 @@
 """What the trainings of denoisers share: a network trained under an objective, and its outputs."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,14 @@ from stages.screen import table
 from stages.summaries import spread
 
 VALIDATION_BATCHES = 8
+Look = Callable[[nn.Module], None]
+
+
+def with_defaults(make: Callable[..., nn.Module], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all of a network's keyword arguments: weights must not change their shape with a later default."""
+    known = inspect.signature(make).parameters.values()
+    defaults = {one.name: one.default for one in known if one.kind is one.KEYWORD_ONLY and one.default is not one.empty}
+    return {**defaults, **arguments}
 
 
 def fit_denoiser(
@@ -48,7 +57,7 @@ def fit_denoiser(
     told: Mapping[str, Any],
     scratch: Path,
     out: Path,
-    look: Callable[[nn.Module], None] | None = None,
+    look: Look | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train and write weights, curve and figures; return the network and the figures.
 
@@ -83,8 +92,9 @@ def fit_denoiser(
         )
 
     make = load_member(NETWORKS, chosen.network, "train_denoiser.network")
+    arguments = with_defaults(make, chosen.arguments)
     # One start for the denoiser and its baselines: they differ in nothing but the objective.
-    network = start_network(lambda: make(channels, **chosen.arguments), params.seed, "train_denoiser")
+    network = start_network(lambda: make(channels, **arguments), params.seed, "train_denoiser")
     multiple = int(getattr(network, "multiple", 1)) * objective.reduces
     size = next(array.shape[-1] for held_name, array in held.items() if held_name != "source")
     whole = size // multiple * multiple
@@ -100,7 +110,7 @@ def fit_denoiser(
     if look is not None:
         look(network)
     header = {
-        "arguments": chosen.arguments,
+        "arguments": arguments,
         "channels": channels,
         "inputs": dict(inputs),
         "kind": "denoiser",
@@ -133,7 +143,7 @@ def train_on_pairs(
     params: Params,
     objective_name: str,
     sampler: SamplerParams,
-    samples: Path | None,
+    look: Look | None = None,
 ) -> dict[str, Any]:
     """Train the chosen network on the pair store under an objective and a sampler; write and return the figures.
 
@@ -141,8 +151,8 @@ def train_on_pairs(
     ----------
     name
         Of the stage's item.
-    samples
-        Where a picture of held-out crops goes, anew after each validation; None for none.
+    look
+        See `fit_denoiser`.
     """
     objective = load_member(OBJECTIVES, objective_name, "objective")
     store = PairStore(pairs)
@@ -162,9 +172,6 @@ def train_on_pairs(
     }
     with workspace(name.replace("@", "-"), work) as scratch:
         held = hold_pairs(store, objective.needs, scratch)
-        rows = store.rows("validation") if len(store.rows("validation")) else store.rows("pairs")
-        shown = rows[np.linspace(0, len(rows) - 1, 6).round().astype(int)]
-        noisy = [store.values("target", int(row), int(row) + 1)[0] for row in shown]
         _, figures = fit_denoiser(
             name,
             objective_name,
@@ -180,13 +187,22 @@ def train_on_pairs(
             told={"sampler": sampler.model_dump()},
             scratch=scratch,
             out=out,
-            look=None if samples is None else lambda network: save_samples(network, noisy, samples),
+            look=look,
         )
         if "keep" in columns:
             figures["keep_probability"] = spread(columns["keep"][store.rows("pairs")])
         # While the checkpoint is still there: a kill before this line trains nothing twice.
         write_json(figures_file, figures)
     return figures
+
+
+def sample_picture(pairs: Path, path: Path) -> Look:
+    """Return what draws six noisy crops of the validation scenes and what a network makes of them."""
+    store = PairStore(pairs)
+    rows = store.rows("validation") if len(store.rows("validation")) else store.rows("pairs")
+    shown = rows[np.linspace(0, len(rows) - 1, 6).round().astype(int)]
+    noisy = [store.values("target", int(row), int(row) + 1)[0] for row in shown]
+    return lambda network: save_samples(network, noisy, path)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What baselines train on: the very crops that the pair store holds as targets, noisy, noisy once more, and clean."""
+"""Baselines, and what they train on: the very crops that the pair store holds as targets, noisy, twice, and clean."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,15 +9,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.families import load as load_member
 from pipeline.feed import hold, memory_limit
+from pipeline.objectives import OBJECTIVES
 from pipeline.pairs.making import plan, usable_scenes
 from pipeline.pairs.plan import Crop
 from pipeline.params import Params
+from pipeline.scratch import workspace, write_json
 from pipeline.stores.codes import Coding
 from pipeline.stores.frames import FrameStore, SceneRecord, opened
 from pipeline.synthesis import second_draw
+from stages.denoising import Look, fit_denoiser
 
 Frames = Callable[[SceneRecord], NDArray[Any]]
+
+
+def train_on_frames(
+    name: str,
+    noisy: Path,
+    frames: Path,
+    out: Path,
+    params: Params,
+    objective_name: str,
+    look: Look | None = None,
+) -> dict[str, Any]:
+    """Train the chosen network under an objective that takes no aligned pairs; write and return the figures.
+
+    Parameters
+    ----------
+    name
+        Of the stage's item.
+    noisy, frames
+        Store of noisy frames; folder of stores of clean ones, read by objectives that need them.
+    out
+        Weights to write; curve and figures go beside them.
+    look
+        See `stages.denoising.fit_denoiser`.
+    """
+    objective = load_member(OBJECTIVES, objective_name, "objective")
+    store = FrameStore(noisy)
+    inputs = {"noisy": store.content}
+    work = {
+        **inputs,
+        "params": params.train_denoiser.model_dump(),
+        "crops": params.generate_pairs.model_dump(),
+        "seed": params.seed,
+        "objective": objective_name,
+    }
+    with workspace(name.replace("@", "-"), work) as scratch:
+        held, codings, roles = baseline_crops(store, frames, params, objective.needs, scratch)
+        _, figures = fit_denoiser(
+            name,
+            objective_name,
+            objective,
+            params,
+            held=held,
+            codings=codings,
+            columns={},
+            roles=roles,
+            channels=held[objective.needs[0]].shape[1],
+            margin=0,
+            inputs=inputs,
+            told={},
+            scratch=scratch,
+            out=out,
+            look=look,
+        )
+        write_json(out.with_suffix(".json"), figures)
+    return figures
 
 
 def baseline_crops(

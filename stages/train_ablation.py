@@ -22,5 +22,5 @@ def train_ablation(
     run = chosen.train_ablation.runs[name]
     sampler = SamplerParams(strategy=run.strategy, score=run.score, probability=run.probability)
     metrics = out.with_suffix(".json")
-    figures = train_on_pairs(f"train_ablation@{name}", pairs, out, metrics, chosen, run.objective, sampler, None)
+    figures = train_on_pairs(f"train_ablation@{name}", pairs, out, metrics, chosen, run.objective, sampler)
     show(out, figures)

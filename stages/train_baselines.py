@@ -17,10 +17,9 @@ def train_baselines(
     from pipeline.families import load as load_member
     from pipeline.objectives import OBJECTIVES
     from pipeline.params import load
-    from pipeline.scratch import workspace, write_json
-    from pipeline.stores.frames import FrameStore
-    from stages.denoising import fit_denoiser, show
-    from stages.perfect import baseline_crops
+    from pipeline.scratch import write_json
+    from stages.denoising import show
+    from stages.perfect import train_on_frames
     from stages.screen import say
 
     chosen = load(params)
@@ -39,32 +38,5 @@ def train_baselines(
         out.with_suffix(".csv").write_text("step,loss,validation,learning_rate\n", encoding="utf-8")
         out.write_bytes(b"")
         return
-    store = FrameStore(noisy)
-    inputs = {"noisy": store.content}
-    work = {
-        **inputs,
-        "params": chosen.train_denoiser.model_dump(),
-        "crops": chosen.generate_pairs.model_dump(),
-        "seed": chosen.seed,
-        "objective": run.objective,
-    }
-    with workspace(f"train_baselines-{name}", work) as scratch:
-        held, codings, roles = baseline_crops(store, frames, chosen, objective.needs, scratch)
-        _, figures = fit_denoiser(
-            f"train_baselines@{name}",
-            run.objective,
-            objective,
-            chosen,
-            held=held,
-            codings=codings,
-            columns={},
-            roles=roles,
-            channels=held[objective.needs[0]].shape[1],
-            margin=0,
-            inputs=inputs,
-            told={},
-            scratch=scratch,
-            out=out,
-        )
-        write_json(out.with_suffix(".json"), figures)
+    figures = train_on_frames(f"train_baselines@{name}", noisy, frames, out, chosen, run.objective)
     show(out, figures)

@@ -13,11 +13,11 @@ def train_denoiser(
 ) -> None:
     """Train the chosen network under the chosen objective and sampling strategy."""
     from pipeline.params import load
-    from stages.denoising import show, train_on_pairs
+    from stages.denoising import sample_picture, show, train_on_pairs
 
     chosen = load(params)
-    samples = out.with_name("samples.png")
+    look = sample_picture(pairs, out.with_name("samples.png"))
     objective = chosen.train_denoiser.objective
     metrics = out.with_name("metrics.json")
-    figures = train_on_pairs("train_denoiser", pairs, out, metrics, chosen, objective, chosen.sampler, samples)
+    figures = train_on_pairs("train_denoiser", pairs, out, metrics, chosen, objective, chosen.sampler, look)
     show(out, figures)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.networks import NETWORKS
 from pipeline.params import load
 
 ROOT = Path(__file__).parent.parent
@@ -74,9 +75,9 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
             r"'adaptive', which has no effect under .* noise2void",
         ),
         (
-            "train_denoiser/network",
-            "dncnn",
-            r"unknown key, .*width, depth \(train_denoiser\.network is dncnn\)",
+            "train_denoiser/arguments",
+            {"half": 3},
+            r"half: found an unknown key, .*width, depth, residual \(train_denoiser\.network is unet\)",
         ),
         (
             "train_baselines/runs",
@@ -116,6 +117,11 @@ def test_a_wrong_value_is_named_with_its_key(tmp_path: Path, key: str, value: An
     with pytest.raises(ValueError, match=rf"params\.yaml: .*{message}") as error:
         load(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_is_one_word_away(tmp_path: Path, network: str) -> None:
+    assert load(_changed(tmp_path, "train_denoiser/network", network)).train_denoiser.network == network
 
 
 def test_a_mistyped_key_is_named_rather_than_the_one_that_is_missing(tmp_path: Path) -> None:
