@@ -93,9 +93,9 @@ def turn(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray
 def exchange(arrays: dict[str, NDArray[Any]], draw: np.random.Generator) -> None:
     """Give the channels of all images of one crop another order, the same for all, in place."""
     images = [name for name in arrays if name not in ("transfer", "confidence")]
-    order = draw.permutation(arrays[images[0]].shape[0])
+    order = draw.permutation(arrays[images[0]].shape[-3])
     for name in images:
-        arrays[name] = arrays[name][order]
+        arrays[name] = arrays[name].take(order, axis=-3)
 
 
 class PairFeed:
@@ -181,6 +181,49 @@ class PairFeed:
         place = np.arange(self.crop, dtype=np.float32)
         reached = np.stack([field[0] + place, field[1] + place[:, None]])
         cut["confidence"] *= ((reached >= 0) & (reached <= self.crop - 1)).all(0)
+        return cut
+
+
+class NeighbourFeed(PairFeed):
+    """Batches of crops of targets, each with all its aligned neighbours.
+
+    ``target (N, C, s, s)``; ``warped (N, K, C, s, s)``; ``confidence (N, K, s, s)``, 0 for a neighbour that is missing.
+    Columns are means over a target's neighbours.
+
+    Parameters
+    ----------
+    held
+        ``target, warped, confidence``, one row a pair.
+    rows
+        The rows of each target, -1 for none, ``(targets, K)``; see `pipeline.stores.pairs.PairStore.groups`.
+    codings, columns, options
+        See `PairFeed`.
+    """
+
+    def __init__(
+        self,
+        held: Mapping[str, NDArray[Any]],
+        rows: NDArray[np.int64],
+        codings: Mapping[str, Coding],
+        columns: Mapping[str, NDArray[np.float32]],
+        **options: Any,
+    ) -> None:
+        there = rows >= 0
+        means = {
+            name: (np.where(there, values[rows], 0).sum(1) / there.sum(1)).astype(np.float32)
+            for name, values in columns.items()
+        }
+        super().__init__(held, np.arange(len(rows)), codings, means, **options)
+        self.members = rows
+
+    def _cut(self, row: int, top: int, left: int) -> dict[str, NDArray[np.float32]]:
+        here = np.s_[..., top : top + self.crop, left : left + self.crop]
+        members = self.members[row]
+        cut = {}
+        for name, array in self.held.items():
+            which = members[0] if name == "target" else np.maximum(members, 0)
+            cut[name] = self.codings[name].decode(array[which][here])
+        cut["confidence"][members < 0] = 0
         return cut
 
 

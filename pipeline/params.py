@@ -130,6 +130,7 @@ class GeneratePairsParams(Section):
     crop: Size
     margin: Annotated[int, Field(ge=0)]
     exposure: bool
+    kernel: Literal["bilinear", "bicubic", "sinc"]
 
 
 class SamplerParams(Section):

@@ -14,7 +14,7 @@ from torch import nn
 
 from pipeline import __version__
 from pipeline.families import load as load_member
-from pipeline.feed import Batch, PairFeed
+from pipeline.feed import Batch, NeighbourFeed, PairFeed
 from pipeline.networks import NETWORKS
 from pipeline.objectives import OBJECTIVES
 from pipeline.objectives.objective import Objective
@@ -57,6 +57,7 @@ def fit_denoiser(
     told: Mapping[str, Any],
     scratch: Path,
     out: Path,
+    groups: NDArray[np.int64] | None = None,
     look: Look | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train and write weights, curve and figures; return the network and the figures.
@@ -71,6 +72,8 @@ def fit_denoiser(
         Digests of the stores, for the header.
     told
         What else the header shall tell.
+    groups
+        The rows of each target, for an objective that takes its neighbours together.
     look
         Called with the network after each validation, and in the end.
     """
@@ -78,9 +81,11 @@ def fit_denoiser(
     settings = chosen.training
 
     def feed(role: int, purpose: str, crop: int) -> PairFeed:
-        return PairFeed(
+        rows = np.flatnonzero(roles == role) if groups is None else groups[roles[groups[:, 0]] == role]
+        make_feed = PairFeed if groups is None else NeighbourFeed
+        return make_feed(
             held,
-            np.flatnonzero(roles == role),
+            rows,
             codings,
             columns,
             margin=margin,
@@ -187,6 +192,7 @@ def train_on_pairs(
             told={"sampler": sampler.model_dump()},
             scratch=scratch,
             out=out,
+            groups=store.groups() if objective.neighbours else None,
             look=look,
         )
         if "keep" in columns:

@@ -40,8 +40,9 @@ def generate_pairs(
     held = store.coding(scenes[0])
     warped = unclipped(noise.model, noise.sigma, noise.peak, stretch=max(LIMITS))
     channels = store.codes(scenes[0], 0, 1).shape[1]
-    layout = table(len(rows), mine.crop, mine.margin, channels, held, warped, 2 * mine.crops_per_target)
-    fill = partial(fill_pairs, noisy, aligner, scenes, rows, mine.crop, mine.margin, mine.exposure, warped)
+    layout = table(len(rows), mine.crop, mine.margin, channels, held, warped, mine.crops_per_target)
+    how = (mine.crop, mine.margin, mine.exposure, mine.kernel, warped)
+    fill = partial(fill_pairs, noisy, aligner, scenes, rows, *how)
     inputs = {
         "params": mine.model_dump(),
         "seed": chosen.seed,

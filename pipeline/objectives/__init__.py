@@ -1,6 +1,7 @@
 """What a denoiser is trained by: ``(network, batch, generator) -> scalar``."""
 
 OBJECTIVES = {
+    "aligned_neighbours": "pipeline.objectives.aligned_neighbours:OBJECTIVE",
     "n2c": "pipeline.objectives.n2c:OBJECTIVE",
     "n2n": "pipeline.objectives.n2n:OBJECTIVE",
     "neighbor2neighbor": "pipeline.objectives.neighbor2neighbor:OBJECTIVE",

@@ -20,7 +20,8 @@ class Loss(Protocol):
         batch
             From `pipeline.feed`, what the objective needs of: ``target, source, warped (N, C, s, s)``,
             ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``, ``keep (N,)`` or ``(N, s, s)``,
-            ``gain, offset (N,)``; or, of perfect pairs, ``first, second, clean (N, C, s, s)``; always
+            ``gain, offset (N,)``; where it takes all neighbours of a target together ``warped (N, K, C, s, s)`` and
+            ``confidence (N, K, s, s)``; or, of perfect pairs, ``first, second, clean (N, C, s, s)``; always
             ``progress ()``: the share of the training that is done.
         generator
             For masks; on the CPU.
@@ -42,12 +43,15 @@ class Objective:
         Which samplers have an effect: "score", with one probability a pair; "map", with one a pixel of the target.
     reduces
         The network sees images of this fraction of the crop.
+    neighbours
+        Whether a batch holds targets with all their neighbours, rather than pairs.
     """
 
     loss: Loss
     needs: tuple[str, ...]
     samples: tuple[str, ...] = ()
     reduces: int = 1
+    neighbours: bool = False
 
     @property
     def supervised(self) -> bool:

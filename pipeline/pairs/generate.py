@@ -19,7 +19,7 @@ from pipeline.pairs.scores import ssim, ssim_filtered
 
 @dataclass(frozen=True)
 class Aligned:
-    """A whole frame's neighbour, aligned to it.
+    """A whole frame's neighbour, aligned to it by bilinear sampling.
 
     Attributes
     ----------
@@ -86,11 +86,25 @@ def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int
 
 
 def crop_rows(
-    aligned: Aligned, target: Tensor, crops: Sequence[Crop], size: int, margin: int
+    aligned: Aligned, target: Tensor, source: Tensor, crops: Sequence[Crop], size: int, margin: int, kernel: str
 ) -> dict[str, NDArray[Any]]:
     """Return the computed values of some crops of one aligned frame.
 
-    Confidence is 0 where the neighbour's pixel lies beyond the margin.
+    Confidence is 0 where the neighbour's pixel lies beyond the margin. The scores are of the bilinear warp, whatever
+    the kernel: they know how much noise it leaves.
+
+    Parameters
+    ----------
+    aligned
+        The source aligned to the target.
+    target, source
+        ``(C, H, W)``.
+    crops
+        Of both.
+    size, margin
+        px; the margin is that of the source around each crop.
+    kernel
+        How the ``warped`` crops are sampled; see `pipeline.alignment.warp.warp`.
 
     Returns
     -------
@@ -108,8 +122,14 @@ def crop_rows(
         reached = component + here
         trust = trust * ((reached >= -margin) & (reached <= size - 1 + margin))
     count = len(crops)
+    kept = warped
+    if kernel != "bilinear":
+        whole = source.cpu().numpy()
+        wide = np.stack([cut_source(whole, crop.top, crop.left, size, margin) for crop in crops])
+        sampled = warp(torch.from_numpy(wide).to(transfer.device), transfer + margin, kernel)
+        kept = sampled * aligned.gain + aligned.offset
     return {
-        "warped": warped.cpu().numpy(),
+        "warped": kept.cpu().numpy(),
         "transfer": transfer.cpu().numpy(),
         "confidence": trust.cpu().numpy(),
         "ssim": ssim(warped, wanted).cpu().numpy().astype(np.float32),

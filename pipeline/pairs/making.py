@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pipeline.alignment.aligner import Aligner
 from pipeline.alignment.loading import load_aligner
 from pipeline.devices import device
-from pipeline.pairs.generate import align_both, crop_rows, cut_source
+from pipeline.pairs.generate import Aligned, align_both, crop_rows, cut_source
 from pipeline.pairs.plan import Crop, Footage, plan_crops
 from pipeline.stores.codes import Coding
 from pipeline.stores.frames import FrameStore, SceneRecord, opened
 from pipeline.stores.pairs import CONFIDENCE, ROLES
+
+KEPT = 8  # aligned pairs of frames, and frames, that a worker remembers
 
 
 @lru_cache(maxsize=2)
@@ -81,6 +84,7 @@ def fill_pairs(
     size: int,
     margin: int,
     exposure: bool,
+    kernel: str,
     warped: Coding,
     table: str,
     start: int,
@@ -89,19 +93,25 @@ def fill_pairs(
     """Return rows ``start`` to ``stop`` of every array of the pair store."""
     store, align = opened(noisy), _aligner(aligner.resolve(), aligner.stat().st_mtime_ns)
     pieces = []
-    chosen = rows[start:stop]
-    for (number, first, second), together in groupby(
-        chosen, lambda crop: (crop.scene, min(crop.target, crop.source), max(crop.target, crop.source))
+
+    # Both ways come of one estimate: the next target asks for this one's way back.
+    @lru_cache(maxsize=KEPT)
+    def aligned(number: int, first: int, second: int) -> tuple[Aligned, Aligned]:
+        return align_both(decoded(number, first)[1], decoded(number, second)[1], align, exposure)
+
+    @lru_cache(maxsize=KEPT)
+    def decoded(number: int, frame: int) -> tuple[NDArray[Any], Tensor]:
+        codes = store.codes(scenes[number], frame, frame + 1)[0]
+        return codes, torch.from_numpy(store.coding(scenes[number]).decode(codes)).to(device())
+
+    for (number, target, source), crops in groupby(
+        rows[start:stop], lambda crop: (crop.scene, crop.target, crop.source)
     ):
-        scene = scenes[number]
-        coding = store.coding(scene)
-        codes = {frame: store.codes(scene, frame, frame + 1)[0] for frame in (first, second)}
-        frames = {frame: torch.from_numpy(coding.decode(code)).to(device()) for frame, code in codes.items()}
-        ways = align_both(frames[first], frames[second], align, exposure)
-        for target, crops in groupby(together, lambda crop: crop.target):
-            mine = list(crops)
-            values = crop_rows(ways[0 if target == first else 1], frames[target], mine, size, margin)
-            pieces.append(_encode(values, scene, mine, codes, size, margin, warped))
+        mine = list(crops)
+        ways = aligned(number, min(target, source), max(target, source))
+        wanted, other = decoded(number, target), decoded(number, source)
+        values = crop_rows(ways[0 if target < source else 1], wanted[1], other[1], mine, size, margin, kernel)
+        pieces.append(_encode(values, scenes[number], mine, wanted[0], other[0], size, margin, warped))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
@@ -109,7 +119,8 @@ def _encode(
     values: dict[str, NDArray[Any]],
     scene: SceneRecord,
     crops: Sequence[Crop],
-    codes: dict[int, NDArray[Any]],
+    target: NDArray[Any],
+    source: NDArray[Any],
     size: int,
     margin: int,
     warped: Coding,
@@ -129,8 +140,8 @@ def _encode(
         "role": np.full(len(crops), role, np.int8),
         "top": np.array([crop.top for crop in crops], np.int32),
         "left": np.array([crop.left for crop in crops], np.int32),
-        "target": np.stack([codes[one.target][part] for part in box]),
-        "source": np.stack([cut_source(codes[one.source], c.top, c.left, size, margin) for c in crops]),
+        "target": np.stack([target[part] for part in box]),
+        "source": np.stack([cut_source(source, c.top, c.left, size, margin) for c in crops]),
         "warped": warped.encode(values["warped"]),
         "transfer": values["transfer"].astype(np.float16),
         "confidence": CONFIDENCE.encode(values["confidence"]),

@@ -51,8 +51,29 @@ def frame_pairs(count: int, offsets: Sequence[int], targets: int) -> list[tuple[
     return found
 
 
-def _spots(footage: Footage, crop: int, count: int, seed: int, first: int, second: int) -> Iterator[tuple[int, int]]:
-    draw = generator(seed, "generate_pairs", footage.title, first, second)
+def neighbours(count: int, offsets: Sequence[int], targets: int) -> list[tuple[int, list[int]]]:
+    """Return target frames, spread evenly over a scene, and for each the frames before and after that align to it.
+
+    Parameters
+    ----------
+    count
+        Frames in the scene.
+    offsets
+        Distances in frames.
+    targets
+        At most so many.
+    """
+    found = []
+    for target in np.unique(np.linspace(0, count - 1, min(targets, count)).round().astype(int)).tolist():
+        beside = [target + way * offset for offset in sorted(set(offsets)) for way in (-1, 1)]
+        sources = [frame for frame in beside if 0 <= frame < count]
+        if sources:
+            found.append((target, sources))
+    return found
+
+
+def _spots(footage: Footage, crop: int, count: int, seed: int, target: int) -> Iterator[tuple[int, int]]:
+    draw = generator(seed, "generate_pairs", footage.title, target)
     for _ in range(count):
         top, left = draw.integers(0, (footage.height - crop + 1, footage.width - crop + 1))
         yield int(top), int(left)
@@ -61,16 +82,16 @@ def _spots(footage: Footage, crop: int, count: int, seed: int, first: int, secon
 def plan_crops(
     scenes: Sequence[Footage], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
 ) -> list[Crop]:
-    """Return the pairs to make, both directions of two frames together: they share two transfer fields.
+    """Return the pairs to make: of each target the same crops for every neighbour.
 
     Parameters
     ----------
     scenes
         Footage, each side at least ``size``.
     offsets, targets
-        See `frame_pairs`.
+        See `neighbours`.
     crops
-        For each direction of each two frames; ``2 * crops`` rows stand together.
+        Of each target; so many rows of one neighbour stand together, then those of the next.
     size
         px.
     seed
@@ -78,8 +99,7 @@ def plan_crops(
     """
     rows = []
     for number, footage in enumerate(scenes):
-        for first, second in frame_pairs(footage.count, offsets, targets):
-            spots = list(_spots(footage, size, 2 * crops, seed, first, second))
-            rows += [Crop(number, first, second, *spot) for spot in spots[:crops]]
-            rows += [Crop(number, second, first, *spot) for spot in spots[crops:]]
+        for target, sources in neighbours(footage.count, offsets, targets):
+            spots = list(_spots(footage, size, crops, seed, target))
+            rows += [Crop(number, target, source, *spot) for source in sources for spot in spots]
     return rows

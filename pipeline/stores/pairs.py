@@ -59,7 +59,7 @@ def table(rows: int, crop: int, margin: int, channels: int, noisy: Coding, warpe
     noisy, warped
         How noisy frames, and warped ones, are held.
     group_rows
-        Rows that are made together (crops of the same two frames): no shard divides them.
+        Rows that are made together (crops of one target and one source): no shard divides them.
     """
     wide = crop + 2 * margin
     size = channels * (crop**2 * 4 + wide**2 * 2) + crop**2 * 5
@@ -154,3 +154,21 @@ class PairStore:
     def rows(self, role: str) -> NDArray[np.int64]:
         """Return the rows of a role (pairs or validation)."""
         return np.flatnonzero(self.columns["role"] == ROLES.index(role))
+
+    def groups(self) -> NDArray[np.int64]:
+        """Return the rows of each target crop, one for each of its neighbours, ``(targets, neighbours)``.
+
+        -1 where a target, at an end of its scene, has fewer neighbours than others.
+        """
+        names = ("scene", "target_frame", "source_frame")
+        keys = np.stack([self.columns[name] for name in names], axis=1)
+        # Rows of one target and one source stand together, the same crops in the same order for every source.
+        begins = np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)]
+        places = np.arange(self.count) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+        owners = np.stack([keys[:, 0], keys[:, 1], places], axis=1)
+        _, group, sizes = np.unique(owners, axis=0, return_inverse=True, return_counts=True)
+        order = np.argsort(group, kind="stable")
+        table = np.full((len(sizes), sizes.max()), -1, np.int64)
+        ends = np.cumsum(sizes)
+        table[group[order], np.arange(self.count) - (ends - sizes)[group[order]]] = order
+        return table

@@ -6,6 +6,7 @@ from torch import nn
 
 from pipeline.families import load
 from pipeline.objectives import OBJECTIVES
+from pipeline.objectives.aligned_neighbours import balance, texture
 from pipeline.objectives.neighbor2neighbor import choose, take
 from pipeline.objectives.noise2void import hide
 from pipeline.pairs.samplers import sampled_by_map
@@ -53,6 +54,7 @@ def _batch(clean: torch.Tensor, seed: int, count: int = 16) -> dict[str, torch.T
 
 # Noise in what the network is judged by, and how many of the pixels judge.
 KNOWN = {
+    "aligned_neighbours": (SIGMA**2, 1.0),
     "n2c": (0.0, 1.0),
     "n2n": (SIGMA**2, 1.0),
     "noise2self": (SIGMA**2, 1 / 16),
@@ -74,12 +76,42 @@ def test_the_expectation_is_the_true_error_plus_the_noise_variance(name: str, te
     for factor in (1.0, 0.9, 0.7):
         network = Scaled(factor)
         network.clean = torch.roll(clean, 3, -1) if "source" in objective.needs else clean
-        found = float(objective.loss(network, _batch(clean, 5), torch.Generator()))
+        batch = _batch(clean, 5)
+        if objective.neighbours:
+            batch["warped"] = torch.stack([batch["first"], batch["second"]], 1)
+            batch["confidence"] = torch.ones_like(batch["warped"][:, :, 0])
+        found = float(objective.loss(network, batch, torch.Generator()))
         error = (((factor - 1) * clean) ** 2).mean()
         if "source" in objective.needs:
             error = (((factor - 1) * clean) ** 2)[..., :-3].mean()
         noise, share = KNOWN[name]
         assert found == pytest.approx(float(error) + noise, rel=0.008 / share**0.5, abs=1e-9)
+
+
+def test_trusted_pixels_count_as_if_texture_had_not_decided_which_are_trusted(texture_of: torch.Tensor) -> None:
+    seen = texture(texture_of)
+    # The more there is to see, the less is trusted: a tenth of the weight at the busiest pixels.
+    trusted = 1 - 0.9 * seen.flatten().argsort().argsort().view_as(seen) / seen.numel()
+    plain, chosen = float(seen.mean()), float((seen * trusted).sum() / trusted.sum())
+    weight = trusted * balance(texture_of, trusted)
+    evened = float((seen * weight).sum() / weight.sum())
+    assert chosen < 0.9 * plain
+    assert evened == pytest.approx(plain, rel=0.02)
+
+
+def test_a_neighbour_that_is_not_trusted_is_not_learned_from(texture_of: torch.Tensor) -> None:
+    wrong = torch.stack([texture_of, texture_of + 0.5], 1)
+    confidence = torch.ones_like(wrong[:, :, 0])
+    confidence[:, 1] = 0
+    batch = {"target": texture_of, "warped": wrong, "confidence": confidence, "keep": torch.ones(len(texture_of))}
+    objective = load(OBJECTIVES, "aligned_neighbours", "objective")
+    assert float(objective.loss(nn.Identity(), batch, torch.Generator())) == 0
+
+
+@pytest.fixture
+def texture_of(texture: NDArray[np.float32]) -> torch.Tensor:
+    """Four crops of the picture."""
+    return torch.from_numpy(np.stack([texture[:, y : y + 64, x : x + 64] for y in (0, 90) for x in (0, 130)]))
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
@@ -199,6 +231,7 @@ def test_objectives_say_what_they_train_on() -> None:
     kinds = {name: load(OBJECTIVES, name, "objective") for name in OBJECTIVES}
     assert {name for name, one in kinds.items() if one.supervised} == {"n2c", "n2n"}
     assert {name for name, one in kinds.items() if one.aligned} == {
+        "aligned_neighbours",
         "self2align",
         "self2align_exchanged",
         "warped_prediction",

@@ -4,9 +4,9 @@ from numpy.typing import NDArray
 
 from pipeline.alignment.aligner import Aligner
 from pipeline.alignment.warp import warp
-from pipeline.feed import PairFeed, turn
+from pipeline.feed import NeighbourFeed, PairFeed, turn
 from pipeline.pairs.generate import align_both, crop_rows, cut_source
-from pipeline.pairs.plan import Crop, Footage, frame_pairs, plan_crops
+from pipeline.pairs.plan import Crop, Footage, frame_pairs, neighbours, plan_crops
 from pipeline.stores.codes import Coding
 
 
@@ -19,14 +19,23 @@ def test_frame_pairs_are_spread_evenly_and_counted() -> None:
     assert frame_pairs(2, [3], 4) == []
 
 
-def test_a_plan_has_both_directions_together_and_stays_inside() -> None:
+def test_neighbours_are_those_before_and_after_each_target() -> None:
+    assert neighbours(5, [1], 3) == [(0, [1]), (2, [1, 3]), (4, [3])]
+    assert neighbours(5, [2, 1], 3) == [(0, [1, 2]), (2, [1, 3, 0, 4]), (4, [3, 2])]
+    assert neighbours(3, [2], 8) == [(0, [2]), (2, [0])]
+    assert neighbours(2, [3], 4) == neighbours(1, [1], 4) == []
+
+
+def test_a_plan_has_the_same_crops_of_a_target_for_all_its_neighbours_and_stays_inside() -> None:
     scenes = [Footage("a", 4, 40, 60), Footage("b", 1, 40, 60), Footage("c", 3, 32, 32)]
     rows = plan_crops(scenes, offsets=[1], targets=8, crops=3, size=32, seed=0)
-    assert len(rows) == (3 + 0 + 2) * 2 * 3
-    for block in range(0, len(rows), 6):
-        together = rows[block : block + 6]
-        assert {(r.target, r.source) for r in together[:3]} == {(together[0].target, together[0].source)}
-        assert {(r.source, r.target) for r in together[3:]} == {(together[0].target, together[0].source)}
+    assert [(r.scene, r.target, r.source) for r in rows[::3]] == [
+        (0, 0, 1), (0, 1, 0), (0, 1, 2), (0, 2, 1), (0, 2, 3), (0, 3, 2), (2, 0, 1), (2, 1, 0), (2, 1, 2), (2, 2, 1)
+    ]  # fmt: skip
+    for target in {(r.scene, r.target) for r in rows}:
+        mine = [r for r in rows if (r.scene, r.target) == target]
+        spots = [[(r.top, r.left) for r in mine[at : at + 3]] for at in range(0, len(mine), 3)]
+        assert all(each == spots[0] for each in spots)
     assert all(0 <= r.top <= scenes[r.scene].height - 32 and 0 <= r.left <= scenes[r.scene].width - 32 for r in rows)
     assert rows == plan_crops(scenes, offsets=[1], targets=8, crops=3, size=32, seed=0)
     assert rows != plan_crops(scenes, offsets=[1], targets=8, crops=3, size=32, seed=1)
@@ -53,7 +62,7 @@ def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> N
     first, second = _two_frames(texture, 5, -3)
     ways = align_both(first, second, _shift(5, -3), exposure=False)
     crop = Crop(0, 0, 1, 30, 40)
-    values = crop_rows(ways[0], first, [crop], 32, 8)
+    values = crop_rows(ways[0], first, second, [crop], 32, 8, "bilinear")
     np.testing.assert_allclose(values["warped"][0], first[:, 30:62, 40:72], atol=1e-5)
     np.testing.assert_allclose(values["ssim"], 1, atol=1e-4)
     np.testing.assert_allclose(values["ssim_filtered"], 1, atol=1e-4)
@@ -67,17 +76,18 @@ def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> N
 def test_confidence_is_zero_beyond_the_margin_and_out_of_the_frame(texture: NDArray[np.float32]) -> None:
     first, second = _two_frames(texture, 5, 0)
     ways = align_both(first, second, _shift(5, 0), exposure=False)
-    beyond = crop_rows(ways[0], first, [Crop(0, 0, 1, 30, 40)], 32, 2)["confidence"][0]
+    beyond = crop_rows(ways[0], first, second, [Crop(0, 0, 1, 30, 40)], 32, 2, "sinc")["confidence"][0]
     assert beyond[:, -3:].max() == 0
     assert beyond[:, :-3].min() > 0.9
-    edge = crop_rows(ways[0], first, [Crop(0, 0, 1, 30, 160 - 32)], 32, 8)["confidence"][0]
+    edge = crop_rows(ways[0], first, second, [Crop(0, 0, 1, 30, 160 - 32)], 32, 8, "sinc")["confidence"][0]
     assert edge[:, -5:].max() == 0
 
 
 def test_a_batch_holds_together_under_every_symmetry(texture: NDArray[np.float32]) -> None:
     first, second = _two_frames(texture, 5, -3)
     crop = Crop(0, 0, 1, 30, 40)
-    values = crop_rows(align_both(first, second, _shift(5, -3), exposure=False)[0], first, [crop], 48, 8)
+    there, _ = align_both(first, second, _shift(5, -3), exposure=False)
+    values = crop_rows(there, first, second, [crop], 48, 8, "bilinear")
     held = {
         "target": first[None, :, 30:78, 40:88].numpy(),
         "source": np.asarray(cut_source(second.numpy(), 30, 40, 48, 8))[None],
@@ -105,6 +115,40 @@ def test_a_batch_holds_together_under_every_symmetry(texture: NDArray[np.float32
     again = feed(3)
     assert all(torch.equal(batch[name], again[name]) for name in batch)
     assert not torch.equal(batch["target"], feed(4)["target"])
+
+
+def test_a_batch_of_neighbours_has_all_of_a_target_and_no_confidence_in_those_that_are_missing() -> None:
+    draw = np.random.default_rng(0)
+    target = draw.random((2, 3, 40, 40), np.float32)
+    # Rows 0 to 2 are neighbours of the first target, row 3 is the only one of the second; each off by its number.
+    owner = np.array([0, 0, 0, 1])
+    held = {
+        "target": target[owner],
+        "warped": target[owner] + np.arange(4, dtype=np.float32)[:, None, None, None],
+        "confidence": np.full((4, 40, 40), 0.5, np.float32),
+    }
+    keep = np.array([0.3, 0.6, 0.9, 0.2], np.float32)
+    feed = NeighbourFeed(
+        held,
+        np.array([[0, 1, 2], [3, -1, -1]]),
+        dict.fromkeys(held, Coding("float32", 1.0)),
+        {"keep": keep},
+        margin=0,
+        crop=24,
+        batch=32,
+        permute=True,
+        seed=0,
+        purpose="test",
+    )
+    batch = feed(0)
+    assert batch["warped"].shape == (32, 3, 3, 24, 24)
+    off = (batch["warped"] - batch["target"][:, None]).mean((2, 3, 4))
+    first = batch["confidence"].sum((1, 2, 3)) > 0.5 * 24 * 24 + 1
+    assert 4 < int(first.sum()) < 28
+    torch.testing.assert_close(off[first], torch.tensor([[0.0, 1, 2]]).expand(int(first.sum()), -1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(off[~first, 0], torch.full((int((~first).sum()),), 3.0), atol=1e-5, rtol=0)
+    assert float(batch["confidence"][~first, 1:].max()) == 0
+    torch.testing.assert_close(batch["keep"], torch.where(first, 0.6, 0.2))
 
 
 def test_the_eight_symmetries_differ() -> None:

@@ -1,0 +1,202 @@
+"""Denoisers from DAVIS alone: ours and baselines on the same crops, network and steps, dB against steps and minutes.
+
+::
+
+    python benchmarks/davis_denoising.py prepare data/DAVIS/JPEGImages/480p work --images data
+    python benchmarks/davis_denoising.py train work ours warped_prediction --steps 9000
+    python benchmarks/davis_denoising.py train work n2n n2n --steps 9000
+    python benchmarks/davis_denoising.py test work ours n2n
+
+Every fourth sequence is held out: the curves are of its clean frames. ``--images`` has Kodak, BSD300/test and Set14.
+"""
+
+import csv
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from ruamel.yaml import YAML
+from torch import nn
+from typer import Argument, Option, Typer
+
+from pipeline.devices import device
+from pipeline.families import load as load_member
+from pipeline.inference import denoise
+from pipeline.metrics import psnr, to_levels
+from pipeline.objectives import OBJECTIVES
+from pipeline.params import load
+from pipeline.stores.frames import FrameStore
+from stages.benchmark import benchmark
+from stages.benchmark_sets import benchmark_sets
+from stages.denoising import Look, train_on_pairs
+from stages.generate_pairs import generate_pairs
+from stages.ingest import ingest
+from stages.perfect import train_on_frames
+from stages.synthesize import synthesize
+from stages.train_ian import train_ian
+
+PROFILE = Path(__file__).parent.parent / "profiles" / "quality.yaml"
+NOISY, FRAMES, PAIRS = Path("synthesize/noisy.zarr"), Path("ingest"), Path("generate_pairs/pairs.zarr")
+SETS = {"kodak": ("Kodak", 10), "bsd300": ("BSD300/test", 3), "set14": ("Set14", 20)}
+HELD_OUT = 4  # every so manieth sequence
+SHOWN = 3  # frames of each held-out sequence that the curve is of
+application = Typer(help=__doc__)
+Work = Annotated[Path, Argument(help="Working folder.")]
+
+
+@contextmanager
+def within(folder: Path) -> Iterator[None]:
+    """Work in a folder: stages keep what is unfinished beside their outputs."""
+    before = Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def set_params(path: Path, base: Path, **changes: Any) -> None:
+    """Write a parameter file: another one with sections, or single keys of them, replaced."""
+    yaml = YAML(typ="safe", pure=True)
+    content = yaml.load(base.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        place = content
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+
+
+@application.command()
+def prepare(
+    davis: Annotated[Path, Argument(help="Folder of sequences.")],
+    work: Work,
+    images: Annotated[Path | None, Option(help="Folder of test sets.")] = None,
+    sigma: Annotated[float, Option(help="Noise level, on the scale of 0 to 255.")] = 25.0,
+    targets: Annotated[int, Option(help="Frames of each sequence that become targets, each way.")] = 32,
+    crops: Annotated[int, Option(help="Crops of each.")] = 8,
+) -> None:
+    """Run the stages up to the pairs."""
+    names = sorted(entry.name for entry in davis.iterdir() if entry.is_dir())
+    held = names[::HELD_OUT]
+    source = {"kind": "folder", "path": str(davis.resolve())}
+    used = {**source, "glob": [name for name in names if name not in held], "roles": ["align", "pairs"]}
+    kept = {**source, "glob": held, "roles": ["validation", "test"], "max_frames": 24}
+    root = images.resolve() if images else None
+    sets = {
+        name: {"kind": "images", "path": str(root / folder), "glob": ["*"], "repeats": repeats}
+        for name, (folder, repeats) in SETS.items()
+        if root
+    }
+    aligner = load(PROFILE).train_ian.aligners["lucas_kanade"].model_dump()
+    with within(work):
+        set_params(
+            Path("params.yaml"),
+            PROFILE,
+            ingest__sources={"davis": used, "held_out": kept},
+            benchmark_sets=sets,
+            synthesize__sigma=sigma,
+            train_ian__aligners={"lucas_kanade": aligner},
+            generate_pairs__targets_per_scene=targets,
+            generate_pairs__crops_per_target=crops,
+            benchmark__methods={"noisy": {"method": "noisy", "file": "none"}},
+            train_baselines__runs={},
+        )
+        for name in ("davis", "held_out"):
+            ingest(name, FRAMES / f"{name}.zarr")
+        synthesize(FRAMES, NOISY)
+        train_ian("lucas_kanade", NOISY, Path("train_ian/lucas_kanade.safetensors"))
+        generate_pairs(NOISY, Path("train_ian/lucas_kanade.safetensors"), PAIRS)
+        for name in sets:
+            benchmark_sets(name, Path(f"benchmark_sets/{name}.zarr"))
+
+
+def held_out_frames() -> list[tuple[Any, Any]]:
+    """Return (clean, as levels; noisy) frames of the held-out sequences."""
+    noisy, found = FrameStore(NOISY), []
+    for scene in noisy.with_role("test"):
+        clean = FrameStore(FRAMES / f"{scene.source}.zarr")
+        for frame in np.linspace(0, scene.count - 1, SHOWN).astype(int).tolist():
+            still = clean.frames(clean.scene(scene.title), frame, frame + 1)[0]
+            found.append((to_levels(still), noisy.frames(scene, frame, frame + 1)[0]))
+    return found
+
+
+def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
+    """Return what adds a row to ``out`` whenever it sees the network; its own time is not counted."""
+    began, spent, last = time.monotonic(), 0.0, ""
+    with out.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(["step", "minutes", "psnr"])
+
+    def look(network: nn.Module) -> None:
+        nonlocal spent, last
+        now = time.monotonic()
+        rows = out.with_name(f"{out.name.split('.')[0]}.csv").read_text(encoding="utf-8").split()
+        step = rows[-1].split(",")[0]
+        if step == last:
+            return
+        last = step
+        network.eval()
+        found = [psnr(to_levels(denoise(network, one, square=False, device=here(network))), c) for c, one in frames]
+        network.train()
+        with out.open("a", newline="", encoding="utf-8") as file:
+            minutes = (now - began - spent) / 60
+            csv.writer(file).writerow([step, f"{minutes:.2f}", f"{np.mean(found):.3f}"])
+        spent += time.monotonic() - now
+
+    return look
+
+
+def here(network: nn.Module) -> torch.device:
+    """Return where a network lies."""
+    return next(network.parameters()).device
+
+
+@application.command()
+def train(
+    work: Work,
+    name: Annotated[str, Argument(help="Of the weights.")],
+    objective: Annotated[str, Argument(help="A name in OBJECTIVES.")],
+    steps: Annotated[int, Option(help="Of 8 crops of 64 px, unless the profile changed.")] = 9000,
+    network: Annotated[str, Option(help="A name in NETWORKS.")] = "unet",
+    every: Annotated[int, Option(help="Steps between two points of the curve.")] = 500,
+) -> None:
+    """Train a denoiser; weights, curves and figures lie in the working folder under its name."""
+    with within(work):
+        params, out = Path(f"{name}.yaml"), Path(f"{name}.safetensors")
+        set_params(
+            params,
+            Path("params.yaml"),
+            train_denoiser__network=network,
+            train_denoiser__training__steps=steps,
+            train_denoiser__training__validate_every=every,
+        )
+        chosen = load(params)
+        look = curve_of(Path(f"{name}.curve.csv"), held_out_frames())
+        print(f"{name}: {objective}, {network}, {steps} steps, {device()}", flush=True)
+        if load_member(OBJECTIVES, objective, "objective").aligned:
+            train_on_pairs(name, PAIRS, out, out.with_suffix(".json"), chosen, objective, chosen.sampler, look)
+        else:
+            train_on_frames(name, NOISY, FRAMES, out, chosen, objective, look)
+
+
+@application.command()
+def test(work: Work, names: Annotated[list[str], Argument(help="Of weights.")]) -> None:
+    """Measure weights on Kodak, BSD300 and Set14, the first repeat of each."""
+    with within(work):
+        methods = {name: {"method": "denoiser", "file": f"{name}.safetensors"} for name in names}
+        set_params(Path("test.yaml"), Path("params.yaml"), benchmark__methods=methods)
+        for name in names:
+            benchmark(name, Path("benchmark_sets"), Path("benchmark") / name, Path("test.yaml"))
+
+
+if __name__ == "__main__":
+    application()
