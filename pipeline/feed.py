@@ -221,8 +221,11 @@ class NeighbourFeed(PairFeed):
         members = self.members[row]
         cut = {}
         for name, array in self.held.items():
-            which = members[0] if name == "target" else np.maximum(members, 0)
-            cut[name] = self.codings[name].decode(array[which][here])
+            # Slices, not a list of rows: of a mapped file no more is read than the crops.
+            codes = (
+                array[members[0]][here] if name == "target" else np.stack([array[max(at, 0)][here] for at in members])
+            )
+            cut[name] = self.codings[name].decode(codes)
         cut["confidence"][members < 0] = 0
         return cut
 
