@@ -175,6 +175,12 @@ class TrainBaselinesParams(Section):
     runs: dict[Name, BaselineParams]
 
 
+class EvaluateDenoiserParams(Section):
+    """Measuring denoisers, on scenes of the role test."""
+
+    frames_per_scene: Count
+
+
 class MethodParams(Section):
     """One row of the table: ``file`` is a denoiser's weights or a method's module, which DVC watches."""
 
@@ -213,6 +219,7 @@ class Params(Section):
     train_denoiser: TrainDenoiserParams
     train_ablation: TrainAblationParams
     train_baselines: TrainBaselinesParams
+    evaluate_denoiser: EvaluateDenoiserParams
     benchmark: BenchmarkParams
     report: ReportParams
 

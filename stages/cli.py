@@ -19,6 +19,7 @@ COMMANDS = {
     "train_denoiser": "stages.train_denoiser:train_denoiser",
     "train_ablation": "stages.train_ablation:train_ablation",
     "train_baselines": "stages.train_baselines:train_baselines",
+    "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",
     "inspect": "stages.inspect:inspect",

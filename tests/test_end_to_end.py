@@ -22,6 +22,7 @@ from pipeline.stores.pairs import PairStore
 from stages.benchmark import benchmark
 from stages.benchmark_sets import benchmark_sets
 from stages.evaluate_alignment import evaluate_alignment
+from stages.evaluate_denoiser import evaluate_denoiser
 from stages.generate_pairs import generate_pairs
 from stages.ingest import ingest
 from stages.inspect import inspect
@@ -104,6 +105,14 @@ def _the_rest() -> None:
     train_ablation("map", PAIRS, DATA / "train_ablation" / "map.safetensors")
     for name in BASELINES:
         train_baselines(name, NOISY, DATA / "ingest", DATA / "train_baselines" / f"{name}.safetensors")
+    evaluate_denoiser(
+        noisy=NOISY,
+        frames=DATA / "ingest",
+        denoiser=DENOISER,
+        ablation=DATA / "train_ablation",
+        baselines=DATA / "train_baselines",
+        out=DATA / "evaluate_denoiser",
+    )
     for method in ("noisy", "nlm", "n2n", "self2align"):
         benchmark(method, DATA / "benchmark_sets", DATA / "benchmark" / method)
     report(
@@ -155,6 +164,9 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
     )
     assert noisy == pytest.approx(20.3, abs=0.5)
     assert ours > noisy + 2
+    held_out = json.loads((DATA / "evaluate_denoiser" / "metrics.json").read_text())
+    assert set(held_out) == {"noisy", "denoiser", "map", *BASELINES}
+    assert held_out["denoiser"]["psnr"] > held_out["noisy"]["psnr"] + 2
     assert "self2align" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
     inspect(PAIRS, Path("sheet.png"))
     assert Path("sheet.png").stat().st_size > 1000
@@ -180,6 +192,7 @@ def test_real_noisy_footage_passes_untouched_and_what_needs_clean_frames_says_so
     shown = capsys.readouterr().out
     assert "evaluate_alignment: the footage has no clean frames" in shown
     assert "n2n: the footage has no clean frames" in shown
+    assert "evaluate_denoiser: the footage has no clean frames" in shown
     assert "neighbor2neighbor: the footage" not in shown, "it needs none"
     assert "benchmark@self2align: the footage's own noise has no model" in shown
     assert DENOISER.stat().st_size > 1000

@@ -67,7 +67,7 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         (
             "sampler/strategy",
             "confidence_map",
-            r"'confidence_map', which has no effect under .* warped_prediction",
+            r"'confidence_map', which has no effect under .* aligned_neighbours",
         ),
         (
             "train_denoiser/objective",
