@@ -34,7 +34,7 @@ from pipeline.pairs.plan import frame_pairs
 from pipeline.params import load
 from pipeline.seeding import generator
 from pipeline.synthesis import unclipped
-from pipeline.training import exact_threads, train
+from pipeline.training import Recipe, exact_threads, train
 
 FOLDS = 4
 FRAMES = 24  # of each sequence, spread in neighbouring threes
@@ -92,7 +92,7 @@ def fit(network: nn.Module, loss: Any, scenes: list[Any], sigma: int, settings: 
             network,
             loss,
             feed,
-            **values | ({"steps": steps} if steps else {}),
+            Recipe(**values | ({"steps": steps} if steps else {})),
             half=False,
             device=torch.device("cpu"),
             seed=0,

@@ -310,6 +310,15 @@ def check_arguments(member: Any, arguments: Mapping[str, Any], key: str) -> None
 
 
 def _check_members(params: Params) -> None:
+    _check_sources_and_aligners(params)
+    _check_trainings(params)
+    for name, row in params.benchmark.methods.items():
+        if row.method != DENOISER:
+            method = load_member({**METHODS, DENOISER: ""}, row.method, f"benchmark.methods.{name}.method")
+            check_arguments(method, row.arguments, f"benchmark.methods.{name}.arguments")
+
+
+def _check_sources_and_aligners(params: Params) -> None:
     for name, source in params.ingest.sources.items():
         load_member(SOURCES, source.kind, f"ingest.sources.{name}.kind")
     for name, test_set in params.benchmark_sets.items():
@@ -328,6 +337,9 @@ def _check_members(params: Params) -> None:
             raise ValueError(
                 f"train_ian.aligners.{name}.loss: found {aligner.loss!r}, expected null: nothing is trained"
             )
+
+
+def _check_trainings(params: Params) -> None:
     load_member(SAMPLERS, params.sampler.strategy, "sampler.strategy")
     denoiser = params.train_denoiser
     network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")
@@ -366,10 +378,6 @@ def _check_members(params: Params) -> None:
             f"train_ablation.runs, train_baselines.runs: found {twice[0]!r} twice, expected other names than that of "
             "another run, or denoiser"
         )
-    for name, row in params.benchmark.methods.items():
-        if row.method != DENOISER:
-            method = load_member({**METHODS, DENOISER: ""}, row.method, f"benchmark.methods.{name}.method")
-            check_arguments(method, row.arguments, f"benchmark.methods.{name}.arguments")
 
 
 def _check_sampler(key: str, strategy: str, objective: str, samples: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,28 +41,67 @@ class Trained:
     waited: float
 
 
-def learning_rate_at(
-    step: int, steps: int, *, base: float, schedule: str, decay: float, decay_every: int, warmup: int
-) -> float:
-    """Return the learning rate of a step.
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: steps, never minutes.
 
-    Parameters
+    Attributes
     ----------
-    step, steps
-        Counted from 0; in all.
-    base
+    steps
+        In all, those before an interruption included.
+    learning_rate
         The highest.
     schedule
         "constant"; "step": times ``decay`` every ``decay_every`` steps (paper, section 5.1); "cosine": to zero.
     warmup
         Steps of linear rise.
+    clip
+        Largest norm of the gradient; 0 for none.
+    checkpoint_every, log_every, validate_every
+        Steps between two checkpoints, two rows of the curve, two validations.
     """
-    rate = base
-    if schedule == "step":
-        rate *= decay ** (step // decay_every)
-    elif schedule == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * step / steps))
-    return rate * min(1.0, (step + 1) / warmup) if warmup else rate
+
+    steps: int
+    learning_rate: float
+    schedule: str
+    decay: float
+    decay_every: int
+    warmup: int
+    clip: float
+    checkpoint_every: int
+    log_every: int
+    validate_every: int
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        rate = self.learning_rate
+        if self.schedule == "step":
+            rate *= self.decay ** (step // self.decay_every)
+        elif self.schedule == "cosine":
+            rate *= 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return rate * min(1.0, (step + 1) / self.warmup) if self.warmup else rate
+
+    def due(self, every: int, done: int) -> bool:
+        """Return whether what happens every so many steps, and at the end, happens now."""
+        return done % every == 0 or done == self.steps
+
+
+class Waiting:
+    """Batches, and the share of the time that was spent waiting for them."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self.batches, self.began, self.spent = batches, time.perf_counter(), 0.0
+
+    def next(self) -> Batch:
+        """Return the next batch."""
+        asked = time.perf_counter()
+        batch = next(self.batches)
+        self.spent += time.perf_counter() - asked
+        return batch
+
+    def share(self) -> float:
+        """Return the share so far."""
+        return self.spent / max(time.perf_counter() - self.began, 1e-9)
 
 
 @contextmanager
@@ -82,23 +121,14 @@ def train(
     network: nn.Module,
     loss: Loss,
     draw: Draw,
+    recipe: Recipe,
     *,
-    steps: int,
-    learning_rate: float,
-    schedule: str,
-    decay: float,
-    decay_every: int,
-    warmup: int,
-    clip: float,
     half: bool,
     device: torch.device,
     seed: int,
     purpose: str,
     checkpoint: Path,
-    checkpoint_every: int,
-    log_every: int,
     validation: Sequence[Batch],
-    validate_every: int,
     watch: Watch,
 ) -> Trained:
     """Train a network in place with Adam; go on from the checkpoint when there is one.
@@ -111,10 +141,6 @@ def train(
         ``(network, batch, generator) -> scalar``.
     draw
         ``step -> batch``.
-    steps
-        In all, those before an interruption included.
-    clip
-        Largest norm of the gradient; 0 for none.
     half
         Whether forward passes run in bfloat16.
     seed, purpose
@@ -132,47 +158,42 @@ def train(
         When the loss is no longer finite.
     """
     place(network, device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, foreach=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, foreach=True)
     start, curve, recent = _resume(network, optimizer, checkpoint)
-    batches, began, waited = prefetched(draw, start, steps, device), time.perf_counter(), 0.0
-    for step in range(start, steps):
-        asked = time.perf_counter()
-        batch = next(batches)
-        waited += time.perf_counter() - asked
-        rate = learning_rate_at(
-            step,
-            steps,
-            base=learning_rate,
-            schedule=schedule,
-            decay=decay,
-            decay_every=decay_every,
-            warmup=warmup,
-        )
-        optimizer.param_groups[0]["lr"] = rate
-        batch["progress"] = torch.tensor(step / steps, device=device)
+    batches = Waiting(prefetched(draw, start, recipe.steps, device))
+    for step in range(start, recipe.steps):
+        batch = {**batches.next(), "progress": torch.tensor(step / recipe.steps, device=device)}
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             value = loss(network, batch, torch_generator(seed, purpose, "mask", step))
-        optimizer.zero_grad()
-        torch.autograd.backward(value)
-        if clip:
-            nn.utils.clip_grad_norm_(network.parameters(), clip)
-        optimizer.step()
-        recent.append(value.item())
-        if not math.isfinite(recent[-1]):
-            raise ValueError(
-                f"training: found a loss of {recent[-1]} at step {step + 1} of {steps}, expected a finite one; "
-                f"a lower learning_rate (now {rate:g}) or clip (now {clip:g}) may help"
-            )
+        found = _descend(network, optimizer, value, step, recipe)
+        recent.append(found)
         done = step + 1
-        if done % log_every == 0 or done == steps:
-            curve.append({"step": done, "loss": sum(recent) / len(recent), "learning_rate": rate})
+        if recipe.due(recipe.log_every, done):
+            curve.append({"step": done, "loss": sum(recent) / len(recent), "learning_rate": recipe.rate(step)})
             recent = []
-            if validation and (done % validate_every == 0 or done == steps):
+            if validation and recipe.due(recipe.validate_every, done):
                 curve[-1]["validation"] = validate(network, loss, validation, device, half, seed)
-        if done % checkpoint_every == 0 and done < steps:
+        if done % recipe.checkpoint_every == 0 and done < recipe.steps:
             _save(network, optimizer, checkpoint, {"step": done, "curve": curve, "recent": recent})
-        watch(done, value.item(), curve)
-    return Trained(curve, start, waited / max(time.perf_counter() - began, 1e-9))
+        watch(done, found, curve)
+    return Trained(curve, start, batches.share())
+
+
+def _descend(network: nn.Module, optimizer: torch.optim.Adam, value: Tensor, step: int, recipe: Recipe) -> float:
+    rate = recipe.rate(step)
+    optimizer.param_groups[0]["lr"] = rate
+    optimizer.zero_grad()
+    torch.autograd.backward(value)
+    if recipe.clip:
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    optimizer.step()
+    found = value.item()
+    if not math.isfinite(found):
+        raise ValueError(
+            f"training: found a loss of {found} at step {step + 1} of {recipe.steps}, expected a finite one; "
+            f"a lower learning_rate (now {rate:g}) or clip (now {recipe.clip:g}) may help"
+        )
+    return found
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,83 +41,99 @@ def with_defaults(make: Callable[..., nn.Module], arguments: Mapping[str, Any]) 
     return {**defaults, **arguments}
 
 
-def fit_denoiser(
-    name: str,
-    objective_name: str,
-    objective: Objective,
-    params: Params,
-    *,
-    held: Mapping[str, NDArray[Any]],
-    codings: Mapping[str, Coding],
-    columns: Mapping[str, NDArray[np.float32]],
-    roles: NDArray[np.int8],
-    channels: int,
-    margin: int,
-    inputs: Mapping[str, Any],
-    told: Mapping[str, Any],
-    scratch: Path,
-    out: Path,
-    groups: NDArray[np.int64] | None = None,
-    look: Look | None = None,
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Train and write weights, curve and figures; return the network and the figures.
+@dataclass(frozen=True)
+class Crops:
+    """What a denoiser is trained on.
 
-    Parameters
+    Attributes
     ----------
     held, codings, columns
         See `pipeline.feed.PairFeed`.
     roles
         For each row: 0 to train on, 1 for validation.
-    inputs
-        Digests of the stores, for the header.
-    told
-        What else the header shall tell.
+    margin
+        Of ``source``, px.
     groups
         The rows of each target, for an objective that takes its neighbours together.
-    look
-        Called with the network after each validation, and in the end.
+    inputs
+        Digests of the stores that they come from.
     """
-    chosen = params.train_denoiser
-    settings = chosen.training
 
-    def feed(role: int, purpose: str, crop: int) -> PairFeed:
-        rows = np.flatnonzero(roles == role) if groups is None else groups[roles[groups[:, 0]] == role]
-        make_feed = PairFeed if groups is None else NeighbourFeed
-        return make_feed(
-            held,
+    held: Mapping[str, NDArray[Any]]
+    codings: Mapping[str, Coding]
+    columns: Mapping[str, NDArray[np.float32]]
+    roles: NDArray[np.int8]
+    margin: int
+    groups: NDArray[np.int64] | None
+    inputs: Mapping[str, str]
+
+    def feed(self, role: int, params: Params, purpose: str, crop: int) -> PairFeed:
+        """Return the feed of a role's rows."""
+        chosen = params.train_denoiser
+        if self.groups is None:
+            make, rows = PairFeed, np.flatnonzero(self.roles == role)
+        else:
+            make, rows = NeighbourFeed, self.groups[self.roles[self.groups[:, 0]] == role]
+        return make(
+            self.held,
             rows,
-            codings,
-            columns,
-            margin=margin,
+            self.codings,
+            self.columns,
+            margin=self.margin,
             crop=crop,
-            batch=settings.batch,
+            batch=chosen.training.batch,
             permute=chosen.permute_channels and role == 0,
             seed=params.seed,
             purpose=purpose,
         )
 
+    def validation(self, params: Params, multiple: int) -> list[Batch]:
+        """Return held-out batches of whole crops: a network that fails beyond the size it was trained at shows it."""
+        if not (self.roles == 1).any():
+            return []
+        size = next(array.shape[-1] for name, array in self.held.items() if name != "source")
+        feed = self.feed(1, params, "validation", size // multiple * multiple)
+        return [feed(number) for number in range(VALIDATION_BATCHES)]
+
+
+def fit_denoiser(
+    name: str,
+    objective_name: str,
+    objective: Objective,
+    params: Params,
+    crops: Crops,
+    *,
+    told: Mapping[str, Any],
+    scratch: Path,
+    out: Path,
+    look: Look | None = None,
+) -> dict[str, Any]:
+    """Train and write weights and curve; return the figures.
+
+    Parameters
+    ----------
+    told
+        What else the header of the weights shall tell.
+    look
+        Called with the network after each validation, and in the end.
+    """
+    chosen = params.train_denoiser
     make = load_member(NETWORKS, chosen.network, "train_denoiser.network")
     arguments = with_defaults(make, chosen.arguments)
+    channels = crops.held[objective.needs[0]].shape[1]
     # One start for the denoiser and its baselines: they differ in nothing but the objective.
     network = start_network(lambda: make(channels, **arguments), params.seed, "train_denoiser")
-    multiple = int(getattr(network, "multiple", 1)) * objective.reduces
-    size = next(array.shape[-1] for held_name, array in held.items() if held_name != "source")
-    whole = size // multiple * multiple
-    validation: list[Batch] = []
-    if (roles == 1).any():
-        # Whole crops of the store: a network that fails beyond the size it was trained at shows it here.
-        held_out = feed(1, "validation", whole)
-        validation = [held_out(number) for number in range(VALIDATION_BATCHES)]
-    draw = feed(0, "train_denoiser", settings.crop)
+    validation = crops.validation(params, int(getattr(network, "multiple", 1)) * objective.reduces)
+    draw = crops.feed(0, params, "train_denoiser", chosen.training.crop)
     seen = None if look is None else partial(look, network)
-    curve = fit(name, network, objective.loss, draw, settings, params.seed, scratch, validation, out, seen)
+    curve = fit(name, network, objective.loss, draw, chosen.training, params.seed, scratch, validation, out, seen)
     network.to("cpu").eval()
     if look is not None:
         look(network)
     header = {
         "arguments": arguments,
         "channels": channels,
-        "inputs": dict(inputs),
+        "inputs": dict(crops.inputs),
         "kind": "denoiser",
         "network": chosen.network,
         "network_code": source_digest(make),
@@ -125,19 +141,18 @@ def fit_denoiser(
         "objective": objective_name,
         **told,
         "seed": params.seed,
-        "training": settings.model_dump(),
+        "training": chosen.training.model_dump(),
         "version": __version__,
     }
     save_weights(out, network.state_dict(), header)
     write_curve(out.with_suffix(".csv"), curve)
-    figures = {
-        "steps": settings.steps,
+    return {
+        "steps": chosen.training.steps,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "pairs": int((roles == 0).sum()),
+        "pairs": int((crops.roles == 0).sum()),
         "loss": round(curve[-1]["loss"], 6),
         "validation": round(curve[-1]["validation"], 6) if "validation" in curve[-1] else None,
     }
-    return network, figures
 
 
 def train_on_pairs(
@@ -177,22 +192,24 @@ def train_on_pairs(
     }
     with workspace(name.replace("@", "-"), work) as scratch:
         held = hold_pairs(store, objective.needs, scratch)
-        _, figures = fit_denoiser(
+        crops = Crops(
+            held,
+            {key: store.coding(key) for key in held},
+            columns,
+            store.columns["role"],
+            store.margin,
+            store.groups() if objective.neighbours else None,
+            inputs,
+        )
+        figures = fit_denoiser(
             name,
             objective_name,
             objective,
             params,
-            held=held,
-            codings={key: store.coding(key) for key in held},
-            columns=columns,
-            roles=store.columns["role"],
-            channels=store.channels,
-            margin=store.margin,
-            inputs=inputs,
+            crops,
             told={"sampler": sampler.model_dump()},
             scratch=scratch,
             out=out,
-            groups=store.groups() if objective.neighbours else None,
             look=look,
         )
         if "keep" in columns:

@@ -20,7 +20,7 @@ from pipeline.scratch import workspace, write_json
 from pipeline.seeding import derived_seed
 from pipeline.stores.frames import FrameStore, SceneRecord
 from pipeline.stores.pairs import PairStore
-from pipeline.training import exact_threads, train
+from pipeline.training import Recipe, exact_threads, train
 from stages.screen import bar, say
 from stages.summaries import write_rows
 
@@ -75,7 +75,7 @@ def fit(
             network,
             loss,
             draw,
-            **settings.model_dump(exclude={"batch", "crop", "precision", "threads"}),
+            Recipe(**settings.model_dump(exclude={"batch", "crop", "precision", "threads"})),
             half=half,
             device=where,
             seed=seed,

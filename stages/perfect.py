@@ -19,7 +19,7 @@ from pipeline.scratch import workspace, write_json
 from pipeline.stores.codes import Coding
 from pipeline.stores.frames import FrameStore, SceneRecord, opened
 from pipeline.synthesis import second_draw
-from stages.denoising import Look, fit_denoiser
+from stages.denoising import Crops, Look, fit_denoiser
 
 Frames = Callable[[SceneRecord], NDArray[Any]]
 
@@ -58,18 +58,12 @@ def train_on_frames(
     }
     with workspace(name.replace("@", "-"), work) as scratch:
         held, codings, roles = baseline_crops(store, frames, params, objective.needs, scratch)
-        _, figures = fit_denoiser(
+        figures = fit_denoiser(
             name,
             objective_name,
             objective,
             params,
-            held=held,
-            codings=codings,
-            columns={},
-            roles=roles,
-            channels=held[objective.needs[0]].shape[1],
-            margin=0,
-            inputs=inputs,
+            Crops(held, codings, {}, roles, 0, None, inputs),
             told={},
             scratch=scratch,
             out=out,

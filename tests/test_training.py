@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,21 @@ from pipeline.feed import FrameFeed, hold
 from pipeline.networks.unet import UNet
 from pipeline.objectives.n2n import n2n
 from pipeline.stores.codes import Coding
-from pipeline.training import Trained, exact_threads, learning_rate_at, train
+from pipeline.training import Recipe, Trained, exact_threads, train
 from pipeline.weights import load_weights, save_weights
+
+RECIPE = Recipe(
+    steps=24,
+    learning_rate=2e-3,
+    schedule="cosine",
+    decay=0.5,
+    decay_every=10,
+    warmup=2,
+    clip=1.0,
+    checkpoint_every=5,
+    log_every=4,
+    validate_every=8,
+)
 
 
 def _feed() -> FrameFeed:
@@ -29,27 +43,21 @@ def _train(checkpoint: Path, steps: int = 24, stop: int | None = None, **more: A
         if done == stop:
             raise KeyboardInterrupt
 
-    settings = {
-        "steps": steps,
-        "learning_rate": 2e-3,
-        "schedule": "cosine",
-        "decay": 0.5,
-        "decay_every": 10,
-        "warmup": 2,
-        "clip": 1.0,
-        "half": False,
-        "device": torch.device("cpu"),
-        "seed": 0,
-        "purpose": "test",
-        "checkpoint": checkpoint,
-        "checkpoint_every": 5,
-        "log_every": 4,
-        "validation": [_feed()(10_000)],
-        "validate_every": 8,
-        "watch": watch,
-    }
+    recipe = replace(RECIPE, steps=steps, **more)
     with exact_threads(1):
-        trained = train(network, n2n, _feed(), **{**settings, **more})
+        trained = train(
+            network,
+            n2n,
+            _feed(),
+            recipe,
+            half=False,
+            device=torch.device("cpu"),
+            seed=0,
+            purpose="test",
+            checkpoint=checkpoint,
+            validation=[_feed()(10_000)],
+            watch=watch,
+        )
     return network, trained
 
 
@@ -80,15 +88,13 @@ def test_a_loss_that_is_not_finite_stops_with_a_clear_word(tmp_path: Path) -> No
     [("constant", 70, 1.0), ("step", 9, 1.0), ("step", 10, 0.8), ("step", 35, 0.8**3), ("cosine", 50, 0.5)],
 )
 def test_schedules_are_closed_forms(schedule: str, step: int, expected: float) -> None:
-    rate = learning_rate_at(step, 100, base=1.0, schedule=schedule, decay=0.8, decay_every=10, warmup=0)
-    assert rate == pytest.approx(expected)
+    recipe = replace(RECIPE, steps=100, learning_rate=1.0, schedule=schedule, decay=0.8, warmup=0)
+    assert recipe.rate(step) == pytest.approx(expected)
 
 
 def test_warm_up_is_linear() -> None:
-    rates = [
-        learning_rate_at(s, 100, base=1.0, schedule="constant", decay=1, decay_every=1, warmup=4) for s in range(6)
-    ]
-    assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+    recipe = replace(RECIPE, learning_rate=1.0, schedule="constant", warmup=4)
+    assert [recipe.rate(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 
 
 def test_weights_are_the_same_bytes_and_tell_what_they_are(tmp_path: Path) -> None:
