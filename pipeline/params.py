@@ -146,6 +146,7 @@ class TrainDenoiserParams(Section):
 
     network: str
     arguments: Arguments
+    init: Name | None
     objective: str
     permute_channels: bool
     training: TrainingParams

@@ -22,15 +22,16 @@ from pipeline.pairs import MAPS
 from pipeline.pairs.samplers import keep_probabilities, sampled_by_map
 from pipeline.params import Params, SamplerParams
 from pipeline.provenance import source_digest
-from pipeline.scratch import workspace, write_json
+from pipeline.scratch import file_digest, workspace, write_json
 from pipeline.stores.codes import Coding
 from pipeline.stores.pairs import PairStore
-from pipeline.weights import save_weights
+from pipeline.weights import fit_weights, load_weights, save_weights
 from stages.fitting import fit, hold_pairs, start_network, write_curve
 from stages.screen import table
 from stages.summaries import spread
 
 VALIDATION_BATCHES = 8
+STARTS = Path("starts")  # a dependency of the trainings, whole
 Look = Callable[[nn.Module], None]
 
 
@@ -39,6 +40,44 @@ def with_defaults(make: Callable[..., nn.Module], arguments: Mapping[str, Any]) 
     known = inspect.signature(make).parameters.values()
     defaults = {one.name: one.default for one in known if one.kind is one.KEYWORD_ONLY and one.default is not one.empty}
     return {**defaults, **arguments}
+
+
+def init_digest(name: str | None) -> dict[str, str]:
+    """Return the digest of the weights that a training begins with, as one of its inputs; nothing for random ones.
+
+    Raises
+    ------
+    ValueError
+        When there are no such weights.
+    """
+    if name is None:
+        return {}
+    path = STARTS / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in STARTS.glob("*.safetensors"))) or "null: the folder holds none"
+        raise ValueError(f"train_denoiser.init: found no {path}, expected one of {known}")
+    return {"init": file_digest(path)}
+
+
+def begin_with(name: str, network: nn.Module, wanted: Mapping[str, Any]) -> None:
+    """Put the weights of that name into a network.
+
+    Parameters
+    ----------
+    wanted
+        What their header must say of network, arguments and channels.
+
+    Raises
+    ------
+    ValueError
+        When they are of another network.
+    """
+    path = STARTS / f"{name}.safetensors"
+    tensors, header = load_weights(path)
+    for key, value in {"kind": "denoiser", **wanted}.items():
+        if header.get(key) != value:
+            raise ValueError(f"train_denoiser.init: {path}: found {key} {header.get(key)!r}, expected {value!r}")
+    fit_weights(network, tensors, path)
 
 
 @dataclass(frozen=True)
@@ -123,6 +162,9 @@ def fit_denoiser(
     channels = crops.held[objective.needs[0]].shape[1]
     # One start for the denoiser and its baselines: they differ in nothing but the objective.
     network = start_network(lambda: make(channels, **arguments), params.seed, "train_denoiser")
+    form = {"arguments": arguments, "channels": channels, "network": chosen.network}
+    if chosen.init is not None:
+        begin_with(chosen.init, network, form)
     validation = crops.validation(params, int(getattr(network, "multiple", 1)) * objective.reduces)
     draw = crops.feed(0, params, "train_denoiser", chosen.training.crop)
     seen = None if look is None else partial(look, network)
@@ -131,11 +173,9 @@ def fit_denoiser(
     if look is not None:
         look(network)
     header = {
-        "arguments": arguments,
-        "channels": channels,
+        **form,
         "inputs": dict(crops.inputs),
         "kind": "denoiser",
-        "network": chosen.network,
         "network_code": source_digest(make),
         "noise": params.synthesize.model_dump(),
         "objective": objective_name,
@@ -182,7 +222,7 @@ def train_on_pairs(
         objective = replace(objective, loss=sampled_by_map(objective.loss, sampler.strategy), needs=needs)
     else:
         columns["keep"] = keep_probabilities(sampler.strategy, store.columns[sampler.score], sampler.probability)
-    inputs = {"pairs": store.content}
+    inputs = {"pairs": store.content, **init_digest(params.train_denoiser.init)}
     work = {
         **inputs,
         "params": params.train_denoiser.model_dump(exclude={"objective"}),

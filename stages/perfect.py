@@ -19,7 +19,7 @@ from pipeline.scratch import workspace, write_json
 from pipeline.stores.codes import Coding
 from pipeline.stores.frames import FrameStore, SceneRecord, opened
 from pipeline.synthesis import second_draw
-from stages.denoising import Crops, Look, fit_denoiser
+from stages.denoising import Crops, Look, fit_denoiser, init_digest
 
 Frames = Callable[[SceneRecord], NDArray[Any]]
 
@@ -48,7 +48,7 @@ def train_on_frames(
     """
     objective = load_member(OBJECTIVES, objective_name, "objective")
     store = FrameStore(noisy)
-    inputs = {"noisy": store.content}
+    inputs = {"noisy": store.content, **init_digest(params.train_denoiser.init)}
     work = {
         **inputs,
         "params": params.train_denoiser.model_dump(),

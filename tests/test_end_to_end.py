@@ -1,5 +1,6 @@
 """The whole pipeline on a tiny scene with known motion: offline, in seconds."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from ruamel.yaml import YAML
 from pipeline.images import write_png
 from pipeline.stores.frames import FrameStore
 from pipeline.stores.pairs import PairStore
+from pipeline.weights import load_weights
 from stages.benchmark import benchmark
 from stages.benchmark_sets import benchmark_sets
 from stages.evaluate_alignment import evaluate_alignment
@@ -198,12 +200,16 @@ def test_real_noisy_footage_passes_untouched_and_what_needs_clean_frames_says_so
     assert DENOISER.stat().st_size > 1000
 
 
+def _params() -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
+    return content
+
+
 def _edit(section: str, **values: Any) -> None:
-    yaml = YAML(typ="safe", pure=True)
-    params = yaml.load(Path("params.yaml").read_text(encoding="utf-8"))
+    params = _params()
     params[section] |= values
     with Path("params.yaml").open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
+        YAML(typ="safe", pure=True).dump(params, file)
 
 
 def _break_image(project: Path) -> str:
@@ -292,3 +298,28 @@ def test_training_killed_at_any_moment_ends_in_the_same_bytes(project: Path) -> 
     assert not DENOISER.exists()
     train_denoiser(PAIRS, DENOISER)
     assert DENOISER.read_bytes() == expected
+
+
+def test_a_training_goes_on_from_weights_of_its_own_kind(project: Path) -> None:
+    _until_pairs()
+    train_denoiser(PAIRS, DENOISER)
+    _edit("train_denoiser", init="mine")
+    with pytest.raises(ValueError, match=r"init: found no starts/mine\.safetensors, expected one of null"):
+        train_denoiser(PAIRS, Path("second") / "denoiser.safetensors")
+    Path("starts").mkdir()
+    shutil.copy(DENOISER, Path("starts") / "mine.safetensors")
+    short = {"steps": 10, "warmup": 0, "learning_rate": 1e-4}
+    _edit("train_denoiser", training=_params()["train_denoiser"]["training"] | short)
+    train_denoiser(PAIRS, Path("second") / "denoiser.safetensors")
+    losses = [
+        [float(row.split(",")[1]) for row in path.read_text(encoding="utf-8").splitlines()[1:]]
+        for path in (DENOISER.with_suffix(".csv"), Path("second/denoiser.csv"))
+    ]
+    # It begins where the first ended. (Losses end at the variance of the noise, not at zero.)
+    assert abs(losses[1][0] - losses[0][-1]) < 0.2 * (losses[0][0] - losses[0][-1])
+    header = load_weights(Path("second/denoiser.safetensors"))[1]
+    assert header["inputs"]["init"] == hashlib.sha256(DENOISER.read_bytes()).hexdigest()
+    _edit("train_denoiser", arguments={"width": 12, "depth": 2})
+    with pytest.raises(ValueError, match=r"mine\.safetensors: found arguments .*'width': 8.*, expected .*'width': 12"):
+        train_denoiser(PAIRS, Path("third") / "denoiser.safetensors")
+    assert not Path("third").exists()
