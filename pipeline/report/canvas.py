@@ -106,7 +106,7 @@ def to_picture(values: NDArray[np.floating]) -> Picture:
 
 
 def png_bytes(picture: Picture) -> bytes:
-    """Return a picture, ``(H, W, 3)`` uint8, as the bytes of a PNG file."""
+    """Return a picture, ``(H, W, 3)`` or gray ``(H, W)``, uint8, as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()

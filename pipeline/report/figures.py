@@ -1,7 +1,7 @@
 """Pictures of the report: visual comparison and training curves; the same figures give the same bytes."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,15 +195,22 @@ def _draw(axis: Axes, title: str, found: Sequence[tuple[str, NDArray[np.float64]
     plain_axis(axis, title, grid="y")
     axis.set_xlabel("step", fontsize=9)
     axis.ticklabel_format(axis="y", style="plain", useOffset=False)
-    settled = np.concatenate([*_settled(points for _, points in found), np.zeros(0)])
-    if settled.size:
-        low, high = float(settled.min()), float(settled.max())
-        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
-        axis.set_ylim(low - room, high + room)
+    reach = settled_range([points for _, points in found])
+    if reach:
+        axis.set_ylim(*reach)
 
 
-def _settled(curves: Iterator[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
-    """Yield the values of each curve after the first twentieth of its steps."""
-    for points in curves:
-        if len(points):
-            yield points[points[:, 0] >= 0.05 * points[-1, 0], 1]
+def settled_range(curves: Sequence[NDArray[np.float64]]) -> tuple[float, float] | None:
+    """Return the range of values after the first twentieth of each curve's steps, with some room; None for no curve.
+
+    Parameters
+    ----------
+    curves
+        ``(N, 2)`` each: step and value.
+    """
+    settled = [points[points[:, 0] >= 0.05 * points[-1, 0], 1] for points in curves if len(points)]
+    if not settled:
+        return None
+    low, high = float(min(map(np.min, settled))), float(max(map(np.max, settled)))
+    room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+    return low - room, high + room

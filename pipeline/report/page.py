@@ -18,6 +18,8 @@ from pipeline.report.tables import (
     training_table,
 )
 
+SPREADS = ("ssim", "ssim_filtered", "gain", "offset")  # of the pairs, in this order
+
 
 @dataclass(frozen=True)
 class Results:
@@ -106,7 +108,7 @@ def page(
         _alignment(results, pictures["alignment.png"]),
         _pairs(results, pictures["scores.png"]),
         _training(results, pictures["curve.png"]),
-        _parameters(params),
+        f"## Parameters\n\n```yaml\n{parameters_yaml(params)}\n```",
         "## Versions\n\n" + markdown(["package", "version"], [[name, text] for name, text in versions.items()]),
     ]
     return "\n\n".join(["# self2align: report", *sections]) + "\n"
@@ -212,8 +214,7 @@ def _pairs(results: Results, there: bool) -> str:
         "the paper); `ssim_filtered` has the noise taken out; `gain` and `offset` are the exposure between "
         "the two frames."
     )
-    names = ("ssim", "ssim_filtered", "gain", "offset")
-    spreads = {name: pairs[name] for name in names if name in pairs}
+    spreads = {name: pairs[name] for name in SPREADS if name in pairs}
     parts = ["## Pairs", text, markdown(*spread_table(spreads))]
     if there:
         parts.append(
@@ -241,11 +242,12 @@ def _training(results: Results, there: bool) -> str:
     return "\n\n".join(parts)
 
 
-def _parameters(params: Mapping[str, Any]) -> str:
+def parameters_yaml(params: Mapping[str, Any]) -> str:
+    """Return parameters as YAML that reads back as they are."""
     yaml = YAML(typ="safe", pure=True)
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.default_flow_style = None
     yaml.width = 1000
     text = io.StringIO()
     yaml.dump(dict(params), text)
-    return f"## Parameters\n\n```yaml\n{text.getvalue().rstrip()}\n```"
+    return text.getvalue().rstrip()
