@@ -1,4 +1,4 @@
-"""report: all figures on one page, with the visual comparison and the training curves."""
+"""report: all figures on one page, in Markdown and in HTML, with the visual comparison and the training curves."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +21,10 @@ def report(
     from pipeline.params import load
     from pipeline.report.canvas import png_bytes
     from pipeline.report.figures import comparison, curve_png
+    from pipeline.report.html.render import Shown, html_page
     from pipeline.report.measures import alignment_png, scores_png
     from pipeline.report.page import Results, noise_text, page
+    from pipeline.report.published import comparable_sets
     from pipeline.scratch import write_atomically
     from stages.opening import keep_only
     from stages.results import (
@@ -32,6 +34,7 @@ def report(
         package_versions,
         read_alignment,
         read_json,
+        read_means,
         read_rows,
         read_scores,
         read_trainings,
@@ -70,7 +73,19 @@ def report(
         "curve.png": curve_png(curves) if curves else None,
     }
     there = write_pictures(out, pictures)
-    text = page(results, pictures=there, missing=missing, params=chosen.model_dump(), versions=package_versions())
+    values, versions = chosen.model_dump(), package_versions()
+    shown = Shown(
+        means=read_means(benchmark, methods),
+        images=images,
+        missing=missing,
+        pictures={name: pictures[name] for name in ("alignment.png", "scores.png")},
+        curves=curves,
+        params=values,
+        versions=versions,
+        published=comparable_sets(sets, model=noise.model, sigma=noise.sigma, color=chosen.ingest.color),
+    )
+    text = page(results, pictures=there, missing=missing, params=values, versions=versions)
     write_atomically(out / "report.md", text.encode())
+    write_atomically(out / "report.html", html_page(results, shown).encode())
     show_benchmark(results)
-    say(f"report: {out / 'report.md'}")
+    say(f"report: {out / 'report.md'}, {out / 'report.html'}")

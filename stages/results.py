@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -175,6 +176,18 @@ def read_scores(benchmark: Path, methods: Sequence[str]) -> dict[tuple[str, str,
             key = (method, row["set"], row["image"])
             scores.setdefault(key, (float(row["psnr"]), float(row["ssim"])))
     return scores
+
+
+def read_means(benchmark: Path, methods: Sequence[str]) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """Return PSNR and SSIM of each image, means over its repeats: (method, set, image) -> (dB, 1)."""
+    scores = defaultdict(list)
+    for method in methods:
+        for row in read_rows(benchmark / method / "images.csv"):
+            scores[method, row["set"], row["image"]].append((float(row["psnr"]), float(row["ssim"])))
+    return {
+        key: (sum(psnr for psnr, _ in found) / len(found), sum(ssim for _, ssim in found) / len(found))
+        for key, found in scores.items()
+    }
 
 
 def package_versions() -> dict[str, str]:

@@ -103,7 +103,7 @@ def make(project: Path, out: str = "report") -> Path:
 def test_the_report_is_the_same_twice(project: Path) -> None:
     first, second = make(project, "one"), make(project, "two")
     names = sorted(path.name for path in first.iterdir())
-    assert names == ["alignment.png", "comparison.png", "curve.png", "report.md", "scores.png"]
+    assert names == ["alignment.png", "comparison.png", "curve.png", "report.html", "report.md", "scores.png"]
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
@@ -118,7 +118,7 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "| s/one | 18.70 | 28.50 |" in text
     assert "1,200 pairs to train on, 3 for validation; 1 scene left out" in text
     assert "- gone: not measured:" in text
-    assert "| warped_prediction | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
+    assert "| aligned_neighbours | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
     assert "| self2align | fixed | p = 0.5 | \u2013 |" in text
     assert "| keep-probability | 0.500 |" in text
     for package in ("self2align", "torch", "numpy", "zarr"):
@@ -154,7 +154,7 @@ def test_without_pictures_and_curves_the_page_says_so_and_old_ones_go(project: P
     (project / "denoiser" / "denoiser.csv").write_text("step,loss,validation,learning_rate\n")
     (project / "alignment" / "scenes.csv").write_text("aligner,scene,psnr\n")
     out = make(project)
-    assert sorted(path.name for path in out.iterdir()) == ["report.md", "scores.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.md", "scores.png"]
     assert "No method left a picture" in (out / "report.md").read_text()
 
 

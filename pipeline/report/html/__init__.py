@@ -1,0 +1,1 @@
+"""The report as one HTML page that needs nothing beside it: templates, style and script lie here."""

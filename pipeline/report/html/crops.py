@@ -1,0 +1,110 @@
+"""The visual comparison for the page: crops and their errors as pictures within the page itself."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.report.canvas import Picture, fit, png_bytes
+from pipeline.report.figures import Compared
+
+AMPLIFIED = 5  # at sigma 25 noise comes to a middle gray, and what a good denoiser leaves of it is still seen
+WHOLE = 320  # px, the whole image is made smaller than this
+
+
+@dataclass(frozen=True)
+class ShownCrop:
+    """What one method made of a crop.
+
+    Attributes
+    ----------
+    name
+        Of the method; "clean" for the clean image.
+    picture, error
+        The crop, and its `error_map`, as data URIs; empty where the method left no picture.
+    score
+        PSNR and SSIM of the whole image, in words; may be empty.
+    best
+        Whether its PSNR is the highest.
+    """
+
+    name: str
+    picture: str
+    error: str
+    score: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """One image of the comparison.
+
+    Attributes
+    ----------
+    name
+        Its set and its name.
+    whole
+        A data URI.
+    size
+        Width and height of the crops, px.
+    mark
+        Left, top, width and height of the crop on the whole image, percent of its sides.
+    crops
+        The clean one first, then every method's.
+    """
+
+    name: str
+    whole: str
+    size: tuple[int, int]
+    mark: tuple[float, float, float, float]
+    crops: Sequence[ShownCrop]
+
+
+def data_uri(png: bytes) -> str:
+    """Return a PNG file as an address that holds the file itself."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
+
+
+def error_map(picture: Picture, clean: Picture) -> NDArray[np.uint8]:
+    """Return the absolute error, mean of the channels, `AMPLIFIED` times: black is none.
+
+    Parameters
+    ----------
+    picture, clean
+        ``(H, W, 3)``, 0 to 255.
+
+    Returns
+    -------
+    NDArray
+        ``(H, W)``, 0 to 255.
+    """
+    error = np.abs(picture.astype(np.float64) - clean.astype(np.float64)).mean(axis=2)
+    codes: NDArray[np.uint8] = np.rint(np.minimum(AMPLIFIED * error, 255)).astype(np.uint8)
+    return codes
+
+
+def show_image(image: Compared, methods: Sequence[str]) -> ShownImage:
+    """Return an image of the comparison with the crops of all methods, in order."""
+    crop, (height, width) = image.crop, image.clean.shape[:2]
+    clean = np.ascontiguousarray(crop.of(image.clean))
+    best = max((round(score[0], 2) for score in image.scores.values()), default=0.0)
+    crops = []
+    for number, name in enumerate(["clean", *methods]):
+        # The clean crop is the first; a method may have its name.
+        picture = clean if not number else image.crops.get(name)
+        score = image.scores.get(name) if number else None
+        crops.append(
+            ShownCrop(
+                name,
+                "" if picture is None else data_uri(png_bytes(picture)),
+                "" if picture is None else data_uri(png_bytes(error_map(picture, clean))),
+                f"{score[0]:.2f} dB / {score[1]:.3f}" if score else "",
+                score is not None and round(score[0], 2) == best,
+            )
+        )
+    mark = (crop.left / width, crop.top / height, crop.width / width, crop.height / height)
+    left, top, wide, tall = (round(100 * side, 2) for side in mark)
+    whole = data_uri(png_bytes(fit(image.clean, WHOLE, WHOLE)))
+    return ShownImage(image.name, whole, (crop.width, crop.height), (left, top, wide, tall), crops)

@@ -1,0 +1,144 @@
+"""The page's tables: cells of text, the best of them marked, methods that did not run named as such."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.report.tables import NOTHING, figure, gain
+
+_NUMBER = re.compile(r"[-+]?\d")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text in a table, and whether it is the best of its column."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: its name, and its cells; or, in their place, why there are none."""
+
+    name: str
+    cells: Sequence[Cell]
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table.
+
+    Attributes
+    ----------
+    caption
+        Says what it shows.
+    header
+        One text a column, that of the rows' names first.
+    rows
+        In order.
+    groups
+        Texts above several columns, each with their number; may be empty.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Row]
+    groups: Sequence[tuple[str, int]] = ()
+
+    def numeric(self, column: int) -> bool:
+        """Whether all that a column says begins with a number; the rows' names are column 0."""
+        texts = [row.cells[column - 1].text for row in self.rows if row.cells] if column else []
+        said = [text for text in texts if text not in ("", NOTHING)]
+        return bool(said) and all(_NUMBER.match(text) for text in said)
+
+
+def grid(caption: str, table: tuple[Sequence[str], Sequence[Sequence[str]]]) -> Grid:
+    """Return a table of texts, its header and rows, as a grid."""
+    header, rows = table
+    return Grid(caption, header, [Row(row[0], [Cell(text) for text in row[1:]]) for row in rows])
+
+
+def benchmark_grid(
+    caption: str, results: Mapping[str, Mapping[str, Any]], sets: Sequence[str], noisy: str | None
+) -> Grid:
+    """Return Table 1: a column each for PSNR and SSIM of every set, and for the gain over the noisy images.
+
+    Parameters
+    ----------
+    caption
+        Says what it shows.
+    results, sets, noisy
+        As in `pipeline.report.tables.benchmark_table`; figures that read the same are both best.
+    """
+    reference = results.get(noisy or "", {})
+    columns = ["PSNR, dB", "SSIM", *(["gain, dB"] if noisy in results else [])]
+    rows = []
+    for method, row in results.items():
+        if "skipped" in row:
+            rows.append(Row(method, [], f"not run: {row['skipped']}"))
+            continue
+        cells = []
+        for name in sets:
+            cells += [_scored(results, method, name, key, places) for key, places in (("psnr", 2), ("ssim", 3))]
+            if len(columns) == 3:
+                known = name in row and name in reference and method != noisy
+                cells.append(Cell(gain(row[name]["psnr"], reference[name]["psnr"]) if known else NOTHING))
+        rows.append(Row(method, cells))
+    header = ["method", *(column for _ in sets for column in columns)]
+    return Grid(caption, header, rows, [(name, len(columns)) for name in sets])
+
+
+def _scored(results: Mapping[str, Mapping[str, Any]], method: str, name: str, key: str, places: int) -> Cell:
+    values = {one: round(row[name][key], places) for one, row in results.items() if name in row}
+    if method not in values:
+        return Cell(NOTHING)
+    return Cell(figure(values[method], places), best=values[method] == max(values.values()))
+
+
+def image_grid(
+    caption: str, means: Mapping[tuple[str, str, str], tuple[float, float]], test_set: str, methods: Sequence[str]
+) -> Grid:
+    """Return PSNR / SSIM of every image of a set under every method.
+
+    Parameters
+    ----------
+    caption
+        Says what it shows.
+    means
+        (method, set, image) -> PSNR (dB) and SSIM.
+    test_set
+        Its name.
+    methods
+        Columns, in order.
+    """
+    rows = []
+    for image in images_of(means, test_set):
+        found = {method: means.get((method, test_set, image)) for method in methods}
+        best = max((round(score[0], 2) for score in found.values() if score), default=0.0)
+        cells = [
+            Cell(f"{score[0]:.2f} / {score[1]:.3f}", round(score[0], 2) == best) if score else Cell(NOTHING)
+            for score in found.values()
+        ]
+        rows.append(Row(image, cells))
+    return Grid(caption, ["image", *methods], rows)
+
+
+def images_of(means: Mapping[tuple[str, str, str], Any], test_set: str) -> list[str]:
+    """Return the names of a set's images, sorted."""
+    return sorted({image for _, name, image in means if name == test_set})
+
+
+def best_lines(results: Mapping[str, Mapping[str, Any]], sets: Sequence[str], noisy: str | None) -> dict[str, str]:
+    """Return for each measured set which method has the highest PSNR, in words; methods that read the same are both."""
+    lines = {}
+    for name in sets:
+        values = {method: round(row[name]["psnr"], 2) for method, row in results.items() if name in row}
+        if not values:
+            continue
+        best = max(values.values())
+        text = f"{', '.join(method for method, value in values.items() if value == best)}, {best:.2f} dB"
+        lines[name] = f"{text}, {gain(best, values[noisy])} dB over {noisy}" if noisy in values else text
+    return lines

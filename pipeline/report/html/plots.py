@@ -1,0 +1,211 @@
+"""Where everything of a plot lies; the template draws it in the colours of the page's theme."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.report.canvas import shorten
+from pipeline.report.figures import Curve, settled_range
+from pipeline.report.html.grids import images_of
+
+# Centred at the origin, some 8 px wide; colour and shape change together, so 35 methods can be told apart.
+SHAPES = (
+    "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
+    "M-3.6-3.6h7.2v7.2h-7.2Z",
+    "M0-5L5 0L0 5L-5 0Z",
+    "M0-4.8L4.8 3.6H-4.8Z",
+    "M0 4.8L4.8-3.6H-4.8Z",
+)
+DASHES = ("none", "7 3", "2 3", "7 3 2 3")
+WIDE = 640  # px, of a plot of dots
+NAMES = 170  # px, of the images' names
+ROW, HEAD, FOOT, EDGE = 20, 8, 40, 16  # px
+CURVE_WIDE, CURVE_TALL, CURVE_LEFT = 460, 280, 62  # px
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place along an axis, px, and what is written there; ``full`` where that had to be shortened."""
+
+    at: float
+    text: str
+    full: str = ""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a series: its place, px, the series' number, and what it says."""
+
+    x: float
+    y: float
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve: the series' number, its points as SVG has them, and the same points singly."""
+
+    number: int
+    points: str
+    marks: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot.
+
+    Attributes
+    ----------
+    title, axis
+        What it shows, and what stands along the lower axis.
+    width, height
+        px.
+    left, top, right, bottom
+        Of the field within it, px.
+    columns, rows
+        Along the lower and the left axis.
+    series
+        Names, for the legend; numbers of dots and lines count into them.
+    dots, lines
+        What is drawn.
+    """
+
+    title: str
+    axis: str
+    width: int
+    height: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+    columns: Sequence[Tick]
+    rows: Sequence[Tick]
+    series: Sequence[str]
+    dots: Sequence[Dot] = ()
+    lines: Sequence[Line] = ()
+
+
+def round_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    """Return round values (1, 2 or 5 times a power of ten apart) within a range, as numbers and as text.
+
+    Parameters
+    ----------
+    low, high
+        The range; ``low < high``.
+    most
+        So many steps at the most.
+    """
+    assert low < high, (low, high)
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(times * power for times in (1, 2, 5, 10) if (high - low) / (times * power) <= most)
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [(number * step, f"{number * step:.{places}f}") for number in numbers]
+
+
+def gain_plot(
+    means: Mapping[tuple[str, str, str], tuple[float, float]], test_set: str, methods: Sequence[str], noisy: str | None
+) -> Plot | None:
+    """Return how much PSNR every method gains on every image of a set; the PSNR itself if no method is the noisy one.
+
+    Parameters
+    ----------
+    means
+        (method, set, image) -> PSNR (dB) and SSIM.
+    test_set
+        Its name.
+    methods
+        Measured ones, in order.
+    noisy
+        The method that leaves the noise in, or None.
+
+    Returns
+    -------
+    Plot | None
+        A row an image, a dot a method; None if there is nothing to show.
+    """
+    images = images_of(means, test_set)
+    series = [method for method in methods if method != noisy]
+    found = []
+    for row, image in enumerate(images):
+        start = means.get((noisy, test_set, image), (0.0, 0.0))[0] if noisy else 0.0
+        for number, method in enumerate(series):
+            value = means.get((method, test_set, image), (math.nan, 0.0))[0] - start
+            if math.isfinite(value):
+                found.append((row, number, value))
+    if not found:
+        return None
+    low, high = min(value for *_, value in found), max(value for *_, value in found)
+    room = 0.05 * (high - low) or 0.5
+    low, high = low - room, high + room
+    right, bottom = WIDE - EDGE, HEAD + ROW * len(images)
+
+    def across(value: float) -> float:
+        return round(NAMES + (value - low) / (high - low) * (right - NAMES), 1)
+
+    dots = [
+        Dot(across(value), HEAD + ROW * (row + 0.5), number, f"{images[row]}, {series[number]}: {value:.2f} dB")
+        for row, number, value in found
+    ]
+    return Plot(
+        title=f"{test_set}: {'PSNR gained over ' + noisy if noisy else 'PSNR'} on each image",
+        axis=f"PSNR over {noisy}, dB" if noisy else "PSNR, dB",
+        width=WIDE,
+        height=bottom + FOOT,
+        left=NAMES,
+        top=HEAD,
+        right=right,
+        bottom=bottom,
+        columns=[Tick(across(value), text) for value, text in round_ticks(low, high, 8)],
+        rows=[
+            Tick(HEAD + ROW * (row + 0.5), shorten(image, NAMES - 12, 12), image) for row, image in enumerate(images)
+        ],
+        series=series,
+        dots=dots,
+    )
+
+
+def curve_plots(curves: Sequence[Curve]) -> list[Plot]:
+    """Return the losses of some trainings, and those on their validation data, each if there is any.
+
+    The range of values is that after the first twentieth of each training: its start would flatten the rest.
+    """
+    kinds = (("training loss", [one.loss for one in curves]), ("validation loss", [one.validation for one in curves]))
+    names = [one.name for one in curves]
+    return [_curve_plot(title, names, found) for title, found in kinds if any(len(points) for points in found)]
+
+
+def _curve_plot(title: str, names: Sequence[str], found: Sequence[NDArray[np.float64]]) -> Plot:
+    reach = settled_range(found)
+    assert reach is not None
+    low, high = reach
+    last = max(float(points[-1, 0]) for points in found if len(points))
+    right, bottom = CURVE_WIDE - EDGE, CURVE_TALL - FOOT
+
+    def place(step: float, value: float) -> tuple[float, float]:
+        x = CURVE_LEFT + step / last * (right - CURVE_LEFT)
+        return round(x, 1), round(bottom - (value - low) / (high - low) * (bottom - HEAD), 1)
+
+    lines = []
+    for number, points in enumerate(found):
+        places = [place(float(step), float(value)) for step, value in points]
+        marks = [spot for spot in places if HEAD <= spot[1] <= bottom] if title.startswith("validation") else []
+        lines.append(Line(number, " ".join(f"{x},{y}" for x, y in places), marks))
+    return Plot(
+        title=title,
+        axis="step",
+        width=CURVE_WIDE,
+        height=CURVE_TALL,
+        left=CURVE_LEFT,
+        top=HEAD,
+        right=right,
+        bottom=bottom,
+        columns=[Tick(place(value, low)[0], text) for value, text in round_ticks(0, last, 6)],
+        rows=[Tick(place(0, value)[1], text) for value, text in round_ticks(low, high, 6)],
+        series=names,
+        lines=[line for line in lines if line.points],
+    )
