@@ -171,7 +171,9 @@ def test_what_did_not_run_is_named_and_never_a_number() -> None:
     rows = {row.name: row for row in benchmark_grid("", FIGURES, ["kodak"], "noisy").rows}
     assert rows["slow"].instead == "not run: it needs <a> GPU"
     assert not rows["slow"].cells
-    assert "not run: it needs <a> GPU" in Reader(html_page(results(), shown())).text
+    text = Reader(html_page(results(), shown())).text
+    for why in ("it needs <a> GPU", "why not", "no clean frames"):
+        assert f"not run: {why}" in text
 
 
 def test_the_best_are_marked_and_equals_are_both_best() -> None:
@@ -243,6 +245,14 @@ def test_gains_lie_in_proportion_along_the_axis() -> None:
     assert ticks["10.0"] == pytest.approx(places["c"], abs=0.1)
     assert plot.dots[0].text == "x, a: 9.00 dB"
     assert gain_plot({}, "s", ["a"], None) is None
+    assert gain_plot({("a", "s", "x"): (29.0, 0.5)}, "s", ["noisy", "a"], "noisy") is None  # a gain over nothing
+
+
+def test_without_the_noisy_images_nothing_is_called_a_gain() -> None:
+    figures = {**FIGURES, "noisy": {"skipped": "why"}}
+    text = Reader(html_page(replace(results(), benchmark=figures), shown())).text
+    assert "gain, dB" not in text
+    assert "over noisy" not in text
 
 
 def test_ticks_are_round_and_one_value_has_an_axis_too() -> None:

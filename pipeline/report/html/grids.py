@@ -55,10 +55,21 @@ class Grid:
         return bool(said) and all(_NUMBER.match(text) for text in said)
 
 
-def grid(caption: str, table: tuple[Sequence[str], Sequence[Sequence[str]]]) -> Grid:
-    """Return a table of texts, its header and rows, as a grid."""
+def grid(
+    caption: str,
+    table: tuple[Sequence[str], Sequence[Sequence[str]]],
+    results: Mapping[str, Any] | None = None,
+) -> Grid:
+    """Return a table of texts, its header and rows, as a grid; of what did not run, by its results, it says so."""
     header, rows = table
-    return Grid(caption, header, [Row(row[0], [Cell(text) for text in row[1:]]) for row in rows])
+    found = results or {}
+    return Grid(
+        caption, header, [_row(row[0], [Cell(text) for text in row[1:]], found.get(row[0], {})) for row in rows]
+    )
+
+
+def _row(name: str, cells: Sequence[Cell], result: Mapping[str, Any]) -> Row:
+    return Row(name, [], f"not run: {result['skipped']}") if "skipped" in result else Row(name, cells)
 
 
 def benchmark_grid(
@@ -74,19 +85,16 @@ def benchmark_grid(
         As in `pipeline.report.tables.benchmark_table`; figures that read the same are both best.
     """
     reference = results.get(noisy or "", {})
-    columns = ["PSNR, dB", "SSIM", *(["gain, dB"] if noisy in results else [])]
+    columns = ["PSNR, dB", "SSIM", *(["gain, dB"] if reference else [])]
     rows = []
     for method, row in results.items():
-        if "skipped" in row:
-            rows.append(Row(method, [], f"not run: {row['skipped']}"))
-            continue
         cells = []
         for name in sets:
             cells += [_scored(results, method, name, key, places) for key, places in (("psnr", 2), ("ssim", 3))]
-            if len(columns) == 3:
+            if reference:
                 known = name in row and name in reference and method != noisy
                 cells.append(Cell(gain(row[name]["psnr"], reference[name]["psnr"]) if known else NOTHING))
-        rows.append(Row(method, cells))
+        rows.append(_row(method, cells, row))
     header = ["method", *(column for _ in sets for column in columns)]
     return Grid(caption, header, rows, [(name, len(columns)) for name in sets])
 

@@ -132,7 +132,7 @@ def gain_plot(
     series = [method for method in methods if method != noisy]
     found = []
     for row, image in enumerate(images):
-        start = means.get((noisy, test_set, image), (0.0, 0.0))[0] if noisy else 0.0
+        start = means.get((noisy, test_set, image), (math.nan, 0.0))[0] if noisy else 0.0
         for number, method in enumerate(series):
             value = means.get((method, test_set, image), (math.nan, 0.0))[0] - start
             if math.isfinite(value):

@@ -70,6 +70,7 @@ def html_page(results: Results, shown: Shown) -> str:
         style=_read("style.css"),
         script=_read("script.js"),
         results=results,
+        noisy=_noisy(results),
         summary=_summary(results, shown),
         missing=shown.missing,
         parameters=parameters_yaml(shown.params),
@@ -79,8 +80,13 @@ def html_page(results: Results, shown: Shown) -> str:
     )
 
 
+def _noisy(results: Results) -> str | None:
+    """Return the method that gains count from; None if it did not run."""
+    return results.noisy if results.noisy and "skipped" not in results.benchmark[results.noisy] else None
+
+
 def _summary(results: Results, shown: Shown) -> dict[str, str]:
-    best = best_lines(results.benchmark, results.sets, results.noisy)
+    best = best_lines(results.benchmark, results.sets, _noisy(results))
     return {
         **{f"Best on {name}": text for name, text in best.items()},
         "Noise": results.noise,
@@ -92,11 +98,11 @@ def _summary(results: Results, shown: Shown) -> dict[str, str]:
 
 def _benchmark(results: Results, shown: Shown) -> dict[str, Any]:
     methods = [name for name, row in results.benchmark.items() if "skipped" not in row]
-    plots = {name: gain_plot(shown.means, name, methods, results.noisy) for name in results.sets}
+    plots = {name: gain_plot(shown.means, name, methods, _noisy(results)) for name in results.sets}
     caption = f"PSNR and SSIM, means over images and repeats; {results.noise}; {results.repeats}."
     ablation = ablation_table(results.ablation, results.benchmark, results.sets)
     return {
-        "table_1": benchmark_grid(caption, results.benchmark, results.sets, results.noisy),
+        "table_1": benchmark_grid(caption, results.benchmark, results.sets, _noisy(results)),
         "published": grid(
             "Published PSNR, dB, and SSIM; none of them was measured here.", published_table(shown.published)
         )
@@ -125,13 +131,15 @@ def _pipeline(results: Results, shown: Shown) -> dict[str, Any]:
     spreads = {name: results.pairs[name] for name in SPREADS if name in results.pairs}
     kept = {name: run["keep_probability"] for name, run in results.trainings.items() if "keep_probability" in run}
     return {
-        "alignment": grid("Means over the scenes with the role test.", alignment_table(results.alignment))
+        "alignment": grid(
+            "Means over the scenes with the role test.", alignment_table(results.alignment), results.alignment
+        )
         if measured
         else None,
         "scenes": grid("Aligned PSNR by scene, dB.", scene_table(results.scenes, aligners)) if results.scenes else None,
         "pictures": {name: data_uri(png) for name, png in shown.pictures.items() if png is not None},
         "spreads": grid("Scores of the pairs, and the exposure between their frames.", spread_table(spreads)),
-        "trainings": grid("What each training ended with.", training_table(results.trainings)),
+        "trainings": grid("What each training ended with.", training_table(results.trainings), results.trainings),
         "kept": grid(
             "Keep-probability of the pairs that each trained on; 1 keeps every pixel of its input.", spread_table(kept)
         )
