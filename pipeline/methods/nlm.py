@@ -29,13 +29,15 @@ def nlm(
     strength
         Filter strength ``h`` over sigma.
     """
+    # scikit-image takes one channel for none, and turns the result over.
+    gray = len(image) == 1
     result = denoise_nl_means(
-        image,
+        image[0] if gray else image,
         patch_size=patch_size,
         patch_distance=patch_distance,
         h=strength * sigma,
         sigma=sigma,
         fast_mode=True,
-        channel_axis=0,
+        channel_axis=None if gray else 0,
     )
-    return np.asarray(result, np.float32)
+    return np.asarray(result, np.float32).reshape(image.shape)

@@ -114,8 +114,10 @@ def test_networks_alone_see_the_padding(square: bool, expected: tuple[int, int])
     np.testing.assert_array_equal(result, image)
 
 
-def test_nlm_takes_noise_off() -> None:
-    clean = np.kron(np.random.default_rng(0).random((3, 8, 8)), np.ones((1, 8, 8))).astype(np.float32)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_nlm_takes_noise_off(channels: int) -> None:
+    clean = np.kron(np.random.default_rng(0).random((channels, 8, 7)), np.ones((1, 8, 8))).astype(np.float32)
     noisy = clean + 0.1 * np.random.default_rng(1).standard_normal(clean.shape, np.float32)
     result = nlm(noisy, 0.1)
+    assert result.shape == clean.shape
     assert np.mean((result - clean) ** 2) < 0.3 * np.mean((noisy - clean) ** 2)
