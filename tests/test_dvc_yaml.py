@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from pipeline.alignment import ALIGNERS
 from pipeline.families import load
+from pipeline.methods import METHODS
 from pipeline.networks import NETWORKS
 from pipeline.objectives import OBJECTIVES
 from pipeline.params import Params
@@ -81,6 +82,12 @@ def test_every_module_that_a_stage_loads_is_among_its_dependencies(stage: str) -
     for member in _members(stage):
         loaded |= _loaded({member}) - {member}
     assert not sorted({path.as_posix() for path in loaded} - listed), f"missing from the deps of {stage} in dvc.yaml"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_loads_no_module_but_its_own_that_the_benchmark_does_not_list(method: str) -> None:
+    member = Path(*METHODS[method].split(":")[0].split(".")).with_suffix(".py")
+    assert not sorted(_loaded({member}) - {member} - {Path(dep) for dep in _body("benchmark")["deps"]})
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

@@ -1,0 +1,64 @@
+"""BM3D (Dabov et al. 2007), by its authors' own package, told the noise level.
+
+The package is an extra, ``pip install 'self2align[bm3d]'``: its licence allows non-commercial use only.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _package() -> Any:
+    # Imported when called, so that parameters are read, and measured results shown, where it is not installed.
+    try:
+        import bm3d
+    except ImportError as error:
+        raise ValueError(
+            f"bm3d: found no package ({error}), expected it installed: pip install 'self2align[bm3d]' "
+            "(its licence allows non-commercial use only)"
+        ) from error
+    return bm3d
+
+
+def bm3d(
+    image: NDArray[np.float32],
+    sigma: float,
+    *,
+    profile: Literal["np", "high", "vn", "vn_old"] = "np",
+) -> NDArray[np.float32]:
+    """Filter groups of blocks that look alike together, by a hard threshold and then by Wiener's filter.
+
+    The code is that of Mäkinen et al. (2020), which for white noise is BM3D. Colour is filtered in opponent space,
+    where blocks are matched by luminance alone (Dabov et al. 2007, "Color image denoising via sparse 3D collaborative
+    filtering with grouping constraint in luminance-chrominance space").
+
+    Parameters
+    ----------
+    image
+        ``(C, H, W)``, C = 1 or 3, white being 1.0.
+    sigma
+        Standard deviation of the noise, white being 1.0. At 0 there is nothing to take off.
+    profile
+        The package's settings: "np" is its default, "high" takes smaller steps, "vn" and "vn_old" are those of
+        earlier versions for much noise. Its "refilter" is for correlated noise, and fails on white.
+
+    Raises
+    ------
+    ValueError
+        When the package is not installed.
+    """
+    package = _package()
+    if sigma == 0:
+        return image
+    settings = {
+        "np": package.BM3DProfile,
+        "high": package.BM3DProfileHigh,
+        "vn": package.BM3DProfileVN,
+        "vn_old": package.BM3DProfileVNOld,
+    }[profile]()
+    settings.num_threads = 1  # more threads add in another order every time, and the workers fill the cores
+    if len(image) == 1:
+        return np.asarray(package.bm3d(image[0], sigma, settings), np.float32)[None]
+    result = package.bm3d_rgb(image.transpose(1, 2, 0), sigma, settings, "opp")
+    return np.ascontiguousarray(result.transpose(2, 0, 1), np.float32)
