@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.devices import device
+from pipeline.methods import ON_DEVICE
 from pipeline.methods.protocol import BenchmarkSet, Item, measure
 from pipeline.params import MethodParams, SynthesizeParams
 from pipeline.scratch import file_digest, move_into_place, workspace, write_json
@@ -56,7 +57,7 @@ def measure_all(
             what = (row.method, file, row.arguments, noise.model, noise.sigma, noise.peak)
             tasks.append((item, stores[item.test_set], *what, picture, marker))
         # A GPU serves one process best.
-        alone = row.method == "denoiser" and device().type == "cuda"
+        alone = row.method in ("denoiser", *ON_DEVICE) and device().type == "cuda"
         run_tasks(measure, tasks, progress, 1 if alone else None)
         results = [json.loads(task[-1].read_text(encoding="utf-8")) for task in tasks]
         move_into_place(scratch / "pictures", out / "pictures")
