@@ -1,5 +1,6 @@
 """Deep Image Prior (Ulyanov et al. 2018): a network learns to make the image, and stops before it makes the noise."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.devices import device, place
+
+# (iterations so far, what the result would be if they were all)
+Watch = Callable[[int, Callable[[], NDArray[np.float32]]], None]
 
 # An iteration whose loss is 5 dB above that of the last is taken back (the authors' notebook).
 LEAP = 10**0.5
@@ -68,6 +72,7 @@ def hourglass(inputs: int, channels: int, *, width: int, across: int, scales: in
 def dip(
     image: NDArray[np.float32],
     sigma: float,
+    watch: Watch | None = None,
     *,
     iterations: Annotated[int, Ge(1)] = 1800,
     learning_rate: Annotated[float, Gt(0)] = 0.01,
@@ -94,6 +99,8 @@ def dip(
         ``(C, H, W)``, white being 1.0.
     sigma
         Not used.
+    watch
+        Called after every iteration.
     iterations
         1,800 in the paper's measurement over a set of images, 3,000 in the notebook for one.
     learning_rate
@@ -123,6 +130,11 @@ def dip(
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     kept = [weight.detach().clone() for weight in network.parameters()]
     last, average = float("inf"), torch.empty(0)
+
+    def result() -> NDArray[np.float32]:
+        clean: NDArray[np.float32] = average[0].cpu().numpy()
+        return clean
+
     for iteration in range(iterations):
         moved = start + jitter * torch.randn(start.shape, generator=draw, device=where)
         made = network(moved)[..., :height, :breadth]
@@ -131,14 +143,16 @@ def dip(
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         value = loss.item()
+        good = value <= LEAP * last  # which a loss that is no number is not
         with torch.no_grad():
-            if not value <= LEAP * last:  # nor is it a number
-                for weight, earlier in zip(network.parameters(), kept, strict=True):
-                    weight.copy_(earlier)
-                continue
             for weight, earlier in zip(network.parameters(), kept, strict=True):
-                earlier.copy_(weight)
-        last = value
-        optimizer.step()
-    clean: NDArray[np.float32] = average[0].cpu().numpy()
-    return clean
+                if good:
+                    earlier.copy_(weight)
+                else:
+                    weight.copy_(earlier)
+        if good:
+            last = value
+            optimizer.step()
+        if watch is not None:
+            watch(iteration + 1, result)
+    return result()

@@ -1,5 +1,6 @@
 """Self2Self (Quan et al. 2020): a network learns to fill in what is dropped of the image; many such are averaged."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.devices import device, place
+
+# (iterations so far, what the result would be if they were all)
+Watch = Callable[[int, Callable[[], NDArray[np.float32]]], None]
 
 
 class PartialConvolution(nn.Module):
@@ -165,6 +169,7 @@ def dropped_error(made: Tensor, noisy: Tensor, kept: Tensor) -> Tensor:
 def self2self(
     image: NDArray[np.float32],
     sigma: float,
+    watch: Watch | None = None,
     *,
     iterations: Annotated[int, Ge(1)] = 3000,
     predictions: Annotated[int, Ge(1)] = 100,
@@ -189,6 +194,8 @@ def self2self(
         ``(C, H, W)``, white being 1.0.
     sigma
         Not used.
+    watch
+        Called after every iteration.
     iterations
         Of Adam; the only early stop.
     predictions
@@ -211,14 +218,21 @@ def self2self(
         network = place(PartialUNet(len(image), width=width, depth=depth), where)
     noisy = torch.tensor(image, device=where)[None]
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    for _ in range(iterations):
+
+    @torch.inference_mode()
+    def result() -> NDArray[np.float32]:
+        # A stream of its own: whoever watches changes nothing.
+        chance, total = torch.Generator(where).manual_seed(seed), torch.zeros_like(noisy)
+        for _ in range(predictions):
+            total += sampled(network, noisy, keep=keep, dropout=dropout, draw=chance)[0]
+        clean: NDArray[np.float32] = (total / predictions)[0].cpu().numpy()
+        return clean
+
+    for iteration in range(iterations):
         made, kept = sampled(network, noisy, keep=keep, dropout=dropout, draw=draw)
         optimizer.zero_grad()
         torch.autograd.backward(dropped_error(made, noisy, kept))
         optimizer.step()
-    total = torch.zeros_like(noisy)
-    with torch.inference_mode():
-        for _ in range(predictions):
-            total += sampled(network, noisy, keep=keep, dropout=dropout, draw=draw)[0]
-    clean: NDArray[np.float32] = (total / predictions)[0].cpu().numpy()
-    return clean
+        if watch is not None:
+            watch(iteration + 1, result)
+    return result()

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -74,6 +76,23 @@ def test_an_iteration_that_leaps_is_taken_back(monkeypatch: pytest.MonkeyPatch, 
     # Without jitter, the weights that are put back have the loss that they had.
     assert losses[10] == pytest.approx(losses[8], rel=1e-5)
     assert losses[11] < losses[10]
+
+
+def test_who_watches_sees_every_result_and_changes_none() -> None:
+    _, noisy = _smooth(3, 20, 20)
+    seen: list[tuple[int, NDArray[np.float32]]] = []
+
+    def watch(count: int, result: Callable[[], NDArray[np.float32]]) -> None:
+        seen.append((count, result().copy()))
+
+    with exact_threads(1):
+        watched = dip(noisy, 0.0, watch, iterations=4, width=4, scales=2)
+        alone = dip(noisy, 0.0, iterations=4, width=4, scales=2)
+        early = dip(noisy, 0.0, iterations=2, width=4, scales=2)
+    np.testing.assert_array_equal(watched, alone)
+    assert [count for count, _ in seen] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(seen[1][1], early)
+    np.testing.assert_array_equal(seen[-1][1], watched)
 
 
 def test_what_computes_on_a_gpu_is_a_method() -> None:

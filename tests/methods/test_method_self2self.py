@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -131,3 +133,20 @@ def test_the_noise_level_is_not_used() -> None:
     with exact_threads(1):
         one, other = (self2self(noisy, sigma, iterations=3, predictions=1, width=3, depth=2) for sigma in (0.0, 0.3))
     np.testing.assert_array_equal(one, other)
+
+
+def test_who_watches_sees_every_result_and_changes_none() -> None:
+    _, noisy = _smooth(3, 20, 20)
+    seen: list[tuple[int, NDArray[np.float32]]] = []
+
+    def watch(count: int, result: Callable[[], NDArray[np.float32]]) -> None:
+        seen.append((count, result().copy()))
+
+    with exact_threads(1):
+        watched = self2self(noisy, 0.0, watch, iterations=4, predictions=2, width=3, depth=2)
+        alone = self2self(noisy, 0.0, iterations=4, predictions=2, width=3, depth=2)
+        early = self2self(noisy, 0.0, iterations=2, predictions=2, width=3, depth=2)
+    np.testing.assert_array_equal(watched, alone)
+    assert [count for count, _ in seen] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(seen[1][1], early)
+    np.testing.assert_array_equal(seen[-1][1], watched)
