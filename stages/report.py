@@ -14,6 +14,7 @@ def report(
     denoiser: Annotated[Path, Option(help="Folder of the denoiser.")],
     ablation: Annotated[Path, Option(help="Folder of the ablation's denoisers; may be empty.")],
     baselines: Annotated[Path, Option(help="Folder of the baselines; may be empty.")],
+    held_out: Annotated[Path, Option(help="Figures of the denoisers on held-out frames.")],
     out: Annotated[Path, Option(help="Folder to write the report to.")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
@@ -51,7 +52,7 @@ def report(
     noise, sets = chosen.synthesize, list(chosen.benchmark_sets)
     figures = {name: read_json(benchmark / name / "metrics.json") for name in chosen.benchmark.methods}
     methods = [name for name, row in figures.items() if "skipped" not in row]
-    trainings, curves = read_trainings(denoiser, ablation, baselines, chosen)
+    trainings, curves = read_trainings(denoiser, ablation, baselines, held_out, chosen)
     results = Results(
         noise=noise_text(noise.model, noise.sigma, noise.peak),
         repeats=chosen.benchmark.repeats,

@@ -63,9 +63,12 @@ def read_alignment(folder: Path, params: Params) -> dict[str, Any]:
 
 
 def read_trainings(
-    denoiser: Path, ablation: Path, baselines: Path, params: Params
+    denoiser: Path, ablation: Path, baselines: Path, held_out: Path, params: Params
 ) -> tuple[dict[str, Any], list[Curve]]:
-    """Return figures and curves of the denoiser, then of the other runs that the parameters name."""
+    """Return figures and curves of the denoiser, then of the other runs that the parameters name.
+
+    PSNR and SSIM on held-out frames are among the figures where they were measured.
+    """
     objective = params.train_denoiser.objective
     figures = {"denoiser": {**read_json(denoiser / "metrics.json"), "objective": objective}}
     curves = [read_curve(denoiser / "denoiser.csv", "denoiser")]
@@ -78,6 +81,8 @@ def read_trainings(
         figures[name] = {**read_json(folder / f"{name}.json"), "objective": objective}
         if "skipped" not in figures[name]:
             curves.append(read_curve(folder / f"{name}.csv", name))
+    measured = read_json(held_out)
+    figures = {name: {**measured.get(name, {}), **row} for name, row in figures.items()}
     return figures, [curve for curve in curves if len(curve.loss) or len(curve.validation)]
 
 

@@ -125,6 +125,7 @@ def _the_rest() -> None:
         denoiser=DATA / "train_denoiser",
         ablation=DATA / "train_ablation",
         baselines=DATA / "train_baselines",
+        held_out=DATA / "evaluate_denoiser" / "metrics.json",
         out=DATA / "report",
     )
 

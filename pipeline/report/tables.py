@@ -183,14 +183,16 @@ def training_table(runs: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], li
     Parameters
     ----------
     runs
-        Name -> ``objective, steps, pairs, parameters, loss, validation``; values may be missing.
+        Name -> ``objective, steps, pairs, parameters, loss, validation``, and ``psnr, ssim`` on held-out frames; values
+        may be missing.
     """
     rows = []
     for name, run in runs.items():
         counts = [f"{run[key]:,}" if isinstance(run.get(key), int) else NOTHING for key in _COUNTS]
         losses = [figure(run.get(key), 5) for key in ("loss", "validation")]
-        rows.append([name, str(run.get("objective", NOTHING)), *counts, *losses])
-    return ["training", "objective", *_COUNTS, "loss", "validation"], rows
+        held_out = [figure(run.get(key), places) for key, places in (("psnr", 2), ("ssim", 3))]
+        rows.append([name, str(run.get("objective", NOTHING)), *counts, *losses, *held_out])
+    return ["training", "objective", *_COUNTS, "loss", "validation", "held-out PSNR, dB", "held-out SSIM"], rows
 
 
 _COUNTS = ("steps", "pairs", "parameters")

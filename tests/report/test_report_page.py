@@ -78,6 +78,9 @@ def project(tmp_path: Path) -> Path:
     trained = {"loss": 0.01, "validation": None, "steps": 100, "parameters": 5000, "pairs": 1200}
     as_json(tmp_path / "denoiser" / "metrics.json", {**trained, "keep_probability": SPREAD})
     as_json(tmp_path / "baselines" / "n2n.json", trained)
+    as_json(
+        tmp_path / "held_out.json", {"noisy": {"psnr": 20.5, "ssim": 0.3}, "denoiser": {"psnr": 30.12, "ssim": 0.9}}
+    )
     curve = "step,loss,validation,learning_rate\n50,0.02,,0.001\n100,0.01,0.011,0.0005\n"
     (tmp_path / "denoiser" / "denoiser.csv").write_text(curve)
     (tmp_path / "baselines" / "n2n.csv").write_text(curve)
@@ -93,6 +96,7 @@ def make(project: Path, out: str = "report") -> Path:
         "denoiser",
         "ablation",
         "baselines",
+        "held_out.json",
         out,
         "params.yaml",
     )
@@ -120,6 +124,8 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "- gone: not measured:" in text
     assert "| aligned_neighbours | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
     assert "| self2align | fixed | p = 0.5 | \u2013 |" in text
+    assert "| 0.01000 | \u2013 | 30.12 | 0.900 |" in text
+    assert "| 0.01000 | \u2013 | \u2013 | \u2013 |" in text
     assert "| keep-probability | 0.500 |" in text
     for package in ("self2align", "torch", "numpy", "zarr"):
         assert f"| {package} | " in text

@@ -84,4 +84,6 @@ def test_long_lists_of_scenes_are_counted() -> None:
 def test_a_training_without_validation_shows_a_dash() -> None:
     runs = {"denoiser": {"objective": "n2n", "steps": 4000, "loss": 0.0123456, "validation": None}}
     _, rows = training_table(runs)
-    assert rows == [["denoiser", "n2n", "4,000", NOTHING, NOTHING, "0.01235", NOTHING]]
+    assert rows == [["denoiser", "n2n", "4,000", NOTHING, NOTHING, "0.01235", NOTHING, NOTHING, NOTHING]]
+    measured = {"denoiser": {**runs["denoiser"], "psnr": 30.123, "ssim": 0.9126}}
+    assert training_table(measured)[1][0][-2:] == ["30.12", "0.913"]
