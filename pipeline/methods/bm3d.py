@@ -15,7 +15,7 @@ def _package() -> Any:
         import bm3d
     except ImportError as error:
         raise ValueError(
-            f"bm3d: found no package ({error}), expected it installed: pip install 'self2align[bm3d]' "
+            f"bm3d: found no package ({error}), expected it installed: pip install bm3d "
             "(its licence allows non-commercial use only)"
         ) from error
     return bm3d
