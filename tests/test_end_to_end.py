@@ -58,7 +58,8 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
     params["train_denoiser"]["arguments"] = {"width": 8, "depth": 2}
     for aligner in ("ian", "lucas_kanade"):
         params["train_ian"]["aligners"][aligner]["training"] |= {**training, "crop": 64, "steps": 4}
-    params["generate_pairs"] |= {"crop": 48, "margin": 8, "targets_per_scene": 3, "crops_per_target": 2}
+    small = {"crop": 48, "margin": 8, "targets_per_scene": 3, "crops_per_target": 2, "offsets": [1, 2]}
+    params["generate_pairs"] |= small
     params["train_ablation"]["runs"] = {"map": {**params["sampler"], **ABLATION}}
     params["train_baselines"]["runs"] = {name: {"objective": name} for name in BASELINES}
     methods = ROOT / "pipeline" / "methods"
