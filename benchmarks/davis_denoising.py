@@ -131,7 +131,10 @@ def held_out_frames() -> list[tuple[Any, Any]]:
 
 
 def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
-    """Return what adds a row to ``out`` whenever it sees the network; its own time is not counted."""
+    """Return what adds a row to ``out`` whenever it sees the network.
+
+    Minutes count the reading of the data, but not its own time.
+    """
     began, spent, last = time.monotonic(), 0.0, ""
     with out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(["step", "minutes", "psnr"])
