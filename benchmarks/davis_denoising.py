@@ -171,6 +171,7 @@ def train(
     steps: Annotated[int, Option(help="Of 8 crops of 64 px, unless the profile changed.")] = 9000,
     network: Annotated[str, Option(help="A name in NETWORKS.")] = "unet",
     every: Annotated[int, Option(help="Steps between two points of the curve.")] = 500,
+    init: Annotated[str | None, Option(help="Weights to begin with: NAME of starts/NAME.safetensors there.")] = None,
 ) -> None:
     """Train a denoiser; weights, curves and figures lie in the working folder under its name."""
     with within(work):
@@ -179,6 +180,7 @@ def train(
             params,
             Path("params.yaml"),
             train_denoiser__network=network,
+            train_denoiser__init=init,
             train_denoiser__training__steps=steps,
             train_denoiser__training__validate_every=every,
         )
