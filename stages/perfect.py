@@ -88,13 +88,15 @@ def baseline_crops(
     """
     mine = params.generate_pairs
     scenes, _ = usable_scenes(store, mine.crop)
-    rows = plan(
-        scenes,
-        offsets=mine.offsets,
-        targets=mine.targets_per_scene,
-        crops=mine.crops_per_target,
-        size=mine.crop,
-        seed=params.seed,
+    rows = once(
+        plan(
+            scenes,
+            offsets=mine.offsets,
+            targets=mine.targets_per_scene,
+            crops=mine.crops_per_target,
+            size=mine.crop,
+            seed=params.seed,
+        )
     )
     sources: dict[str, tuple[Frames, Callable[[SceneRecord], Coding]]] = {
         "target": (store.codes, store.coding),
@@ -118,6 +120,15 @@ def baseline_crops(
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
     return held, codings, np.array(roles, np.int8)
+
+
+def once(rows: Sequence[Crop]) -> list[Crop]:
+    """Return the crops of each target, once: those of its first neighbour, which are the same for the others.
+
+    In the order of `pipeline.stores.pairs.PairStore.groups`, so that a step draws the same crops from both.
+    """
+    first: dict[tuple[int, int], int] = {}
+    return [row for row in rows if first.setdefault((row.scene, row.target), row.source) == row.source]
 
 
 def _clean(frames: Path, scene: SceneRecord) -> NDArray[Any]:

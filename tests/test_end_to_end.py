@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from pipeline.images import write_png
+from pipeline.params import load
 from pipeline.stores.frames import FrameStore
 from pipeline.stores.pairs import PairStore
 from pipeline.weights import load_weights
@@ -28,6 +29,7 @@ from stages.evaluate_denoiser import evaluate_denoiser
 from stages.generate_pairs import generate_pairs
 from stages.ingest import ingest
 from stages.inspect import inspect
+from stages.perfect import baseline_crops
 from stages.report import report
 from stages.synthesize import synthesize
 from stages.train_ablation import train_ablation
@@ -156,6 +158,9 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
         here = members[members >= 0]
         assert (targets[here] == targets[here[0]]).all()
         assert len(set(gaps[here])) == len(here)
+    held, _, roles = baseline_crops(FrameStore(NOISY), DATA / "ingest", load(Path("params.yaml")), ["first"], Path())
+    assert (held["first"] == targets[groups[:, 0]]).all(), "a baseline draws the crops that we draw, in the same order"
+    assert (roles == store.columns["role"][groups[:, 0]]).all()
     assert store.columns["ssim_filtered"].mean() > 0.9
     _the_rest()
     metrics = json.loads((DATA / "evaluate_alignment" / "metrics.json").read_text())
