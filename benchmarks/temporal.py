@@ -1,0 +1,63 @@
+"""What neighbours add to a denoiser: PSNR of single frames and of fused ones, on the held-out scenes of a pipeline.
+
+::
+
+    python benchmarks/temporal.py data data/train_ian/lucas_kanade.safetensors data/train_denoiser/denoiser.safetensors
+
+The first argument has ``synthesize/noisy.zarr`` and ``ingest``; frames around the middle of each scene are measured.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor
+from typer import Argument, Option, run
+
+from pipeline.alignment.loading import load_aligner
+from pipeline.devices import device
+from pipeline.inference import denoise, load_denoiser
+from pipeline.metrics import psnr, to_levels
+from pipeline.stores.frames import FrameStore
+from pipeline.temporal.fusion import fuse
+
+
+def measure(
+    data: Annotated[Path, Argument(help="Folder of stages' outputs.")],
+    aligner: Annotated[Path, Argument(help="Aligner.")],
+    weights: Annotated[Path, Argument(help="Denoiser.")],
+    frames: Annotated[int, Option(help="Measured in each scene.")] = 3,
+    radii: Annotated[str, Option(help="Neighbours each way.")] = "0,1,2",
+) -> None:
+    """Print dB by scene and radius."""
+    network, _ = load_denoiser(weights, device())
+    align = load_aligner(aligner, device())
+
+    def single(frame: Tensor) -> Tensor:
+        return torch.from_numpy(denoise(network, frame.cpu().numpy(), square=False, device=device())).to(device())
+
+    wanted = [int(text) for text in radii.split(",")]
+    store = FrameStore(data / "synthesize/noisy.zarr")
+    print("scene".ljust(24), "single".rjust(8), *(f"radius {one}".rjust(9) for one in wanted))
+    rows = []
+    for scene in store.with_role("test"):
+        first, margin = max(0, (scene.count - frames) // 2), max(wanted)
+        start, stop = max(0, first - margin), min(scene.count, first + frames + margin)
+        noisy = torch.from_numpy(store.frames(scene, start, stop)).to(device())
+        clean_store = FrameStore(data / "ingest" / f"{scene.source}.zarr")
+        clean = clean_store.frames(clean_store.scene(scene.title), start, stop)
+        measured = range(first - start, min(first - start + frames, stop - start))
+
+        def quality(found: list[Tensor], truth: np.ndarray = clean, these: range = measured) -> float:
+            return float(np.mean([psnr(to_levels(found[at].cpu().numpy()), to_levels(truth[at])) for at in these]))
+
+        row = [quality([single(frame) for frame in noisy])]
+        row += [quality(list(fuse(noisy, single, align, radius=one, exposure=True))) for one in wanted]
+        print(scene.title.ljust(24), *(f"{value:8.2f} " for value in row), flush=True)
+        rows.append(row)
+    print("mean".ljust(24), *(f"{value:8.2f} " for value in np.mean(rows, 0)))
+
+
+if __name__ == "__main__":
+    run(measure)

@@ -1,0 +1,1 @@
+"""Several frames at a time: aligned neighbours add what one frame's denoiser cannot know."""
