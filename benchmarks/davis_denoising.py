@@ -3,8 +3,8 @@
 ::
 
     python benchmarks/davis_denoising.py prepare data/DAVIS/JPEGImages/480p work --images data
-    python benchmarks/davis_denoising.py train work ours warped_prediction --steps 9000
-    python benchmarks/davis_denoising.py train work n2n n2n --steps 9000
+    python benchmarks/davis_denoising.py train work ours aligned_neighbours --steps 8000
+    python benchmarks/davis_denoising.py train work n2n n2n --steps 8000
     python benchmarks/davis_denoising.py test work ours n2n
 
 Every fourth sequence is held out: the curves are of its clean frames. ``--images`` has Kodak, BSD300/test and Set14.
@@ -172,6 +172,7 @@ def train(
     network: Annotated[str, Option(help="A name in NETWORKS.")] = "unet",
     every: Annotated[int, Option(help="Steps between two points of the curve.")] = 500,
     init: Annotated[str | None, Option(help="Weights to begin with: NAME of starts/NAME.safetensors there.")] = None,
+    rotate_colors: Annotated[float, Option(help="Share of crops whose colours are turned.")] = 0.0,
 ) -> None:
     """Train a denoiser; weights, curves and figures lie in the working folder under its name."""
     with within(work):
@@ -181,6 +182,7 @@ def train(
             Path("params.yaml"),
             train_denoiser__network=network,
             train_denoiser__init=init,
+            train_denoiser__rotate_colors=rotate_colors,
             train_denoiser__training__steps=steps,
             train_denoiser__training__validate_every=every,
         )

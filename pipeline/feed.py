@@ -90,12 +90,29 @@ def turn(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray
     return turned
 
 
-def exchange(arrays: dict[str, NDArray[Any]], draw: np.random.Generator) -> None:
-    """Give the channels of all images of one crop another order, the same for all, in place."""
+def turn_colors(arrays: dict[str, NDArray[Any]], share: float, draw: np.random.Generator) -> None:
+    """Turn the colours of all images of one crop about grey by one random rotation, in place.
+
+    White noise stays what it is under a rotation; what footage has in its brightness alone (video is stored with half
+    the resolution of colour) appears in its colours too.
+
+    Parameters
+    ----------
+    arrays
+        Images ``(..., C, H, W)``, white being 1.0, besides ``transfer`` and ``confidence``.
+    share
+        Of crops that are turned.
+    """
     images = [name for name in arrays if name not in ("transfer", "confidence")]
-    order = draw.permutation(arrays[images[0]].shape[-3])
+    channels = arrays[images[0]].shape[-3]
+    turned = draw.random() < share
+    # Of a matrix of normal deviates, orthonormal rows are distributed evenly.
+    rotation = np.linalg.qr(draw.standard_normal((channels, channels)))[0].astype(np.float32)
+    if not turned:
+        return
+    grey = np.float32(0.5)
     for name in images:
-        arrays[name] = arrays[name].take(order, axis=-3)
+        arrays[name] = np.einsum("oc,...chw->...ohw", rotation, arrays[name] - grey) + grey
 
 
 class PairFeed:
@@ -119,8 +136,8 @@ class PairFeed:
         Of ``source``, px.
     crop, batch
         px; crops a batch.
-    permute
-        Whether the channels of a crop change places, as an augmentation: right where their noise is alike.
+    rotate_colors
+        Share of crops whose colours are turned, as an augmentation; see `turn_colors`.
     seed, purpose
         Of the draws.
     """
@@ -135,12 +152,12 @@ class PairFeed:
         margin: int,
         crop: int,
         batch: int,
-        permute: bool,
+        rotate_colors: float,
         seed: int,
         purpose: str,
     ) -> None:
         self.held, self.codings, self.columns = held, codings, columns
-        self.margin, self.crop, self.batch, self.permute = margin, crop, batch, permute
+        self.margin, self.crop, self.batch, self.rotate_colors = margin, crop, batch, rotate_colors
         self.seed, self.purpose = seed, purpose
         self.rows = rows
         self.size = next(array.shape[-1] for name, array in held.items() if name != "source")
@@ -156,9 +173,9 @@ class PairFeed:
             turn(self._cut(int(row), int(top), int(left)), int(symmetry))
             for row, (top, left), symmetry in zip(rows, places, symmetries, strict=True)
         ]
-        if self.permute:
+        if self.rotate_colors:
             for crop in crops:
-                exchange(crop, draw)
+                turn_colors(crop, self.rotate_colors, draw)
         batch = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
         return batch | {name: torch.from_numpy(values[rows]) for name, values in self.columns.items()}
 

@@ -12,20 +12,18 @@ from torch import nn
 from pipeline.devices import place
 from pipeline.families import load
 from pipeline.networks import NETWORKS
-from pipeline.weights import fit_weights, load_weights
+from pipeline.weights import fit_weights, load_part
 
 
 def load_denoiser(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a network with its weights, ready to denoise, and the file's header.
+    """Return a network with its weights, ready to denoise, and its header; of a bundle, its denoiser.
 
     Raises
     ------
     ValueError
         When the file is no denoiser.
     """
-    tensors, header = load_weights(path)
-    if header.get("kind") != "denoiser":
-        raise ValueError(f"{path}: found weights of kind {header.get('kind')!r}, expected 'denoiser'")
+    tensors, header = load_part(path, "denoiser")
     network: nn.Module = load(NETWORKS, header["network"], f"{path}: network")(
         header["channels"], **header["arguments"]
     )

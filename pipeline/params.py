@@ -148,7 +148,7 @@ class TrainDenoiserParams(Section):
     arguments: Arguments
     init: Name | None
     objective: str
-    permute_channels: bool
+    rotate_colors: Fraction
     training: TrainingParams
 
 
@@ -372,6 +372,7 @@ def _check_trainings(params: Params) -> None:
                 f"{key}: found {run.objective!r}, which trains on aligned pairs; expected a baseline on single, "
                 "clean or perfectly paired frames (others go under train_ablation.runs)"
             )
+    _check_colors(params)
     names = ["denoiser", *params.train_ablation.runs, *params.train_baselines.runs]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
@@ -389,6 +390,18 @@ def _check_sampler(key: str, strategy: str, objective: str, samples: tuple[str, 
     raise ValueError(
         f"{key}.strategy: found {strategy!r}, which has no effect under the objective {objective}; expected {fits}"
     )
+
+
+def _check_colors(params: Params) -> None:
+    if not params.train_denoiser.rotate_colors:
+        return
+    found = f"train_denoiser.rotate_colors: found {params.train_denoiser.rotate_colors}, expected 0"
+    if "poisson" in params.synthesize.model:
+        raise ValueError(f"{found} under noise that depends on brightness (synthesize.model)")
+    lines = (line.objective for line in params.train_ablation.runs.values())
+    for name in (params.train_denoiser.objective, *lines):
+        if "source" in load_member(OBJECTIVES, name, "objective").needs:
+            raise ValueError(f"{found} under {name}, which compensates the exposure of each channel by itself")
 
 
 def _check_sense(params: Params) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.scratch import write_atomically
 
+BUNDLE = "bundle"
 KEY = "self2align"  # one key: with two or more the file's bytes are not deterministic
 
 
@@ -43,6 +44,51 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if KEY not in metadata:
         raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected one of ours")
     return tensors, json.loads(metadata[KEY])
+
+
+def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and header of one kind of network: a file of its own, or a part of a bundle.
+
+    Parameters
+    ----------
+    path
+        Weights.
+    kind
+        "denoiser" or "aligner".
+
+    Raises
+    ------
+    ValueError
+        When the file is of another kind, or a bundle without such a part; and see `load_weights`.
+    """
+    tensors, header = load_weights(path)
+    found = header.get("kind")
+    if found == BUNDLE and kind in header["parts"]:
+        mine = {name.removeprefix(f"{kind}."): value for name, value in tensors.items() if name.startswith(f"{kind}.")}
+        return mine, header["parts"][kind]
+    if found != kind:
+        raise ValueError(f"{path}: found weights of kind {found!r}, expected {kind!r}")
+    return tensors, header
+
+
+def save_bundle(path: Path, parts: Mapping[str, Path]) -> None:
+    """Write networks that belong together, with their headers, as one file.
+
+    Parameters
+    ----------
+    path
+        To write.
+    parts
+        Kind -> weights.
+
+    Raises
+    ------
+    ValueError
+        See `load_part`.
+    """
+    loaded = {kind: load_part(file, kind) for kind, file in parts.items()}
+    tensors = {f"{kind}.{name}": value for kind, (held, _) in loaded.items() for name, value in held.items()}
+    save_weights(path, tensors, {"kind": BUNDLE, "parts": {kind: header for kind, (_, header) in loaded.items()}})
 
 
 def fit_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

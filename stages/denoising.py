@@ -121,7 +121,7 @@ class Crops:
             margin=self.margin,
             crop=crop,
             batch=chosen.training.batch,
-            permute=chosen.permute_channels and role == 0,
+            rotate_colors=chosen.rotate_colors if role == 0 else 0.0,
             seed=params.seed,
             purpose=purpose,
         )

@@ -12,6 +12,18 @@ ROOT = Path(__file__).parent.parent
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [("synthesize/model", "poisson", "brightness"), ("train_denoiser/objective", "warped_prediction", "exposure")],
+)
+def test_colours_are_turned_only_where_that_is_right(tmp_path: Path, key: str, value: str, why: str) -> None:
+    path = _changed(tmp_path, key, value)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("rotate_colors: 0.0", "rotate_colors: 0.5"), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"train_denoiser\.rotate_colors: found 0\.5, expected 0 under .*{why}"):
+        load(path)
+
+
 def _changed(tmp_path: Path, key: str, value: Any) -> Path:
     yaml = YAML(typ="safe", pure=True)
     content = yaml.load((ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from pipeline.alignment import ALIGNERS
 from pipeline.alignment.aligner import Aligner
 from pipeline.devices import place
 from pipeline.families import load
-from pipeline.weights import fit_weights, load_weights, save_weights
+from pipeline.weights import fit_weights, load_part, save_weights
 
 
 def make_aligner(kind: str, channels: int, arguments: Mapping[str, Any]) -> Aligner:
@@ -27,16 +27,14 @@ def save_aligner(path: Path, aligner: Aligner, header: Mapping[str, Any]) -> Non
 
 
 def load_aligner(path: Path, device: torch.device) -> Aligner:
-    """Return an aligner ready for use.
+    """Return an aligner ready for use; of a bundle, its aligner.
 
     Raises
     ------
     ValueError
         When the file holds no aligner.
     """
-    tensors, header = load_weights(path)
-    if header.get("kind") != "aligner":
-        raise ValueError(f"{path}: found weights of kind {header.get('kind')!r}, expected 'aligner'")
+    tensors, header = load_part(path, "aligner")
     aligner = make_aligner(header["aligner"], header["channels"], header["arguments"])
     if isinstance(aligner, nn.Module):
         fit_weights(aligner, tensors, path)

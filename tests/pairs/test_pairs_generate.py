@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from pipeline.alignment.aligner import Aligner
 from pipeline.alignment.warp import warp
-from pipeline.feed import NeighbourFeed, PairFeed, turn
+from pipeline.feed import NeighbourFeed, PairFeed, turn, turn_colors
 from pipeline.pairs.generate import align_both, crop_rows, cut_source
 from pipeline.pairs.plan import Crop, Footage, frame_pairs, neighbours, plan_crops
 from pipeline.stores.codes import Coding
@@ -101,7 +102,7 @@ def test_a_batch_holds_together_under_every_symmetry(texture: NDArray[np.float32
         margin=8,
         crop=24,
         batch=64,
-        permute=True,
+        rotate_colors=0.5,
         seed=0,
         purpose="test",
     )
@@ -136,7 +137,7 @@ def test_a_batch_of_neighbours_has_all_of_a_target_and_no_confidence_in_those_th
         margin=0,
         crop=24,
         batch=32,
-        permute=True,
+        rotate_colors=0.0,
         seed=0,
         purpose="test",
     )
@@ -154,3 +155,21 @@ def test_a_batch_of_neighbours_has_all_of_a_target_and_no_confidence_in_those_th
 def test_the_eight_symmetries_differ() -> None:
     square = np.arange(9.0).reshape(1, 3, 3)
     assert len({turn({"a": square}, s)["a"].tobytes() for s in range(8)}) == 8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_turned_colours_keep_white_noise_and_give_colour_to_what_was_grey(channels: int) -> None:
+    draw = np.random.default_rng(4)
+    grey = np.broadcast_to(draw.random((1, 64, 64), np.float32), (channels, 64, 64))
+    noise = draw.standard_normal((channels, 64, 64)).astype(np.float32)
+    both = {"target": grey, "warped": np.stack([grey + noise, grey - noise]), "confidence": np.ones((2, 64, 64))}
+    turn_colors(both, 1.0, draw)
+    assert both["confidence"].shape == (2, 64, 64)
+    np.testing.assert_allclose(both["warped"].mean(0), both["target"], atol=1e-5)
+    found = ((both["warped"][0] - both["warped"][1]) / 2).reshape(channels, -1)
+    np.testing.assert_allclose(np.cov(found), np.cov(noise.reshape(channels, -1)), atol=0.15)
+    np.testing.assert_allclose((found**2).sum(), (noise**2).sum(), rtol=1e-4)
+    assert np.ptp(both["target"], axis=0).max() > 0.1 or channels == 1
+    left = {"target": grey}
+    turn_colors(left, 0.0, draw)
+    assert left["target"] is grey
