@@ -1,0 +1,109 @@
+"""The benchmark from a folder of images on: images of all kinds, and methods that cannot run."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.stores.frames import FrameStore
+from stages.benchmark import benchmark
+from stages.benchmark_sets import benchmark_sets
+
+ROOT = Path(__file__).parents[2]
+SETS, DATA = Path("data/benchmark_sets"), Path("data/benchmark")
+METHODS = ROOT / "pipeline" / "methods"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of test images: a gray of 8 bits, a colour of 16, both a flat middle gray; and parameters."""
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "gray.png"), np.full((64, 48), 128, np.uint8))
+    cv2.imwrite(str(tmp_path / "images" / "deep.png"), np.full((32, 40, 3), 128 * 257, np.uint16))
+    params: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "profiles" / "default.yaml").read_text("utf-8"))
+    params["benchmark_sets"] = {"mine": {"kind": "images", "path": str(tmp_path / "images"), "repeats": 2}}
+    params["synthesize"]["sigma"] = 10.0
+    params["benchmark"]["methods"] = {
+        name: {"method": name, "file": str(METHODS / f"{name}.py")} for name in ("noisy", "bm3d")
+    }
+    with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(params, file)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SELF2ALIGN_WORKERS", "1")
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    return tmp_path
+
+
+def _flat_psnr(sigma: float) -> float:
+    # Far from black and white nothing is clipped; rounding to 8 bits adds a twelfth.
+    return float(10 * np.log10(255**2 / (sigma**2 + 1 / 12)))
+
+
+def test_gray_and_16_bit_images_are_measured_at_their_own_depth(project: Path) -> None:
+    benchmark_sets("mine", SETS / "mine.zarr")
+    store = FrameStore(SETS / "mine.zarr")
+    kinds = {scene.name: store.codes(scene).dtype.name for scene in store.scenes}
+    assert kinds == {"gray": "uint8", "deep": "uint16"}
+    assert all(store.frames(scene).shape[1] == 3 for scene in store.scenes)
+    benchmark("noisy", SETS, DATA / "noisy")
+    with (DATA / "noisy" / "images.csv").open(encoding="utf-8") as file:
+        rows = {row["image"]: float(row["psnr"]) for row in csv.DictReader(file)}
+    assert rows == {"deep": pytest.approx(_flat_psnr(10), abs=0.4), "gray": pytest.approx(_flat_psnr(10), abs=0.4)}
+
+
+def _cut_short(folder: Path) -> str:
+    whole = (folder / "gray.png").read_bytes()
+    (folder / "gray.png").write_bytes(whole[: len(whole) // 2])
+    return r"images/gray\.png: found .*, expected a whole image"
+
+
+def _no_image(folder: Path) -> str:
+    (folder / "deep.png").write_text("not a picture")
+    return r"images/deep\.png: found .*, expected a whole image"
+
+
+@pytest.mark.parametrize("harm", [_cut_short, _no_image])
+def test_a_broken_image_is_refused_by_name_and_leaves_nothing(project: Path, harm: Callable[[Path], str]) -> None:
+    message = harm(project / "images")
+    with pytest.raises(ValueError, match=message) as error:
+        benchmark_sets("mine", SETS / "mine.zarr")
+    assert "\n" not in str(error.value)
+    assert not SETS.exists()
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 40), (40, 10)])
+def test_an_image_smaller_than_the_window_of_ssim_is_refused_by_name(project: Path, height: int, width: int) -> None:
+    cv2.imwrite("images/tiny.png", np.full((height, width, 3), 128, np.uint8))
+    benchmark_sets("mine", SETS / "mine.zarr")
+    with pytest.raises(
+        ValueError, match=rf"tiny: found {height} x {width} px, expected at least 11 px a side"
+    ) as error:
+        benchmark("noisy", SETS, DATA / "noisy")
+    assert "\n" not in str(error.value)
+    assert not DATA.exists()
+
+
+def test_an_image_of_just_that_window_is_measured(project: Path) -> None:
+    cv2.imwrite("images/small.png", np.full((11, 11, 3), 128, np.uint8))
+    benchmark_sets("mine", SETS / "mine.zarr")
+    benchmark("noisy", SETS, DATA / "noisy")
+    assert json.loads((DATA / "noisy" / "metrics.json").read_text())["mine"]["images"] == 3
+
+
+def test_without_its_package_a_method_is_left_out_and_the_screen_tells_how_to_run_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark_sets("mine", SETS / "mine.zarr")
+    benchmark("bm3d", SETS, DATA / "bm3d")
+    assert json.loads((DATA / "bm3d" / "metrics.json").read_text()) == {"skipped": "package bm3d is not installed"}
+    assert (DATA / "bm3d" / "pictures").is_dir()
+    shown = capsys.readouterr().out
+    assert "benchmark@bm3d: package bm3d is not installed" in shown
+    assert "pip install bm3d; dvc repro -s -f benchmark@bm3d; dvc repro" in shown
