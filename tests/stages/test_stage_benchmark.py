@@ -1,4 +1,4 @@
-"""The benchmark from a folder of images on: images of all kinds, and methods that cannot run."""
+"""The benchmark from a folder of images on: images of all kinds, methods that cannot run, and the tools beside it."""
 
 import csv
 import json
@@ -15,6 +15,8 @@ from ruamel.yaml import YAML
 from pipeline.stores.frames import FrameStore
 from stages.benchmark import benchmark
 from stages.benchmark_sets import benchmark_sets
+from stages.costs import costs
+from stages.sweep import sweep
 
 ROOT = Path(__file__).parents[2]
 SETS, DATA = Path("data/benchmark_sets"), Path("data/benchmark")
@@ -107,3 +109,36 @@ def test_without_its_package_a_method_is_left_out_and_the_screen_tells_how_to_ru
     shown = capsys.readouterr().out
     assert "benchmark@bm3d: package bm3d is not installed" in shown
     assert "pip install bm3d; dvc repro -s -f benchmark@bm3d; dvc repro" in shown
+
+
+def test_costs_are_measured_beside_what_the_benchmark_found(project: Path) -> None:
+    benchmark_sets("mine", SETS / "mine.zarr")
+    benchmark("noisy", SETS, DATA / "noisy")
+    costs(side=32, threads=1, limit=60)
+    found = json.loads(Path("data/costs/costs.json").read_text(encoding="utf-8"))
+    rows = found["methods"]
+    assert rows["bm3d"] == {"skipped": "package bm3d is not installed"}
+    assert rows["noisy"]["finished"]
+    assert rows["noisy"]["psnr"] == {"mine": pytest.approx(_flat_psnr(10), abs=0.4)}
+    assert "32 x 32 px, 3 channels" in found["conditions"]["Image"]
+    text = Path("data/costs/costs.md").read_text(encoding="utf-8")
+    assert "| bm3d | not run |" in text
+    assert "- bm3d: not run: package bm3d is not installed" in text
+    assert Path("data/costs/costs.html").stat().st_size > 1000
+
+
+def test_a_sweep_measures_each_level_and_keeps_every_image(project: Path) -> None:
+    benchmark_sets("mine", SETS / "mine.zarr")
+    sweep(["noisy"], sigma=[5.0, 20.0], peak=[1000.0])
+    with Path("data/sweep/images.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2  # levels, images; quick: one repeat
+    means = {name: np.mean([float(row["psnr"]) for row in rows if row["noise"] == name]) for name in
+             ("sigma 5", "sigma 20", "Poisson 1000")}  # fmt: skip
+    photons = 255 * (128 / 255 / 1000) ** 0.5
+    expected = {"sigma 5": 5.0, "sigma 20": 20.0, "Poisson 1000": photons}
+    assert means == {name: pytest.approx(_flat_psnr(sigma), abs=0.4) for name, sigma in expected.items()}
+    assert "| noisy | " in Path("data/sweep/sweep.md").read_text(encoding="utf-8")
+    assert not list(Path(".self2align").glob("*/*"))
+    with pytest.raises(ValueError, match=r"method: found 'nlm', expected one of benchmark\.methods: bm3d, noisy"):
+        sweep(["nlm"])
