@@ -1,6 +1,5 @@
 """What `costs` gathers beside its measurements: training minutes, the benchmark's figures."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ def training_minutes(weights: Path) -> float | None:
     """Return how long a training takes at the pace that it noted beside its weights; None without a note."""
     note = weights.with_suffix(".timing.json")
     steps = (load_weights(weights)[1].get("training") or {}).get("steps")
-    timing = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    timing = read_json(note) if note.is_file() else {}
     if not steps or not timing.get("steps"):
         return None
     # Of a training that went on from a checkpoint, the note has the last part alone.

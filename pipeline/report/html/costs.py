@@ -117,8 +117,8 @@ def cost_parts(costs: Costs, sets: Sequence[str], noisy: str | None) -> list[Par
     text = (
         "Each method alone in a process of its own, one after the other, on the same noisy image. Memory is the most "
         "that the process held, Python and its libraries with it: the row of a method that does nothing tells how much "
-        "that is. Training minutes are those that the training itself noted; what is trained on each image has its "
-        "training in its seconds. PSNR is the benchmark's."
+        "that is. Training minutes are those that the last training here noted beside its weights; what is trained on "
+        "each image has its training in its seconds. PSNR is the benchmark's."
     )
     header, rows = cost_table(costs, sets)
     plots = [plot for name in sets if (plot := quality_plot(costs, name, noisy)) is not None]

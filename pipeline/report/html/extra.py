@@ -18,7 +18,7 @@ class Part:
     Attributes
     ----------
     title, text
-        What it is about.
+        What it is about; the text may be empty.
     caption, header, rows
         Of its table.
     results
@@ -55,4 +55,4 @@ def extra_markdown(title: str, summary: Mapping[str, str], parts: Sequence[Part]
     for part in parts:
         texts += [f"## {part.title}", part.text, markdown(part.header, part.rows), part.caption]
         texts += ["\n".join(part.skipped())] if part.skipped() else []
-    return "\n\n".join(texts) + "\n"
+    return "\n\n".join(text for text in texts if text) + "\n"

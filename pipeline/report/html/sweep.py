@@ -50,16 +50,15 @@ def sweep_plot(found: Found, test_set: str, levels: Sequence[Level]) -> Plot | N
 
 
 def sweep_parts(found: Found, sets: Sequence[str], levels: Sequence[Level]) -> list[Part]:
-    """Return the sections of the page, one a set."""
+    """Return the sections of the page, one a set; the first says how to read them."""
     text = (
         "All methods on the same noisy pixels. A trained denoiser is told nothing of the noise, and was trained at "
         "one. A method that wants the noise level is told that of the column; of Poisson noise, its standard "
         "deviation at middle gray."
     )
-    parts = []
-    for name in sets:
+    caption, parts = "PSNR, dB, and SSIM, means over images and repeats.", []
+    for number, name in enumerate(sets):
         header, rows = sweep_table(found, name, levels)
         plot = sweep_plot(found, name, levels)
-        caption = "PSNR, dB, and SSIM, means over images and repeats."
-        parts.append(Part(name, text, caption, header, rows, found, [plot] if plot else []))
+        parts.append(Part(name, "" if number else text, caption, header, rows, found, [plot] if plot else []))
     return parts
