@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 Image = NDArray[np.uint8]
+WINDOW = 11  # px a side, of SSIM
 
 
 def to_levels(image: NDArray[np.float32]) -> Image:

@@ -13,10 +13,11 @@ def benchmark(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Measure PSNR and SSIM of one method by the field's protocol."""
-    from pipeline.methods.protocol import BenchmarkSet, plan_items
+    from pipeline.methods.protocol import missing_package
     from pipeline.params import load
-    from stages.measuring import measure_all, write_figures, write_skipped
+    from stages.measuring import check_files, measure_all, plan_work, sets_of, why_not, write_figures, write_skipped
     from stages.opening import keep_only
+    from stages.screen import say
 
     chosen = load(params)
     mine = chosen.benchmark
@@ -26,20 +27,14 @@ def benchmark(
     if noise.model == "none":
         write_skipped(out, f"benchmark@{method}", "the footage's own noise has no model to put on clean test images")
         return
-    if Path(row.file).is_file() and not Path(row.file).stat().st_size:
-        write_skipped(out, f"benchmark@{method}", "the baseline was not trained")
+    check_files({method: row})
+    why = why_not(row)
+    if why is not None:
+        write_skipped(out, f"benchmark@{method}", why)
+        if package := missing_package(row.method):
+            say(f"to measure it: pip install {package}; dvc repro -s -f benchmark@{method}; dvc repro")
         return
     keep_only(benchmark_sets, list(chosen.benchmark_sets))
-    sets = [
-        BenchmarkSet(key, benchmark_sets / f"{key}.zarr", one.repeats) for key, one in chosen.benchmark_sets.items()
-    ]
-    items = plan_items(
-        sets,
-        seed=mine.seed,
-        full=mine.repeats == "full",
-        model=noise.model,
-        sigma=noise.sigma,
-        peak=noise.peak,
-    )
-    results = measure_all(method, row, items, sets, noise, mine.pictures, mine.seed, out)
-    write_figures(out, method, items, results)
+    sets = sets_of(benchmark_sets, chosen.benchmark_sets)
+    (work,) = plan_work({method: row}, sets, noise, mine)
+    write_figures(out, work, measure_all(work, mine.pictures, out))

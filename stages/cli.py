@@ -22,10 +22,12 @@ COMMANDS = {
     "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",
+    "costs": "stages.costs:costs",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
+    "sweep": "stages.sweep:sweep",
 }
-TOOLS = ("inspect", "profile")
+TOOLS = ("costs", "inspect", "profile", "sweep")
 
 app = typer.Typer(
     name="self2align",

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from typer import Option
 
+SHOWN = 4  # pairs, as pictures
+
 
 def generate_pairs(
     noisy: Annotated[Path, Option(help="Store of noisy frames.")],
@@ -15,10 +17,11 @@ def generate_pairs(
 ) -> None:
     """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
     from pipeline.alignment.exposure import LIMITS
+    from pipeline.pairs.gallery import write_gallery
     from pipeline.pairs.making import fill_pairs, plan, usable_scenes
     from pipeline.pairs.scores import histogram
     from pipeline.params import load
-    from pipeline.scratch import file_digest, workspace, write_json
+    from pipeline.scratch import file_digest, move_into_place, workspace, write_json
     from pipeline.stores.frames import FrameStore
     from pipeline.stores.pairs import table, write_pairs
     from pipeline.synthesis import unclipped
@@ -58,6 +61,8 @@ def generate_pairs(
     }
     with workspace("generate_pairs", inputs) as scratch, bar("aligning pairs") as progress:
         columns = write_pairs(out, layout, fill, attributes, scratch, progress)
+        write_gallery(out, scratch / "pictures", SHOWN)
+        move_into_place(scratch / "pictures", out.with_name("pictures"))
     write_json(out.with_name("metrics.json"), pair_summary(columns, len(skipped)))
     spread = histogram(*(columns[name][columns["role"] == 0] for name in ("ssim", "ssim_filtered")))
     write_rows(out.with_name("scores.csv"), ("from", "to", "ssim", "ssim_filtered"), spread)

@@ -2,14 +2,15 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.devices import device
 from pipeline.methods import ON_DEVICE
-from pipeline.methods.protocol import BenchmarkSet, Item, measure
-from pipeline.params import MethodParams, SynthesizeParams
+from pipeline.methods.protocol import BenchmarkSet, Item, measure, missing_package, plan_items
+from pipeline.params import DENOISER, BenchmarkParams, BenchmarkSetParams, MethodParams, SynthesizeParams
 from pipeline.scratch import file_digest, move_into_place, workspace, write_json
 from pipeline.stores.build import run_tasks
 from pipeline.stores.frames import FrameStore
@@ -19,59 +20,127 @@ from stages.summaries import write_rows
 HEADER = ("set", "image", "repeat", "psnr", "ssim")
 
 
-def measure_all(
-    method: str,
-    row: MethodParams,
-    items: Sequence[Item],
+def sets_of(folder: Path, sets: Mapping[str, BenchmarkSetParams]) -> list[BenchmarkSet]:
+    """Return the test sets, in order, whose stores lie in a folder."""
+    return [BenchmarkSet(name, folder / f"{name}.zarr", one.repeats) for name, one in sets.items()]
+
+
+def check_files(methods: Mapping[str, MethodParams]) -> None:
+    """Check that the modules and weights are there.
+
+    Raises
+    ------
+    ValueError
+        For the first that is not.
+    """
+    for name, row in methods.items():
+        if not Path(row.file).is_file():
+            raise ValueError(f"benchmark.methods.{name}.file: found no {row.file}, expected a module or weights")
+
+
+def why_not(row: MethodParams) -> str | None:
+    """Return why a method cannot be measured here, though nothing is wrong; None if it can."""
+    package = missing_package(row.method)
+    if package is not None:
+        return f"package {package} is not installed"
+    if not Path(row.file).stat().st_size:
+        return "the baseline was not trained"
+    return None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One method under one noise, on all images.
+
+    Attributes
+    ----------
+    method, row
+        Its name, and its row of the parameters.
+    noise, seed
+        What is put on the images, and the seed of its stream.
+    sets, items
+        What is measured; see `pipeline.methods.protocol.plan_items`.
+    """
+
+    method: str
+    row: MethodParams
+    noise: SynthesizeParams
+    seed: int
+    sets: Sequence[BenchmarkSet]
+    items: Sequence[Item]
+
+    def inputs(self) -> dict[str, Any]:
+        """Return all that decides the figures, as JSON values."""
+        return {
+            "method": self.row.model_dump(),
+            "file": file_digest(Path(self.row.file)),
+            "noise": self.noise.model_dump(),
+            "sets": {one.name: FrameStore(one.store).content for one in self.sets},
+            "items": [[item.test_set, item.image, item.repeat] for item in self.items],
+            "stream": [self.seed, [[one.name, one.repeats] for one in self.sets]],
+        }
+
+
+def plan_work(
+    methods: Mapping[str, MethodParams],
     sets: Sequence[BenchmarkSet],
     noise: SynthesizeParams,
-    pictures: int,
-    seed: int,
-    out: Path,
-) -> list[dict[str, float]]:
-    """Return the figures of every item; pictures of the first images go to ``out/pictures``."""
-    file = Path(row.file)
-    if not file.is_file():
-        raise ValueError(f"benchmark.methods.{method}.file: found no {file}, expected a module or weights")
-    stores = {one.name: one.store for one in sets}
-    inputs = {
-        "method": row.model_dump(),
-        "file": file_digest(file),
-        "noise": noise.model_dump(),
-        "sets": {one.name: FrameStore(one.store).content for one in sets},
-        "items": [[item.test_set, item.image, item.repeat] for item in items],
-        "pictures": pictures,
-        "stream": [seed, [[one.name, one.repeats] for one in sets]],
-    }
+    benchmark: BenchmarkParams,
+) -> list[Work]:
+    """Return the work of some methods under one noise."""
+    full = benchmark.repeats == "full"
+    items = plan_items(sets, seed=benchmark.seed, full=full, model=noise.model, sigma=noise.sigma, peak=noise.peak)
+    return [Work(name, row, noise, benchmark.seed, sets, items) for name, row in methods.items()]
+
+
+def measure_all(work: Work, pictures: int = 0, out: Path | None = None) -> list[dict[str, float]]:
+    """Return PSNR (dB) and SSIM of every item.
+
+    Parameters
+    ----------
+    work
+        What.
+    pictures
+        The first images of each set have theirs kept, in the first repeat.
+    out
+        Folder for the folder ``pictures``; for none, if None.
+    """
+    row, noise = work.row, work.noise
+    stores = {one.name: one.store for one in work.sets}
     shown: dict[str, int] = defaultdict(int)
-    with workspace(f"benchmark-{method}", inputs) as scratch, bar(f"measuring {method}") as progress:
+    named = workspace(f"benchmark-{work.method}", {**work.inputs(), "pictures": pictures})
+    with named as scratch, bar(f"measuring {work.method}") as progress:
         (scratch / "pictures").mkdir(exist_ok=True)
         tasks = []
-        for number, item in enumerate(items):
+        for number, item in enumerate(work.items):
             picture = None
             if item.repeat == 0 and shown[item.test_set] < pictures:
                 shown[item.test_set] += 1
                 picture = scratch / "pictures" / item.test_set / f"{item.image.replace('/', '-')}.png"
                 picture.parent.mkdir(exist_ok=True)
             marker = scratch / f"{number:06d}.json"
-            what = (row.method, file, row.arguments, noise.model, noise.sigma, noise.peak)
+            what = (row.method, Path(row.file), row.arguments, noise.model, noise.sigma, noise.peak)
             tasks.append((item, stores[item.test_set], *what, picture, marker))
         # A GPU serves one process best.
-        alone = row.method in ("denoiser", *ON_DEVICE) and device().type == "cuda"
+        alone = row.method in (DENOISER, *ON_DEVICE) and device().type == "cuda"
         run_tasks(measure, tasks, progress, 1 if alone else None)
         results = [json.loads(task[-1].read_text(encoding="utf-8")) for task in tasks]
-        move_into_place(scratch / "pictures", out / "pictures")
+        if out is not None:
+            move_into_place(scratch / "pictures", out / "pictures")
     return results
 
 
-def write_figures(out: Path, method: str, items: Sequence[Item], results: Sequence[dict[str, float]]) -> None:
-    """Write per-image figures and means over all repeats and images of each set; show the means."""
-    rows = [
+def figure_rows(items: Sequence[Item], results: Sequence[dict[str, float]]) -> list[list[object]]:
+    """Return the figures of every item, as the columns of `HEADER`."""
+    return [
         [item.test_set, item.image, item.repeat, f"{one['psnr']:.4f}", f"{one['ssim']:.5f}"]
         for item, one in zip(items, results, strict=True)
     ]
-    write_rows(out / "images.csv", HEADER, rows)
-    means: dict[str, Any] = {}
+
+
+def set_means(items: Sequence[Item], results: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
+    """Return for each set PSNR (dB) and SSIM, means over all repeats and images, and the numbers of these."""
+    means: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(item.test_set for item in items):
         mine = [(item, one) for item, one in zip(items, results, strict=True) if item.test_set == name]
         means[name] = {
@@ -80,9 +149,16 @@ def write_figures(out: Path, method: str, items: Sequence[Item], results: Sequen
             "repeats": len({item.repeat for item, _ in mine}),
             "ssim": round(sum(one["ssim"] for _, one in mine) / len(mine), 5),
         }
+    return means
+
+
+def write_figures(out: Path, work: Work, results: Sequence[dict[str, float]]) -> None:
+    """Write per-image figures, and means of each set; show the means."""
+    write_rows(out / "images.csv", HEADER, figure_rows(work.items, results))
+    means = set_means(work.items, results)
     write_json(out / "metrics.json", means)
     shown = [[name, row["images"], row["repeats"], row["psnr"], row["ssim"]] for name, row in means.items()]
-    table(f"{out}: {method}", ["set", "images", "repeats", "PSNR dB", "SSIM"], shown)
+    table(f"{out}: {work.method}", ["set", "images", "repeats", "PSNR dB", "SSIM"], shown)
 
 
 def write_skipped(out: Path, what: str, why: str) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from pipeline import __version__
 from pipeline.images import read_image, to_color
-from pipeline.params import Params
+from pipeline.params import Params, SamplerParams
 from pipeline.report.canvas import Picture, to_picture
 from pipeline.report.figures import Compared, Curve, busiest_crop
-from pipeline.report.page import Results, skipped_lines
+from pipeline.report.page import GalleryPair, Results, skipped_lines
 from pipeline.report.tables import AblationLine, benchmark_table
 from pipeline.scratch import write_atomically
 from pipeline.stores.frames import FrameStore, SceneRecord
@@ -86,16 +86,51 @@ def read_trainings(
     return figures, [curve for curve in curves if len(curve.loss) or len(curve.validation)]
 
 
+def _trained(params: Params) -> dict[str, tuple[str, SamplerParams | None]]:
+    """Return objective and sampler, if it has one, of each file of weights that is trained here."""
+    found: dict[str, tuple[str, SamplerParams | None]] = {
+        "data/train_denoiser/denoiser.safetensors": (params.train_denoiser.objective, params.sampler)
+    }
+    for name, line in params.train_ablation.runs.items():
+        found[f"data/train_ablation/{name}.safetensors"] = (line.objective, line)
+    for name, run in params.train_baselines.runs.items():
+        found[f"data/train_baselines/{name}.safetensors"] = (run.objective, None)
+    return found
+
+
+def method_traits(params: Params) -> dict[str, dict[str, str]]:
+    """Return what each method of the benchmark is, as `pipeline.report.published.rows_of_systems` wants it."""
+    trained, traits = _trained(params), {}
+    for name, row in params.benchmark.methods.items():
+        traits[name] = {"method": row.method}
+        if row.file in trained:
+            objective, sampler = trained[row.file]
+            traits[name] |= {"network": params.train_denoiser.network, "objective": objective}
+            traits[name] |= {"strategy": sampler.strategy, "score": sampler.score} if sampler else {}
+    return traits
+
+
 def ablation_lines(params: Params) -> list[AblationLine]:
     """Return the lines of Table 2: the denoiser's own sampler, then the others; none where nothing is compared."""
     if not params.train_ablation.runs:
         return []
     files = {row.file: name for name, row in params.benchmark.methods.items()}
-    own, objective = params.sampler, params.train_denoiser.objective
-    lines = [(objective, own, "data/train_denoiser/denoiser.safetensors")]
-    for name, run in params.train_ablation.runs.items():
-        lines.append((run.objective, run, f"data/train_ablation/{name}.safetensors"))
-    return [AblationLine(kind, run.strategy, run.score, run.probability, files.get(file)) for kind, run, file in lines]
+    return [
+        AblationLine(objective, sampler.strategy, sampler.score, sampler.probability, files.get(file))
+        for file, (objective, sampler) in _trained(params).items()
+        if sampler is not None
+    ]
+
+
+def read_pairs(folder: Path) -> list[GalleryPair]:
+    """Return the pairs that `pipeline.pairs.gallery` has left in a folder."""
+    shown = []
+    for pair in read_json(folder / "pairs.json")["pairs"]:
+        title = f"{pair['scene']}: frame {pair['target_frame']}, and frame {pair['source_frame']} as its neighbour"
+        scores = f"SSIM {pair['ssim']:.3f}, filtered {pair['ssim_filtered']:.3f}"
+        pictures = {name: (folder / file).read_bytes() for name, file in pair["pictures"]}
+        shown.append(GalleryPair(title, f"{scores}; mean confidence {pair['confidence']:.2f}", pictures))
+    return shown
 
 
 @dataclass(frozen=True)
@@ -200,13 +235,17 @@ def package_versions() -> dict[str, str]:
     return {"self2align": __version__, **{name: version(name) for name in ("torch", "numpy", "zarr")}}
 
 
-def write_pictures(out: Path, pictures: Mapping[str, bytes | None]) -> dict[str, bool]:
-    """Write pictures by name, remove those that a run before left; return which ones there are."""
+def version_text() -> str:
+    """Return the same versions on one line."""
+    return ", ".join(f"{name} {text}" for name, text in package_versions().items())
+
+
+def write_pictures(out: Path, pictures: Mapping[str, bytes | None]) -> None:
+    """Write pictures by name; remove those that a run before left."""
     for name, data in pictures.items():
         (out / name).unlink(missing_ok=True)
         if data is not None:
             write_atomically(out / name, data)
-    return {name: data is not None for name, data in pictures.items()}
 
 
 def show_benchmark(results: Results) -> None:

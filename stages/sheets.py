@@ -3,15 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.pairs.gallery import evenly, spaced
 from pipeline.report.canvas import Picture, fit, to_picture
 from pipeline.report.contact_sheet import (
     LARGE,
     ShownPair,
     ShownScene,
-    evenly,
     pair_sheet,
     scene_sheet,
-    spaced,
 )
 from pipeline.stores.contents import true_transfer
 from pipeline.stores.frames import FrameStore, SceneRecord

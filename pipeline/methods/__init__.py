@@ -8,5 +8,14 @@ METHODS = {
     "self2self": "pipeline.methods.self2self:self2self",
 }
 
+# The package, an extra, that a method alone needs: without it, its row says so and the rest goes on.
+EXTRAS = {"bm3d": "bm3d"}
+
 # They compute on a GPU when there is one, which serves one process best.
 ON_DEVICE = frozenset({"dip", "self2self"})
+
+# What makes the network of those that are trained on each image; its parameters are the method's own.
+IMAGE_NETWORKS = {
+    "dip": "pipeline.methods.dip:hourglass",
+    "self2self": "pipeline.methods.self2self:PartialUNet",
+}

@@ -7,6 +7,7 @@ A quick run measures the first repeat of each set alone, with the noise that the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from pipeline.devices import device
 from pipeline.families import load
 from pipeline.images import write_png
 from pipeline.inference import denoise, load_denoiser
-from pipeline.methods import METHODS
-from pipeline.metrics import psnr, ssim, to_levels
+from pipeline.methods import EXTRAS, METHODS
+from pipeline.metrics import WINDOW, psnr, ssim, to_levels
 from pipeline.scratch import write_json
 from pipeline.stores.frames import FrameStore, opened
 
 State = tuple[str, NDArray[np.uint32], int, int, float]
-Denoise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Image = NDArray[np.float32]
+Denoise = Callable[[Image], Image]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class BenchmarkSet:
     repeats: int
 
 
-def _noise(stream: np.random.RandomState, clean: NDArray[np.float32], model: str, sigma: float, peak: float) -> Any:
+def _noise(stream: np.random.RandomState, clean: Image, model: str, sigma: float, peak: float) -> Any:
     # Images are (H, W, C) in the published code: the draws run in that order.
     image: NDArray[Any] = clean.transpose(1, 2, 0)
     if model in ("poisson", "poisson_gaussian"):
@@ -70,11 +72,17 @@ def plan_items(
         All repeats, or the first of each set.
     model, sigma, peak
         Noise; see `pipeline.noise`.
+
+    Raises
+    ------
+    ValueError
+        When an image is smaller than SSIM's window.
     """
     stream = np.random.RandomState(seed)
     items = []
     for number, test_set in enumerate(sets):
         store = FrameStore(test_set.store)
+        _check_sizes(store)
         # What follows the last set that is measured need not be drawn.
         last = number == len(sets) - 1
         for repeat in range(test_set.repeats if full or not last else 1):
@@ -89,10 +97,68 @@ def plan_items(
     return items
 
 
+def _check_sizes(store: FrameStore) -> None:
+    for scene in store.scenes:
+        if min(scene.height, scene.width) < WINDOW:
+            raise ValueError(
+                f"{store.path}: {scene.name}: found {scene.height} x {scene.width} px, expected at least "
+                f"{WINDOW} px a side, which is SSIM's window (benchmark_sets.{scene.source}.glob can leave it out)"
+            )
+
+
 @lru_cache(maxsize=1)
 def _denoiser(path: Path, made: int) -> Denoise:
     network, _ = load_denoiser(path, device())
     return partial(denoise, network, square=True, device=device())
+
+
+def noise_level(model: str, sigma: float, peak: float) -> float:
+    """Return what methods that want the noise level are told: its standard deviation, white being 1.0.
+
+    Read and shot noise together, the latter at middle gray.
+    """
+    return float(np.hypot(sigma / 255 * ("gaussian" in model), (0.5 / peak) ** 0.5 * ("poisson" in model)))
+
+
+def missing_package(method: str) -> str | None:
+    """Return the package that a method alone needs and that is not installed; None if it lacks nothing."""
+    package = EXTRAS.get(method)
+    return package if package and find_spec(package) is None else None
+
+
+def ready_method(method: str, file: Path, arguments: dict[str, Any], level: float) -> Denoise:
+    """Return what denoises one image, ``(C, H, W)``, white being 1.0.
+
+    Parameters
+    ----------
+    method, file, arguments
+        A name in `pipeline.methods.METHODS`, or "denoiser" with the file of its weights.
+    level
+        A `noise_level`.
+    """
+    if method == "denoiser":
+        return _denoiser(file.resolve(), file.stat().st_mtime_ns)
+    return partial(load(METHODS, method, "method"), sigma=level, **arguments)
+
+
+def read_item(item: Item, store: Path, model: str, sigma: float, peak: float) -> tuple[Image, Image]:
+    """Return the clean image and the noisy one, ``(C, H, W)``, white being 1.0; the noisy one unclipped.
+
+    Parameters
+    ----------
+    item
+        Which.
+    store
+        Clean images.
+    model, sigma, peak
+        Noise.
+    """
+    images = opened(store)
+    scene = next(scene for scene in images.scenes if scene.name == item.image)
+    clean = images.frames(scene, 0, 1)[0]
+    stream = np.random.RandomState()
+    stream.set_state(item.state)
+    return clean, _noise(stream, clean, model, sigma, peak)
 
 
 def measure(
@@ -116,7 +182,7 @@ def measure(
     store
         Clean images.
     method, file, arguments
-        A name in `pipeline.methods.METHODS`, or "denoiser" with the file of its weights.
+        See `ready_method`.
     model, sigma, peak
         Noise.
     picture
@@ -126,21 +192,9 @@ def measure(
     """
     if marker.exists() and (picture is None or picture.exists()):
         return
-    images = opened(store)
-    scene = next(scene for scene in images.scenes if scene.name == item.image)
-    clean = images.frames(scene, 0, 1)[0]
-    stream = np.random.RandomState()
-    stream.set_state(item.state)
-    noisy = _noise(stream, clean, model, sigma, peak)
-    run: Denoise
-    if method == "denoiser":
-        run = _denoiser(file.resolve(), file.stat().st_mtime_ns)
-    else:
-        # Methods that want the noise level are told it: read and shot noise together, at middle gray.
-        level = float(np.hypot(sigma / 255 * ("gaussian" in model), (0.5 / peak) ** 0.5 * ("poisson" in model)))
-        run = partial(load(METHODS, method, "method"), sigma=level, **arguments)
-    levels = to_levels(run(noisy))
+    clean, noisy = read_item(item, store, model, sigma, peak)
+    denoised = ready_method(method, file, arguments, noise_level(model, sigma, peak))(noisy)
+    levels, wanted = to_levels(denoised), to_levels(clean)
     if picture is not None:
         write_png(picture, np.ascontiguousarray(levels.transpose(1, 2, 0).repeat(3 // len(levels), axis=2)))
-    wanted = to_levels(clean)
     write_json(marker, {"psnr": psnr(levels, wanted), "ssim": ssim(levels, wanted)})

@@ -92,29 +92,6 @@ class ShownScene:
     transfer: NDArray[np.float32] | None
 
 
-def evenly(scores: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Return the rows whose scores stand evenly over the quantiles, from the least to the greatest.
-
-    Parameters
-    ----------
-    scores
-        ``(N,)``; those that are not finite come last.
-    count
-        At most so many; for one, the median.
-    """
-    order = np.argsort(scores, kind="stable")
-    return order[spaced(len(order), count)].astype(np.int64)
-
-
-def spaced(total: int, count: int) -> NDArray[np.int64]:
-    """Return at most ``count`` places out of ``total``, evenly spaced, ends included; for one, the middle."""
-    if total <= count:
-        return np.arange(total)
-    if count == 1:
-        return np.array([(total - 1) // 2])
-    return np.unique(np.linspace(0, total - 1, count).round().astype(np.int64))
-
-
 def pair_sheet(title: str, pairs: Sequence[ShownPair]) -> Picture:
     """Return a sheet of aligned pairs, ``(H, W, 3)`` uint8; each transfer field has its own scale, in px."""
     rows = []

@@ -7,7 +7,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline.report.figures import Compared, Curve
+from pipeline.report.published import published_ablation, records_table, systems_table
 from pipeline.report.tables import (
+    NOT_RUN,
     AblationLine,
     ablation_table,
     alignment_table,
@@ -37,6 +40,10 @@ class Results:
         The method that leaves the noise in; None if there is none.
     benchmark
         Method -> set -> ``images, psnr, repeats, ssim``; or ``{"skipped": why}``.
+    systems
+        The paper's: the method that each is here, or None (`pipeline.report.published.rows_of_systems`).
+    published
+        Test sets that published figures are for (`pipeline.report.published.comparable_sets`).
     ablation
         Lines of Table 2; may be empty.
     alignment
@@ -54,11 +61,64 @@ class Results:
     sets: Sequence[str]
     noisy: str | None
     benchmark: Mapping[str, Mapping[str, Any]]
+    systems: Mapping[str, str | None]
+    published: Mapping[str, int]
     ablation: Sequence[AblationLine]
     alignment: Mapping[str, Any]
     scenes: Sequence[Mapping[str, str]]
     pairs: Mapping[str, Any]
     trainings: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class GalleryPair:
+    """A pair of the gallery.
+
+    Attributes
+    ----------
+    title, scores
+        Scene and frames; SSIM and confidence, in words.
+    pictures
+        Name -> PNG, in order.
+    """
+
+    title: str
+    scores: str
+    pictures: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the report shows beside the figures.
+
+    Attributes
+    ----------
+    means
+        (method, set, image) -> PSNR (dB) and SSIM, means over repeats.
+    images
+        Of the visual comparison.
+    missing
+        Names of pictures that it lacks.
+    pairs
+        The gallery.
+    pictures
+        comparison.png, alignment.png, scores.png and curve.png, the files; None where there is none.
+    curves
+        Of the trainings.
+    params
+        All parameters.
+    versions
+        Of this and of the packages that decide the figures.
+    """
+
+    means: Mapping[tuple[str, str, str], tuple[float, float]]
+    images: Sequence[Compared]
+    missing: Sequence[str]
+    pairs: Sequence[GalleryPair]
+    pictures: Mapping[str, bytes | None]
+    curves: Sequence[Curve]
+    params: Mapping[str, Any]
+    versions: Mapping[str, str]
 
 
 def noise_text(model: str, sigma: float, peak: float) -> str:
@@ -69,47 +129,28 @@ def noise_text(model: str, sigma: float, peak: float) -> str:
 
 
 def skipped_lines(results: Mapping[str, Any]) -> list[str]:
-    """Return a line for each of some results that was not measured, with the reason."""
+    """Return a line for each of some results that did not run, with the reason."""
     return [
-        f"- {name}: not measured: {row['skipped']}"
+        f"- {name}: {NOT_RUN}: {row['skipped']}"
         for name, row in results.items()
         if isinstance(row, Mapping) and "skipped" in row
     ]
 
 
-def page(
-    results: Results,
-    *,
-    pictures: Mapping[str, bool],
-    missing: Sequence[str],
-    params: Mapping[str, Any],
-    versions: Mapping[str, str],
-) -> str:
-    """Return the report.
-
-    Parameters
-    ----------
-    results
-        All figures.
-    pictures
-        Whether comparison.png, alignment.png, scores.png and curve.png lie beside the page.
-    missing
-        Names of pictures that the comparison lacks.
-    params
-        All parameters.
-    versions
-        Of this and of the packages that decide the figures.
-    """
+def page(results: Results, shown: Shown) -> str:
+    """Return the report; its pictures lie beside it."""
+    there = {name: data is not None for name, data in shown.pictures.items()}
     sections = [
         _reading(results),
         _benchmark(results),
+        _systems(results),
         *_ablation(results),
-        _comparison(pictures["comparison.png"], missing),
-        _alignment(results, pictures["alignment.png"]),
-        _pairs(results, pictures["scores.png"]),
-        _training(results, pictures["curve.png"]),
-        f"## Parameters\n\n```yaml\n{parameters_yaml(params)}\n```",
-        "## Versions\n\n" + markdown(["package", "version"], [[name, text] for name, text in versions.items()]),
+        _comparison(there["comparison.png"], shown.missing),
+        _alignment(results, there["alignment.png"]),
+        _pairs(results, there["scores.png"]),
+        _training(results, there["curve.png"]),
+        f"## Parameters\n\n```yaml\n{parameters_yaml(shown.params)}\n```",
+        "## Versions\n\n" + markdown(["package", "version"], list(shown.versions.items())),
     ]
     return "\n\n".join(["# self2align: report", *sections]) + "\n"
 
@@ -147,15 +188,39 @@ def _benchmark(results: Results) -> str:
     return "\n\n".join([*lines, *_listed(skipped_lines(results.benchmark))])
 
 
+def _systems(results: Results) -> str:
+    table = systems_table(results.benchmark, results.sets, results.published, results.systems)
+    parts = ["## The systems of the paper", systems_text(bool(results.published)), markdown(*table)]
+    if results.published:
+        parts += [f"PSNR, dB. {RECORDS_TEXT}", markdown(*records_table(results.published))]
+    return "\n\n".join(parts)
+
+
+RECORDS_TEXT = "Published by others for this protocol, as means over all repeats; none of it was measured here."
+
+
+def systems_text(published: bool) -> str:
+    """Return what the table of the paper's systems shows, in words."""
+    text = "Every system that the paper compares; what the benchmark has no row for was not run. PSNR, dB, and SSIM."
+    apart = " Published figures are those of the paper, of other code trained on other data: for orientation alone."
+    return text + apart * published
+
+
 def _ablation(results: Results) -> list[str]:
     if not results.ablation:
         return []
-    title = "## Table 2: how the network's input is sampled"
     text = (
         "The same pairs, network and steps; the first line is the denoiser of Table 1. `adaptive` is equation 7 "
         "of the paper, `ssim` its strategy 2, `fixed` its strategy 1."
     )
-    return ["\n\n".join([title, text, markdown(*ablation_table(results.ablation, results.benchmark, results.sets))])]
+    table = ablation_table(results.ablation, results.benchmark, results.sets)
+    parts = ["## Table 2: how the network's input is sampled", text, markdown(*table)]
+    if results.published:
+        parts += [f"PSNR, dB. {ABLATION_TEXT}", markdown(*published_ablation(results.published))]
+    return ["\n\n".join(parts)]
+
+
+ABLATION_TEXT = "The paper's own Table 2, published; not measured here."
 
 
 def _count(number: int, what: str) -> str:

@@ -5,6 +5,9 @@ All are for Gaussian noise of sigma 25 on RGB images, means over all repeats and
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report.tables import NOT_RUN, NOTHING
 
 SETS = ("kodak", "bsd300", "set14")
 SIGMA = 25.0
@@ -17,6 +20,15 @@ PAPER = {
     "Self2Align": ((28.63, 0.795), (29.69, 0.840), (28.53, 0.807)),
     "DnCNN": ((30.45, 0.909), (29.03, 0.895), (30.20, 0.918)),
     "N2N": ((32.41, 0.884), (31.04, 0.878), (31.37, 0.868)),
+}
+# What each system of PAPER is here: a method, or what weights are trained by.
+SYSTEMS = {
+    "BM3D": {"method": "bm3d"},
+    "DIP": {"method": "dip"},
+    "Self2Self": {"method": "self2self"},
+    "Self2Align": {"objective": "self2align", "strategy": "adaptive", "score": "ssim"},
+    "DnCNN": {"objective": "n2c", "network": "dncnn"},
+    "N2N": {"objective": "n2n"},
 }
 # PSNR (dB): the best of self-supervised training on still images, and Neighbor2Neighbor with and without fresh noise.
 RECORDS = {
@@ -49,16 +61,63 @@ def comparable_sets(sets: Sequence[str], *, model: str, sigma: float, color: str
     return {name: SETS.index(name.lower()) for name in sets if name.lower() in SETS}
 
 
-def published_table(places: Mapping[str, int]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: published PSNR / SSIM, or PSNR alone, of each system on each comparable set."""
-    header = ["system", *places, "as printed in"]
+def rows_of_systems(methods: Mapping[str, Mapping[str, str]]) -> dict[str, str | None]:
+    """Return which row of the benchmark each system of the paper is; None where there is none.
+
+    Parameters
+    ----------
+    methods
+        Row -> its ``method``; and, of weights that were trained here, ``network, objective, strategy, score``.
+    """
+    return {
+        system: next((name for name, traits in methods.items() if wanted.items() <= traits.items()), None)
+        for system, wanted in SYSTEMS.items()
+    }
+
+
+def systems_table(
+    results: Mapping[str, Mapping[str, Any]],
+    sets: Sequence[str],
+    places: Mapping[str, int],
+    systems: Mapping[str, str | None],
+) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: every system of the paper, as measured here and as the paper prints it.
+
+    What was not run here says so, and no published figure takes its place.
+
+    Parameters
+    ----------
+    results
+        Method -> set -> ``psnr`` (dB) and ``ssim``; or ``{"skipped": why}``.
+    sets
+        In order.
+    places
+        `comparable_sets`: those with a second column, of published figures.
+    systems
+        `rows_of_systems`.
+    """
+    header = ["system", "row of Table 1"]
+    for name in sets:
+        header += [f"{name}, measured here", *([f"{name}, published"] if name in places else [])]
     rows = []
-    for system, scores in PAPER.items():
-        cells = [f"{scores[place][0]:.2f} / {scores[place][1]:.3f}" for place in places.values()]
-        rows.append([system, *cells, "Wang 2022"])
-    for system, values in RECORDS.items():
-        rows.append([system, *(f"{values[place]:.2f}" for place in places.values()), "others' papers"])
+    for system, method in systems.items():
+        found, cells = results.get(method or "", {}), []
+        for name in sets:
+            cells.append(_cell(found[name]["psnr"], found[name]["ssim"]) if name in found else NOT_RUN)
+            if name in places:
+                cells.append(_cell(*PAPER[system][places[name]]))
+        rows.append([system, method or NOTHING, *cells])
     return header, rows
+
+
+def _cell(psnr: float, ssim: float) -> str:
+    return f"{psnr:.2f} / {ssim:.3f}"
+
+
+def records_table(places: Mapping[str, int]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: the PSNR in dB that others have published, on each comparable set."""
+    rows = [[system, *(f"{values[place]:.2f}" for place in places.values())] for system, values in RECORDS.items()]
+    return ["system", *places], rows
 
 
 def published_ablation(places: Mapping[str, int]) -> tuple[list[str], list[list[str]]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NOTHING = "–"  # noqa: RUF001
+NOT_RUN = "not run"
 Mark = Callable[[str], str]
 
 
@@ -71,7 +72,7 @@ def benchmark_table(
                 if mine
                 else []
             )
-            line.append(" / ".join(cells) or NOTHING)
+            line.append(" / ".join(cells) or (NOT_RUN if "skipped" in row else NOTHING))
             if reference:
                 known = mine and name in reference and method != noisy
                 line.append(gain(mine["psnr"], reference[name]["psnr"]) if mine and known else NOTHING)

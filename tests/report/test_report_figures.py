@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.report.canvas import enlarge, fit, shorten, text_width, to_picture
-from pipeline.report.contact_sheet import ShownPair, ShownScene, evenly, pair_sheet, scene_sheet, spaced
+from pipeline.report.contact_sheet import ShownPair, ShownScene, pair_sheet, scene_sheet
 from pipeline.report.figures import Compared, Crop, Curve, busiest_crop, comparison, curve_png
 
 
@@ -73,19 +73,6 @@ def test_without_validation_there_is_one_panel() -> None:
         Image.open(io.BytesIO(curve_png([curve("a", 1)]))) as two,
     ):
         assert one.width * 2 == two.width
-
-
-def test_rows_stand_evenly_over_the_quantiles() -> None:
-    scores = np.random.default_rng(3).permutation(101) / 100
-    assert scores[evenly(scores, 5)].tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert evenly(scores, 1).tolist() == [int(np.flatnonzero(scores == 0.5)[0])]
-    assert evenly(scores[:3], 8).tolist() == np.argsort(scores[:3]).tolist()
-
-
-def test_places_have_both_ends_and_no_place_twice() -> None:
-    assert spaced(10, 3).tolist() == [0, 4, 9]
-    assert spaced(2, 8).tolist() == [0, 1]
-    assert spaced(0, 8).tolist() == []
 
 
 def test_a_pair_is_on_its_sheet_pixel_for_pixel() -> None:

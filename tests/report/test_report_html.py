@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jinja2 import Environment, meta
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -17,8 +18,9 @@ from pipeline.report.figures import Compared, Crop, Curve
 from pipeline.report.html.crops import AMPLIFIED, error_map, show_image
 from pipeline.report.html.grids import benchmark_grid, best_lines, grid, image_grid
 from pipeline.report.html.plots import curve_plots, gain_plot, round_ticks
-from pipeline.report.html.render import Shown, html_page
-from pipeline.report.page import Results
+from pipeline.report.html.render import html_page
+from pipeline.report.page import GalleryPair, Results, Shown
+from pipeline.report.published import SYSTEMS
 from pipeline.report.tables import AblationLine
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "slow": {"skipped": "it needs <a> GPU"},
 }
 SCORES = ((20.0, 0.3), (30.0, 0.9), (25.0, 0.5), (29.0, 0.8))  # of the first image, in order
+PICTURES = ("comparison.png", "alignment.png", "scores.png", "curve.png")
 RAN = [name for name, row in FIGURES.items() if "skipped" not in row]
 
 
@@ -74,6 +77,8 @@ def results() -> Results:
         sets=["kodak"],
         noisy="noisy",
         benchmark=FIGURES,
+        systems={**dict.fromkeys(SYSTEMS), "N2N": "ours", "DIP": "slow"},
+        published={"kodak": 0},
         ablation=[AblationLine("self2align", "adaptive", "ssim", 0.5, "ours")],
         alignment={ODD: {"psnr": 20.0}, "dis": {"skipped": "why not"}},
         scenes=[{"aligner": ODD, "scene": f"s/{ODD}", "psnr": "20.5"}],
@@ -109,11 +114,11 @@ def shown() -> Shown:
         means={(method, "kodak", name): (FIGURES[method]["kodak"]["psnr"], 0.5) for method, name in names},
         images=[compared()],
         missing=[f"equal: kodak/{ODD}"],
-        pictures={"alignment.png": png.getvalue(), "scores.png": png.getvalue()},
+        pairs=[GalleryPair(f"s/{ODD}", f"SSIM {ODD}", {"target": png.getvalue(), "warped": png.getvalue()})],
+        pictures={**dict.fromkeys(PICTURES), "alignment.png": png.getvalue(), "scores.png": png.getvalue()},
         curves=[curve("denoiser"), curve(ODD)],
         params={"seed": 3, "odd": {"a": ODD}},
         versions={"torch": "2"},
-        published={"kodak": 0},
     )
 
 
@@ -160,7 +165,8 @@ def test_names_are_escaped() -> None:
 def test_every_picture_and_plot_says_what_it_shows() -> None:
     found = Reader(html_page(results(), shown()))
     images = found.all("img")
-    assert len(images) == 1 + 2 * len(RAN) + 2  # the whole; clean and all but one method, with errors; two pictures
+    # The whole; clean and all but one method, with errors; a pair of two; two pictures.
+    assert len(images) == 1 + 2 * len(RAN) + 2 + 2
     assert all(image["alt"].strip() for image in images)
     plots = [one for one in found.all("svg") if one.get("role") == "img"]
     assert len(plots) == 3
@@ -204,11 +210,13 @@ def test_columns_of_numbers_are_told_from_words() -> None:
     assert [table.numeric(column) for column in range(4)] == [False, True, False, False]
 
 
-def test_published_figures_stand_apart_and_only_where_they_are_comparable() -> None:
-    assert "not measured here" in Reader(html_page(results(), shown())).text
-    without = Reader(html_page(results(), replace(shown(), published={}))).text
+def test_every_system_of_the_paper_has_a_row_and_published_figures_columns_of_their_own() -> None:
+    text = Reader(html_page(results(), shown())).text
+    without = Reader(html_page(replace(results(), published={}), shown())).text
+    assert all(system in text and system in without for system in SYSTEMS)
+    for figure in ("kodak, published", "32.41 / 0.884", "none of it was measured here"):
+        assert figure in text
     assert "ublished" not in without
-    assert "BM3D" not in without
 
 
 def test_the_error_map_is_the_error_amplified_mean_of_channels_and_clipped() -> None:
@@ -277,12 +285,14 @@ def test_curves_reach_from_edge_to_edge() -> None:
 
 
 def test_a_page_with_next_to_nothing_is_whole() -> None:
-    empty: Mapping[str, bytes | None] = {"alignment.png": None, "scores.png": None}
-    bare = replace(shown(), means={}, images=[], missing=[], pictures=empty, curves=[], published={})
+    empty: Mapping[str, bytes | None] = dict.fromkeys(PICTURES)
+    bare = replace(shown(), means={}, images=[], missing=[], pairs=[], pictures=empty, curves=[])
     poor = replace(
         results(),
         noisy=None,
         benchmark={"ours": {"skipped": "the footage's own noise has no model"}},
+        systems=dict.fromkeys(SYSTEMS),
+        published={},
         ablation=[],
         alignment={"skipped": "the footage has no clean frames"},
         scenes=[],
@@ -302,8 +312,12 @@ def test_the_parameters_read_back_from_the_page() -> None:
 
 
 def test_every_file_of_the_page_is_a_dependency_of_the_report() -> None:
+    folder, todo, needed = files("pipeline.report.html"), {"report.html.j2"}, {"style.css", "script.js"}
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        tree = Environment().parse(folder.joinpath(name).read_text(encoding="utf-8"))
+        todo |= {str(other) for other in meta.find_referenced_templates(tree)} - needed
+    assert {"base.html.j2", "macros.html.j2"} <= needed
     listed = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    names = [path.name for path in files("pipeline.report.html").iterdir() if path.is_file()]
-    needed = {f"pipeline/report/html/{name}" for name in names if name != "__init__.py"}
-    assert needed <= set(listed["stages"]["report"]["deps"])
-    assert {"report.html.j2", "style.css", "script.js"} <= set(names)
+    assert {f"pipeline/report/html/{name}" for name in needed} <= set(listed["stages"]["report"]["deps"])

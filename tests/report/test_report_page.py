@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from pipeline.images import write_png
 from pipeline.params import Params, load
 from pipeline.report.page import noise_text
+from pipeline.report.published import SYSTEMS
 from pipeline.stores.codes import Coding
 from pipeline.stores.frames import Part, SceneRecord, write_frames
 from stages.report import report
@@ -74,6 +75,16 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "alignment" / "scenes.csv").write_text("aligner,scene,psnr\ndis,s/one,28.5\nunaligned,s/one,18.7\n")
     counts = {"pairs": 1200, "validation_pairs": 3, "scenes_left_out": 1}
     as_json(tmp_path / "pairs" / "metrics.json", {**counts, "ssim": SPREAD, "ssim_filtered": SPREAD})
+    pair = {
+        "scene": "s/one",
+        "target_frame": 3,
+        "source_frame": 4,
+        "ssim": 0.2,
+        "ssim_filtered": 0.9,
+        "confidence": 0.8,
+    }
+    as_json(tmp_path / "pairs" / "pictures" / "pairs.json", {"pairs": [{**pair, "pictures": [["target", "0.png"]]}]})
+    write_png(tmp_path / "pairs" / "pictures" / "0.png", np.zeros((16, 16, 3), np.uint8))
     (tmp_path / "pairs" / "scores.csv").write_text("from,to,ssim,ssim_filtered\n0.0,0.5,9,1\n0.5,1.0,1,9\n")
     trained = {"loss": 0.01, "validation": None, "steps": 100, "parameters": 5000, "pairs": 1200}
     as_json(tmp_path / "denoiser" / "metrics.json", {**trained, "keep_probability": SPREAD})
@@ -117,11 +128,11 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "Gaussian noise, sigma 25 of 255" in text
     assert "`quick`" in text
     assert "| ours | **30.00** / **0.900** | +10.00 |" in text
-    assert "- lost: not measured: no weights" in text
+    assert "- lost: not run: no weights" in text
     assert "stills: 3 images, 1 repeat." in text
     assert "| s/one | 18.70 | 28.50 |" in text
     assert "1,200 pairs to train on, 3 for validation; 1 scene left out" in text
-    assert "- gone: not measured:" in text
+    assert "- gone: not run:" in text
     assert "| aligned_neighbours | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
     assert "| self2align | fixed | p = 0.5 | \u2013 |" in text
     assert "| 0.01000 | \u2013 | 30.12 | 0.900 |" in text
@@ -129,6 +140,23 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "| keep-probability | 0.500 |" in text
     for package in ("self2align", "torch", "numpy", "zarr"):
         assert f"| {package} | " in text
+
+
+def test_the_systems_of_the_paper_keep_their_rows(project: Path) -> None:
+    text = (make(project) / "report.md").read_text()
+    for system in SYSTEMS:
+        assert f"| {system} | \u2013 | not run |" in text
+    assert "| lost | not run |" in text
+    assert "ublished" not in text, "the set is none that papers have figures for"
+
+
+def test_pairs_are_shown_on_the_page_with_their_scores(project: Path) -> None:
+    text = (make(project) / "report.html").read_text()
+    assert "s/one: frame 3, and frame 4 as its neighbour" in text
+    assert "SSIM 0.200, filtered 0.900; mean confidence 0.80" in text
+    (project / "pairs" / "pictures" / "pairs.json").unlink()
+    with pytest.raises(ValueError, match=r"pairs\.json: found no file"):
+        make(project)
 
 
 def test_a_lost_picture_is_named(project: Path) -> None:

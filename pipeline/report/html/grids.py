@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.tables import NOTHING, figure, gain
+from pipeline.report.tables import NOT_RUN, NOTHING, figure, gain
 
 _NUMBER = re.compile(r"[-+]?\d")
 
@@ -51,7 +51,7 @@ class Grid:
     def numeric(self, column: int) -> bool:
         """Whether all that a column says begins with a number; the rows' names are column 0."""
         texts = [row.cells[column - 1].text for row in self.rows if row.cells] if column else []
-        said = [text for text in texts if text not in ("", NOTHING)]
+        said = [text for text in texts if text not in ("", NOTHING, NOT_RUN)]
         return bool(said) and all(_NUMBER.match(text) for text in said)
 
 
@@ -69,7 +69,7 @@ def grid(
 
 
 def _row(name: str, cells: Sequence[Cell], result: Mapping[str, Any]) -> Row:
-    return Row(name, [], f"not run: {result['skipped']}") if "skipped" in result else Row(name, cells)
+    return Row(name, [], f"{NOT_RUN}: {result['skipped']}") if "skipped" in result else Row(name, cells)
 
 
 def benchmark_grid(

@@ -107,6 +107,13 @@ def round_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
     return [(number * step, f"{number * step:.{places}f}") for number in numbers]
 
 
+def with_room(values: Sequence[float]) -> tuple[float, float]:
+    """Return the range of some values, a twentieth wider at either end; of equal ones, a half."""
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 0.5
+    return low - room, high + room
+
+
 def gain_plot(
     means: Mapping[tuple[str, str, str], tuple[float, float]], test_set: str, methods: Sequence[str], noisy: str | None
 ) -> Plot | None:
@@ -139,9 +146,7 @@ def gain_plot(
                 found.append((row, number, value))
     if not found:
         return None
-    low, high = min(value for *_, value in found), max(value for *_, value in found)
-    room = 0.05 * (high - low) or 0.5
-    low, high = low - room, high + room
+    low, high = with_room([value for *_, value in found])
     right, bottom = WIDE - EDGE, HEAD + ROW * len(images)
 
     def across(value: float) -> float:
@@ -175,13 +180,36 @@ def curve_plots(curves: Sequence[Curve]) -> list[Plot]:
     The range of values is that after the first twentieth of each training: its start would flatten the rest.
     """
     kinds = (("training loss", [one.loss for one in curves]), ("validation loss", [one.validation for one in curves]))
-    names = [one.name for one in curves]
-    return [_curve_plot(title, names, found) for title, found in kinds if any(len(points) for points in found)]
+    names, plots = [one.name for one in curves], []
+    for title, found in kinds:
+        reach = settled_range(found)
+        if reach is not None:
+            plots.append(line_plot(title, "step", names, found, reach, marked=title.startswith("validation")))
+    return plots
 
 
-def _curve_plot(title: str, names: Sequence[str], found: Sequence[NDArray[np.float64]]) -> Plot:
-    reach = settled_range(found)
-    assert reach is not None
+def line_plot(
+    title: str,
+    axis: str,
+    names: Sequence[str],
+    found: Sequence[NDArray[np.float64]],
+    reach: tuple[float, float],
+    *,
+    marked: bool,
+) -> Plot:
+    """Return a plot of lines, from 0 along the lower axis.
+
+    Parameters
+    ----------
+    title, axis
+        See `Plot`.
+    names, found
+        Of the lines: their names and their points, ``(N, 2)``.
+    reach
+        Of the values that are shown.
+    marked
+        Whether each point has a mark.
+    """
     low, high = reach
     last = max(float(points[-1, 0]) for points in found if len(points))
     right, bottom = CURVE_WIDE - EDGE, CURVE_TALL - FOOT
@@ -193,11 +221,11 @@ def _curve_plot(title: str, names: Sequence[str], found: Sequence[NDArray[np.flo
     lines = []
     for number, points in enumerate(found):
         places = [place(float(step), float(value)) for step, value in points]
-        marks = [spot for spot in places if HEAD <= spot[1] <= bottom] if title.startswith("validation") else []
+        marks = [spot for spot in places if HEAD <= spot[1] <= bottom] if marked else []
         lines.append(Line(number, " ".join(f"{x},{y}" for x, y in places), marks))
     return Plot(
         title=title,
-        axis="step",
+        axis=axis,
         width=CURVE_WIDE,
         height=CURVE_TALL,
         left=CURVE_LEFT,

@@ -1,19 +1,16 @@
 """The report as one HTML page that holds all it shows; the same figures give the same bytes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from pipeline.report.figures import Compared, Curve
 from pipeline.report.html.crops import AMPLIFIED, data_uri, show_image
 from pipeline.report.html.grids import benchmark_grid, best_lines, grid, image_grid
 from pipeline.report.html.plots import DASHES, SHAPES, curve_plots, gain_plot
-from pipeline.report.page import SPREADS, Results, parameters_yaml
+from pipeline.report.page import ABLATION_TEXT, RECORDS_TEXT, SPREADS, Results, Shown, parameters_yaml, systems_text
 from pipeline.report.plots import COLORS
-from pipeline.report.published import published_ablation, published_table
+from pipeline.report.published import published_ablation, records_table, systems_table
 from pipeline.report.tables import ablation_table, alignment_table, scene_table, spread_table, training_table
 
 REPEATS = {
@@ -22,53 +19,38 @@ REPEATS = {
 }
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What the page shows beside the figures.
-
-    Attributes
-    ----------
-    means
-        (method, set, image) -> PSNR (dB) and SSIM, means over repeats.
-    images
-        Of the visual comparison.
-    missing
-        Names of pictures that it lacks.
-    pictures
-        alignment.png and scores.png, the files; None where there is none.
-    curves
-        Of the trainings.
-    params
-        All parameters.
-    versions
-        Of this and of the packages that decide the figures.
-    published
-        Test sets that published figures are for (`pipeline.report.published.comparable_sets`).
-    """
-
-    means: Mapping[tuple[str, str, str], tuple[float, float]]
-    images: Sequence[Compared]
-    missing: Sequence[str]
-    pictures: Mapping[str, bytes | None]
-    curves: Sequence[Curve]
-    params: Mapping[str, Any]
-    versions: Mapping[str, str]
-    published: Mapping[str, int]
-
-
 def _read(name: str) -> str:
     return files("pipeline.report.html").joinpath(name).read_text(encoding="utf-8")
 
 
-def html_page(results: Results, shown: Shown) -> str:
-    """Return the report as one page that asks for nothing beside it; all names on it are escaped."""
+def render(template: str, *, title: str, first: str, **values: Any) -> str:
+    """Return a page that asks for nothing beside it, from a template here; all names on it are escaped.
+
+    Parameters
+    ----------
+    template
+        Extends ``base.html.j2``.
+    title
+        Of the page.
+    first
+        The section that the figures begin with.
+    values
+        What the template wants, ``summary`` among it.
+    """
     environment = Environment(
         loader=FunctionLoader(_read), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(shapes=SHAPES, dashes=DASHES, colors=COLORS)
-    return environment.get_template("report.html.j2").render(
-        style=_read("style.css"),
-        script=_read("script.js"),
+    page = environment.get_template(template)
+    return page.render(title=title, first=first, style=_read("style.css"), script=_read("script.js"), **values)
+
+
+def html_page(results: Results, shown: Shown) -> str:
+    """Return the report as one page."""
+    return render(
+        "report.html.j2",
+        title="self2align: report",
+        first="table-1",
         results=results,
         noisy=_noisy(results),
         summary=_summary(results, shown),
@@ -100,28 +82,32 @@ def _benchmark(results: Results, shown: Shown) -> dict[str, Any]:
     methods = [name for name, row in results.benchmark.items() if "skipped" not in row]
     plots = {name: gain_plot(shown.means, name, methods, _noisy(results)) for name in results.sets}
     caption = f"PSNR and SSIM, means over images and repeats; {results.noise}; {results.repeats}."
-    ablation = ablation_table(results.ablation, results.benchmark, results.sets)
     return {
         "table_1": benchmark_grid(caption, results.benchmark, results.sets, _noisy(results)),
-        "published": grid(
-            "Published PSNR, dB, and SSIM; none of them was measured here.", published_table(shown.published)
-        )
-        if shown.published
-        else None,
-        "table_2": grid("The same pairs, network and steps; the first line is the denoiser of Table 1.", ablation)
-        if results.ablation
-        else None,
-        "published_2": grid(
-            "The paper's own Table 2: PSNR, dB; not measured here.", published_ablation(shown.published)
-        )
-        if shown.published and results.ablation
-        else None,
         "plots": [
             (plot, image_grid(f"{name}: PSNR, dB, and SSIM on each image", shown.means, name, methods))
             for name, plot in plots.items()
             if plot
         ],
         "images": [show_image(image, methods) for image in shown.images],
+        **_paper(results),
+    }
+
+
+def _paper(results: Results) -> dict[str, Any]:
+    """Return the tables of the paper's systems and samplers, and what is published of them; None for those left out."""
+    sets, places = results.sets, results.published
+    systems = systems_table(results.benchmark, sets, places, results.systems)
+    lines = ablation_table(results.ablation, results.benchmark, sets)
+    text = "The same pairs, network and steps; the first line is the denoiser of Table 1."
+    return {
+        "systems_text": systems_text(bool(places)),
+        "systems": grid("PSNR, dB, and SSIM.", systems),
+        "records": grid(f"PSNR, dB. {RECORDS_TEXT}", records_table(places)) if places else None,
+        "table_2": grid(text, lines) if results.ablation else None,
+        "published_2": grid(f"PSNR, dB. {ABLATION_TEXT}", published_ablation(places))
+        if places and results.ablation
+        else None,
     }
 
 
@@ -138,6 +124,7 @@ def _pipeline(results: Results, shown: Shown) -> dict[str, Any]:
         else None,
         "scenes": grid("Aligned PSNR by scene, dB.", scene_table(results.scenes, aligners)) if results.scenes else None,
         "pictures": {name: data_uri(png) for name, png in shown.pictures.items() if png is not None},
+        "gallery": [(pair, {name: data_uri(png) for name, png in pair.pictures.items()}) for pair in shown.pairs],
         "spreads": grid("Scores of the pairs, and the exposure between their frames.", spread_table(spreads)),
         "trainings": grid("What each training ended with.", training_table(results.trainings), results.trainings),
         "kept": grid(

@@ -1,0 +1,58 @@
+"""Pages beside the report, of what is measured on demand: the same tables in HTML and in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.report.html.grids import Grid, grid
+from pipeline.report.html.plots import Plot
+from pipeline.report.html.render import render
+from pipeline.report.page import skipped_lines
+from pipeline.report.tables import markdown
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of a page.
+
+    Attributes
+    ----------
+    title, text
+        What it is about; the text may be empty.
+    caption, header, rows
+        Of its table.
+    results
+        By the rows' names; of ``{"skipped": why}`` the table says that it did not run.
+    plots
+        Below the table; in HTML alone.
+    """
+
+    title: str
+    text: str
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    results: Mapping[str, Any]
+    plots: Sequence[Plot] = ()
+
+    def grid(self) -> Grid:
+        """Return the table for the page."""
+        return grid(self.caption, (self.header, self.rows), self.results)
+
+    def skipped(self) -> list[str]:
+        """Return a line for each row that did not run."""
+        return skipped_lines(self.results)
+
+
+def extra_html(title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> str:
+    """Return a page in HTML; the summary is a list of names and texts above its sections."""
+    return render("extra.html.j2", title=title, first="part-1", summary=summary, parts=parts)
+
+
+def extra_markdown(title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> str:
+    """Return the same page in Markdown, without plots."""
+    texts = [f"# {title}", "\n".join(f"- {name}: {text}" for name, text in summary.items())]
+    for part in parts:
+        texts += [f"## {part.title}", part.text, markdown(part.header, part.rows), part.caption]
+        texts += ["\n".join(part.skipped())] if part.skipped() else []
+    return "\n\n".join(text for text in texts if text) + "\n"

@@ -1,0 +1,64 @@
+"""The page of a sweep: how methods do as the noise grows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.report.html.extra import Part
+from pipeline.report.html.plots import Plot, line_plot, with_room
+from pipeline.report.tables import NOT_RUN, NOTHING
+
+# Method -> level -> set -> PSNR (dB) and SSIM; or {"skipped": why}.
+Found = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A noise: its name, and its sigma on the scale of 0 to 255 if it is Gaussian alone."""
+
+    name: str
+    sigma: float | None
+
+
+def sweep_table(found: Found, test_set: str, levels: Sequence[Level]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: PSNR and SSIM of each method on a set, a column a level."""
+    rows = []
+    for method, row in found.items():
+        if "skipped" in row:
+            rows.append([method, NOT_RUN, *[NOTHING] * (len(levels) - 1)])
+            continue
+        scores = [row[level.name][test_set] for level in levels]
+        rows.append([method, *(f"{one['psnr']:.2f} / {one['ssim']:.3f}" for one in scores)])
+    return ["method", *(level.name for level in levels)], rows
+
+
+def sweep_plot(found: Found, test_set: str, levels: Sequence[Level]) -> Plot | None:
+    """Return PSNR on a set against sigma, a line a method; None for fewer than two levels of Gaussian noise."""
+    gaussian = sorted((level.sigma, level.name) for level in levels if level.sigma is not None)
+    lines = {
+        method: np.array([(sigma, row[name][test_set]["psnr"]) for sigma, name in gaussian])
+        for method, row in found.items()
+        if "skipped" not in row
+    }
+    if len(gaussian) < 2 or not lines:
+        return None
+    reach = with_room([float(value) for points in lines.values() for value in points[:, 1]])
+    title = f"{test_set}: PSNR, dB, against sigma"
+    return line_plot(title, "sigma of 255", list(lines), list(lines.values()), reach, marked=True)
+
+
+def sweep_parts(found: Found, sets: Sequence[str], levels: Sequence[Level]) -> list[Part]:
+    """Return the sections of the page, one a set; the first says how to read them."""
+    text = (
+        "All methods on the same noisy pixels. A trained denoiser is told nothing of the noise, and was trained at "
+        "one. A method that wants the noise level is told that of the column; of Poisson noise, its standard "
+        "deviation at middle gray."
+    )
+    caption, parts = "PSNR, dB, and SSIM, means over images and repeats.", []
+    for number, name in enumerate(sets):
+        header, rows = sweep_table(found, name, levels)
+        plot = sweep_plot(found, name, levels)
+        parts.append(Part(name, "" if number else text, caption, header, rows, found, [plot] if plot else []))
+    return parts
