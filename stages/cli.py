@@ -22,12 +22,13 @@ COMMANDS = {
     "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",
+    "bundle": "stages.bundle:bundle",
     "costs": "stages.costs:costs",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
     "sweep": "stages.sweep:sweep",
 }
-TOOLS = ("costs", "inspect", "profile", "sweep")
+TOOLS = ("bundle", "costs", "inspect", "profile", "sweep")
 
 app = typer.Typer(
     name="self2align",
