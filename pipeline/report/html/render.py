@@ -102,7 +102,7 @@ def _paper(results: Results) -> dict[str, Any]:
     text = "The same pairs, network and steps; the first line is the denoiser of Table 1."
     return {
         "systems_text": systems_text(bool(places)),
-        "systems": grid("PSNR, dB, and SSIM.", systems),
+        "systems": grid("Each system, and the row of Table 1 that stands for it.", systems),
         "records": grid(f"PSNR, dB. {RECORDS_TEXT}", records_table(places)) if places else None,
         "table_2": grid(text, lines) if results.ablation else None,
         "published_2": grid(f"PSNR, dB. {ABLATION_TEXT}", published_ablation(places))
