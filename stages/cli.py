@@ -22,10 +22,11 @@ COMMANDS = {
     "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",
+    "denoise": "stages.denoise:denoise",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
 }
-TOOLS = ("inspect", "profile")
+TOOLS = ("denoise", "inspect", "profile")
 
 app = typer.Typer(
     name="self2align",

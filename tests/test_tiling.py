@@ -1,5 +1,7 @@
 """Tiles give what the whole image gives, for every network."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from pipeline.inference import denoise
 from pipeline.networks import NETWORKS
 
 CPU = torch.device("cpu")
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "dncnn": {"width": 8, "depth": 5},
     "memnet": {"width": 4, "blocks": 2, "recursions": 2},
     "nafnet": {"width": 8, "encoder": [1, 1], "middle": 1, "decoder": [1, 1]},
