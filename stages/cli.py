@@ -24,11 +24,12 @@ COMMANDS = {
     "report": "stages.report:report",
     "bundle": "stages.bundle:bundle",
     "costs": "stages.costs:costs",
+    "denoise": "stages.denoise:denoise",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
     "sweep": "stages.sweep:sweep",
 }
-TOOLS = ("bundle", "costs", "inspect", "profile", "sweep")
+TOOLS = ("bundle", "costs", "denoise", "inspect", "profile", "sweep")
 
 app = typer.Typer(
     name="self2align",

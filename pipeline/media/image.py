@@ -1,0 +1,168 @@
+"""PNG, JPEG, WebP and BMP."""
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.images import read_image
+from pipeline.media import png
+from pipeline.media.medium import (
+    Choices,
+    Clean,
+    Frames,
+    Progress,
+    check_channels,
+    check_size,
+    coding_of,
+    finish_frames,
+    finished_frame,
+)
+
+# Of lossy formats the best that others still read quickly; WebP without loss.
+SAVED: dict[str, tuple[str, dict[str, Any]]] = {
+    ".bmp": ("BMP", {}),
+    ".jpeg": ("JPEG", {"quality": 97, "subsampling": 0}),
+    ".jpg": ("JPEG", {"quality": 97, "subsampling": 0}),
+    ".png": ("PNG", {}),
+    ".webp": ("WEBP", {"lossless": True, "exact": True}),
+}
+SUFFIXES = frozenset(SAVED)
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B")
+# What Pillow raises on files that are not whole; it has no common base for them.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+
+
+class ImageFile:
+    """One picture; gray or RGB of 8 or 16 bits, alpha, profile, EXIF and resolution kept. See `Medium`."""
+
+    count = 1
+
+    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+        choices.refuse(source, "codec", "axes")
+        self.source, self.target = source, target
+        self.notes: list[str] = []
+        self.look = _look(source)
+        check_size(source, self.look.channels, self.look.height, self.look.width)
+        check_channels(source, self.look.channels, choices)
+        self.coding = coding_of(source, np.dtype(np.uint16 if self.look.deep else np.uint8), choices.white)
+        if self.look.palette:
+            self.notes.append(f"{source}: its palette holds no denoised colours; they are written as such")
+        suffix = target.suffix.lower()
+        if suffix not in SAVED:
+            raise ValueError(f"{target}: found suffix {suffix!r}, expected one of {', '.join(sorted(SAVED))}")
+        if self.look.deep and suffix != ".png":
+            raise ValueError(f"{target}: found suffix {suffix!r} for 16 bits, expected .png")
+        if self.look.alpha and suffix in (".bmp", ".jpeg", ".jpg"):
+            raise ValueError(f"{target}: found suffix {suffix!r} for a picture with alpha, expected .png or .webp")
+
+    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+        """See `Medium`."""
+        frames = Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0])
+        finish_frames(frames, scratch, clean, progress)
+
+    def assemble(self, scratch: Path, made: Path) -> None:
+        """See `Medium`."""
+        pixels = np.asarray(finished_frame(scratch, 0)).transpose(1, 2, 0)
+        if self.look.alpha:
+            pixels = np.concatenate([pixels, _alpha(self.source, pixels.dtype)[..., None]], axis=2)
+        kind, options = SAVED[self.target.suffix.lower()]
+        if kind == "PNG":
+            data = png.encode_png(pixels, self._chunks())
+        else:
+            shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+            file = io.BytesIO()
+            Image.fromarray(np.ascontiguousarray(shown)).save(
+                file, format=kind, **options, **_tellable(kind, self.look.told)
+            )
+            data = file.getvalue()
+        made.write_bytes(data)
+
+    def _chunks(self) -> list[png.Chunk]:
+        if self.look.format == "PNG":
+            return png.kept_chunks(self.source.read_bytes())
+        told = self.look.told
+        return png.described(told.get("icc_profile"), told.get("exif"), told.get("dpi"))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a picture is, before its pixels are decoded: format, size, colours without alpha, and what it tells."""
+
+    format: str
+    height: int
+    width: int
+    channels: int
+    deep: bool
+    alpha: bool
+    palette: bool
+    told: dict[str, Any]
+
+
+def _look(source: Path) -> _Look:
+    if not source.is_file() or not source.stat().st_size:
+        raise ValueError(f"{source}: found no bytes, expected a picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source) as image:
+                name, mode, (width, height) = str(image.format), image.mode, image.size
+                told: dict[str, Any] = {str(key): value for key, value in image.info.items()}
+                if "exif" not in told and (exif := image.getexif()):
+                    told["exif"] = exif.tobytes()
+    except _BROKEN as error:
+        raise ValueError(f"{source}: found {' '.join(str(error).split())}, expected a whole picture") from error
+    if name not in ("BMP", "JPEG", "MPO", "PNG", "WEBP"):
+        raise ValueError(f"{source}: found a file of format {name}, expected BMP, JPEG, PNG or WebP by that name")
+    if mode not in _MODES:
+        raise ValueError(f"{source}: found pixels of mode {mode}, expected gray or RGB")
+    # Pillow shows 16-bit colour as 8 bits.
+    depth, kind = _png_header(source) if name == "PNG" else (8, 0)
+    gray = mode in ("1", "L", "LA") or mode.startswith("I") if depth < 16 else kind in (0, 4)
+    return _Look(
+        name,
+        height,
+        width,
+        channels=1 if gray else 3,
+        deep=depth == 16,
+        alpha="A" in mode or kind in (4, 6) or (depth < 16 and "transparency" in told),
+        palette=mode.startswith("P"),
+        told=told,
+    )
+
+
+def _png_header(source: Path) -> tuple[int, int]:
+    """Return depth and colour type of a PNG file."""
+    with source.open("rb") as file:
+        header = file.read(26)
+    return header[24], header[25]
+
+
+def _alpha(source: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the alpha of a picture, ``(H, W)``."""
+    if dtype == np.uint16:
+        pixels: NDArray[Any] = np.asarray(cv2.imread(str(source), cv2.IMREAD_UNCHANGED))
+        return pixels[..., 3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(source) as image:
+            return np.asarray(image.convert("RGBA").getchannel("A"))
+
+
+def _tellable(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Pillow can write of what a picture tells into a file of a kind."""
+    known = {
+        "BMP": ("dpi",),
+        "JPEG": ("icc_profile", "exif", "dpi", "comment", "xmp"),
+        "WEBP": ("icc_profile", "exif", "xmp"),
+    }
+    return {name: told[name] for name in known[kind] if told.get(name)}

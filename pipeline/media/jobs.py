@@ -1,0 +1,142 @@
+"""From what a user names to the files that are denoised, and where each result goes."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.media import image, tiff
+from pipeline.media.containers import ANY, CONTAINERS
+from pipeline.sources.names import natural
+from pipeline.sources.video import SUFFIXES as VIDEO_SUFFIXES
+from pipeline.stores.arrays import is_zarr
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to denoise.
+
+    Attributes
+    ----------
+    kind
+        A key of `pipeline.media.MEDIA`.
+    source
+        Its path.
+    target
+        Path of its result.
+    """
+
+    kind: str
+    source: Path
+    target: Path
+
+
+def kind_of(path: Path) -> str | None:
+    """Return the kind of a file by its name, or of a folder that is a Zarr array; None for anything else."""
+    if path.is_dir():
+        return "zarr" if is_zarr(path) else None
+    suffix = path.suffix.lower()
+    known = {"image": image.SUFFIXES, "tiff": tiff.SUFFIXES, "video": VIDEO_SUFFIXES}
+    return next((kind for kind, suffixes in known.items() if suffix in suffixes), None)
+
+
+def find_jobs(source: str, output: Path) -> list[Job]:
+    """Return what a path or pattern stands for: one file, or all of a folder or pattern below one output folder.
+
+    Raises
+    ------
+    ValueError
+        When there is nothing, kinds that do not go together, or results that would lie where the input does.
+    """
+    path = Path(source)
+    if path.is_dir() and not is_zarr(path):
+        _keep_apart(path, output)
+        return _many(source, path, sorted(_walk(path), key=lambda file: natural(file.as_posix())), output)
+    if path.exists():
+        kind = kind_of(path)
+        if kind is None:
+            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected {_known()}")
+        if output.is_dir() and kind != "zarr":
+            raise ValueError(f"{output}: found a folder, expected the name of the file to write")
+        _keep_apart(path, output)
+        return [Job(kind, path, output)]
+    if glob.has_magic(source):
+        base = _fixed_part(path)
+        files = sorted(_matching(base, path), key=lambda file: natural(file.as_posix()))
+        for file in files:
+            _keep_apart(file, output)
+        return _many(source, base, files, output)
+    raise ValueError(f"{path}: found nothing there, expected {_known()}, a folder or a pattern of them")
+
+
+def _known() -> str:
+    suffixes = sorted(image.SUFFIXES | tiff.SUFFIXES | VIDEO_SUFFIXES)
+    return f"a picture, video ({', '.join(suffixes)}) or Zarr array"
+
+
+def _keep_apart(source: Path, output: Path) -> None:
+    """Refuse an output that is its input, or lies in it, or the other way round."""
+    inner, outer = source.resolve(), output.resolve()
+    if inner == outer or (source.exists() and output.exists() and source.samefile(output)):
+        raise ValueError(f"{output}: found the input itself, expected another path for the output")
+    if outer.is_relative_to(inner) or inner.is_relative_to(outer):
+        raise ValueError(f"{output}: found input and output ({source}) one within the other, expected them apart")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield what can be denoised in a tree; hidden names are passed over, Zarr arrays are taken whole."""
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        shown = sorted(name for name in folders if not name.startswith("."))
+        arrays = [name for name in shown if is_zarr(here / name)]
+        folders[:] = [name for name in shown if name not in arrays]
+        for name in [*arrays, *files]:
+            if not name.startswith(".") and kind_of(here / name) is not None:
+                yield here / name
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folder of a pattern that precedes its first wildcard."""
+    fixed = Path(pattern.anchor)
+    for part in pattern.relative_to(fixed).parts:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed
+
+
+def _matching(base: Path, pattern: Path) -> Iterator[Path]:
+    """Yield what can be denoised of what a pattern takes below its fixed part; hidden names are passed over."""
+    for file in base.glob(pattern.relative_to(base).as_posix()):
+        parts = file.relative_to(base).parts
+        if not any(part.startswith(".") and part != ".." for part in parts) and kind_of(file) is not None:
+            yield file
+
+
+def _many(source: str, base: Path, files: Sequence[Path], output: Path) -> list[Job]:
+    if not files:
+        raise ValueError(f"{source}: found no file to denoise, expected {_known()}")
+    jobs: dict[Path, Job] = {}
+    for file in files:
+        kind = kind_of(file)
+        assert kind is not None, file
+        target = _target(kind, Path(os.path.normpath(output / file.relative_to(base))))
+        if not target.resolve().is_relative_to(output.resolve()):
+            raise ValueError(f"{file}: found a path that leads out of {output}, expected one within {base}")
+        if target in jobs:
+            raise ValueError(
+                f"{file}: found {jobs[target].source.name} beside it, expected one result by {target.name}"
+            )
+        jobs[target] = Job(kind, file, target)
+    kinds = sorted({"picture" if job.kind in ("image", "tiff") else job.kind for job in jobs.values()})
+    if len(kinds) > 1:
+        raise ValueError(f"{source}: found files of kinds {' and '.join(kinds)}, expected one kind")
+    return list(jobs.values())
+
+
+def _target(kind: str, path: Path) -> Path:
+    """Return the name of a result: of its input, or of a container that can be written."""
+    if kind == "video" and path.suffix.lower() not in CONTAINERS:
+        return path.with_suffix(ANY)
+    return path

@@ -1,0 +1,96 @@
+"""PNG files, chunk by chunk: Pillow writes no 16-bit colour, and OpenCV nothing beside pixels."""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Chunks that tell of the picture and stay true when its pixels are denoised.
+KEPT = (
+    b"cHRM",
+    b"gAMA",
+    b"iCCP",
+    b"sRGB",
+    b"cICP",
+    b"mDCV",
+    b"cLLI",
+    b"pHYs",
+    b"eXIf",
+    b"tEXt",
+    b"zTXt",
+    b"iTXt",
+    b"tIME",
+)
+_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # gray, gray with alpha, RGB, RGB with alpha
+_UP = 2  # filter: the difference to the row above
+
+Chunk = tuple[bytes, bytes]
+
+
+def chunks(data: bytes) -> Iterator[Chunk]:
+    """Yield name and content of a file's chunks, as far as they are whole."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length, name = struct.unpack(">I4s", data[at : at + 8])
+        if at + 12 + length > len(data):
+            return
+        yield name, data[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
+def kept_chunks(data: bytes) -> list[Chunk]:
+    """Return what a file tells beside its pixels."""
+    return [chunk for chunk in chunks(data) if chunk[0] in KEPT]
+
+
+def described(icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None) -> list[Chunk]:
+    """Return chunks for what another format tells of a picture.
+
+    Parameters
+    ----------
+    icc
+        Colour profile.
+    exif
+        As in a JPEG's segment, with or without its name.
+    dpi
+        Pixels per inch, x first.
+    """
+    told: list[Chunk] = []
+    if icc:
+        told.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    if dpi:
+        x, y = (round(value / 0.0254) for value in dpi)
+        told.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if exif:
+        told.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    return told
+
+
+def encode_png(pixels: NDArray[Any], told: Iterable[Chunk] = ()) -> bytes:
+    """Return a PNG file.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, C)``, uint8 or uint16, C = 1 or 3, and one more for alpha.
+    told
+        Chunks that precede the pixels.
+    """
+    assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _KINDS[channels], 0, 0, 0)
+    rows = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">"))).view(np.uint8).reshape(height, -1)
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = _UP
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])  # modulo 256, as the format wants it
+    body = [(b"IHDR", header), *told, (b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
+    return SIGNATURE + b"".join(_packed(*chunk) for chunk in body)
+
+
+def _packed(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

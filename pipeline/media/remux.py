@@ -1,0 +1,160 @@
+"""A video put together: denoised segments, and everything else of its source copied."""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.containers import ANY, CONTAINERS
+from pipeline.media.segments import Encoding, Segment
+
+# What a container writes of itself.
+_OWN = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+
+
+def check_container(source: Path, target: Path, encoding: Encoding, matrix: Sequence[int] | None) -> list[str]:
+    """Return what of a video its result cannot hold.
+
+    Raises
+    ------
+    ValueError
+        When that is the encoded video or sound: better before hours of work than after.
+    """
+    with av.open(str(source)) as video, _written(BytesIO(), target) as out:
+        try:
+            _, _, left_out = _begin(video, out, target, encoding, matrix)
+            out.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            text = " ".join(str(error).split())
+            what = f"{encoding.width} x {encoding.height} pixels by {encoding.codec} ({text})"
+            raise ValueError(f"{target}: found no way to write {what}, expected another codec or container") from error
+    return left_out
+
+
+def remux(
+    source: Path,
+    target: Path,
+    made: Path,
+    encoding: Encoding,
+    matrix: Sequence[int] | None,
+    segments: Sequence[Path],
+) -> None:
+    """Write a video.
+
+    Parameters
+    ----------
+    source
+        The video that was denoised.
+    target
+        Its suffix chooses the container.
+    made
+        File to write.
+    encoding
+        Of the segments.
+    matrix
+        How the picture is turned and mirrored when it is shown: FFmpeg's nine numbers; None for not at all.
+    segments
+        Files of all segments, in order.
+    """
+    with av.open(str(source)) as video, _written(str(made), target) as out:
+        shown, copies, _ = _begin(video, out, target, encoding, matrix)
+        packets = [_encoded(segments, shown, video.streams.video[0].time_base)]
+        if copies:
+            packets.append(_copied(video, copies))
+        # In the order of time, so that the container need not hold one back for the other.
+        for _, packet in heapq.merge(*packets, key=lambda timed: timed[0]):
+            out.mux(packet)
+
+
+def _written(file: Any, target: Path) -> Any:
+    # Bitexact: Matroska would else draw names at random.
+    return av.open(file, "w", format=CONTAINERS[target.suffix.lower()][0], container_options={"fflags": "+bitexact"})
+
+
+def _begin(
+    video: Any, out: Any, target: Path, encoding: Encoding, matrix: Sequence[int] | None
+) -> tuple[Any, dict[int, Any], list[str]]:
+    """Add all streams to a container; return that of the video, the copies by index, and what is left out."""
+    main = video.streams.video[0]
+    shown = out.add_stream(encoding.codec, rate=encoding.rate)
+    encoding.set_up(shown.codec_context)
+    shown.time_base = main.time_base
+    if matrix is not None:
+        shown.set_display_matrix(matrix)
+    _describe(main, shown)
+    copies, left_out = {}, []
+    for stream in video.streams:
+        copy = None if stream is main else _copy(stream, out, target)
+        if copy is not None:
+            copies[stream.index] = copy
+        elif stream is not main:
+            left_out.append(f"its {stream.type} stream {stream.index} is not copied")
+    out.metadata.update({name: text for name, text in video.metadata.items() if name not in _OWN})
+    if video.chapters():
+        out.set_chapters(video.chapters())
+    return shown, copies, left_out
+
+
+def _copy(stream: Any, out: Any, target: Path) -> Any:
+    """Add a copy of a stream of sound or subtitles; None for what a container cannot hold but sound."""
+    if stream.type not in ("audio", "subtitle"):
+        return None
+    try:
+        copy = out.add_stream_from_template(stream, opaque=True)
+    except ValueError as error:
+        if stream.type == "audio":
+            name = stream.codec_context.name if stream.codec_context is not None else "unknown"
+            raise ValueError(f"sound of codec {name}, which {target.suffix} does not hold; {ANY} would") from error
+        return None
+    _describe(stream, copy)
+    return copy
+
+
+def _describe(stream: Any, copy: Any) -> None:
+    copy.metadata.update(stream.metadata)
+    copy.disposition = int(stream.disposition)
+
+
+def _encoded(segments: Sequence[Path], stream: Any, tick: Any) -> Iterator[tuple[float, Any]]:
+    """Yield the packets of all segments with the second in which each is decoded."""
+    times, last = _times(segments)
+    step = int(times[1] - times[0]) if len(times) > 1 else last
+    ends = np.append(times[1:], times[-1] + last)
+    first = 0
+    for path in segments:
+        segment = Segment.load(path)
+        for data, shown, decoded, key in zip(
+            segment.packets, segment.shown + first, segment.decoded + first, segment.keys, strict=True
+        ):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, tick, bool(key)
+            packet.pts, packet.duration = int(times[shown]), int(ends[shown] - times[shown])
+            # Where frames refer to later ones, the first are decoded before the video begins.
+            packet.dts = int(times[decoded]) if decoded >= 0 else int(times[0] + decoded * step)
+            yield float(packet.dts * tick), packet
+        first += len(segment.packets)
+
+
+def _times(segments: Sequence[Path]) -> tuple[NDArray[np.int64], int]:
+    """Return when each frame is shown, and for how long the last."""
+    times, last = [], 0
+    for path in segments:
+        with np.load(path, allow_pickle=False) as arrays:
+            times.append(arrays["times"])
+            last = int(arrays["last"])
+    return np.concatenate(times), last
+
+
+def _copied(video: Any, copies: Mapping[int, Any]) -> Iterator[tuple[float, Any]]:
+    """Yield the packets of the streams that are copied, with their seconds."""
+    for packet in video.demux([video.streams[index] for index in copies]):
+        time = packet.pts if packet.dts is None else packet.dts
+        if time is None or not packet.size:
+            continue
+        packet.stream = copies[packet.stream.index]
+        yield float(time * packet.time_base), packet

@@ -1,0 +1,175 @@
+"""Short pieces of a video, each encoded by itself: what is finished of one that is at work.
+
+A piece begins with a key frame and refers to nothing outside it, so pieces that were encoded by different runs follow
+one another in one stream.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.codec import find_best_pix_fmt_of_list
+from av.codec.context import Flags
+from numpy.typing import NDArray
+
+from pipeline.media.containers import ENCODERS
+
+_LIMITED, _BT709 = 1, 1  # of RGB that an encoder takes as YUV only: range and matrix as of HD video
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the frames of a video are encoded: as like their source as the encoder can.
+
+    Attributes
+    ----------
+    codec
+        A key of `pipeline.media.containers.ENCODERS`.
+    width, height
+        px.
+    pixels
+        FFmpeg's name of the format: bits, channels, and how they are sampled.
+    rate
+        Frames a second, on average.
+    color_range, colorspace, color_primaries, color_trc
+        FFmpeg's numbers.
+    aspect
+        Width of a pixel over its height; None where nothing says so.
+    """
+
+    codec: str
+    width: int
+    height: int
+    pixels: str
+    rate: Fraction
+    color_range: int
+    colorspace: int
+    color_primaries: int
+    color_trc: int
+    aspect: Fraction | None
+
+    @classmethod
+    def like(cls, codec: str, stream: Any, frame: Any) -> "Encoding":
+        """Return the encoding that comes next to a stream's and its first frame's."""
+        known = av.Codec(codec, "w").video_formats or []
+        best, _ = find_best_pix_fmt_of_list([pixels.name for pixels in known], frame.format.name)
+        assert best is not None, codec
+        becomes_yuv = frame.format.is_rgb and not best.is_rgb
+        return cls(
+            codec=codec,
+            width=frame.width,
+            height=frame.height,
+            pixels=best.name,
+            rate=Fraction(stream.average_rate or stream.guessed_rate or 25),
+            color_range=_LIMITED if becomes_yuv else int(frame.color_range),
+            colorspace=_BT709 if becomes_yuv else int(frame.colorspace),
+            color_primaries=int(frame.color_primaries),
+            color_trc=int(frame.color_trc),
+            aspect=stream.sample_aspect_ratio or None,
+        )
+
+    def set_up(self, context: Any) -> None:
+        """Set an encoder up for it."""
+        context.width, context.height, context.pix_fmt = self.width, self.height, self.pixels
+        context.time_base, context.framerate = 1 / self.rate, self.rate
+        context.color_range, context.colorspace = self.color_range, self.colorspace
+        context.color_primaries, context.color_trc = self.color_primaries, self.color_trc
+        if self.aspect is not None:
+            context.sample_aspect_ratio = self.aspect
+        context.options = dict(ENCODERS[self.codec])
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Packets of consecutive frames, in the order of decoding.
+
+    Attributes
+    ----------
+    packets
+        Their bytes.
+    shown, decoded
+        When each is shown and decoded, in frames from the segment's first; ``(N,)``.
+    keys
+        Whether each is a key frame; ``(N,)``.
+    times
+        When each frame is shown, in the order of showing, in ticks of the source; ``(N,)``.
+    last
+        How long the last frame is shown, in the same ticks.
+    """
+
+    packets: list[bytes]
+    shown: NDArray[np.int64]
+    decoded: NDArray[np.int64]
+    keys: NDArray[np.bool_]
+    times: NDArray[np.int64]
+    last: int
+
+    def save(self, path: Path) -> None:
+        """Write it; it is there whole or not at all."""
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                allow_pickle=False,
+                data=np.frombuffer(b"".join(self.packets), np.uint8),
+                sizes=np.array([len(packet) for packet in self.packets], np.int64),
+                shown=self.shown,
+                decoded=self.decoded,
+                keys=self.keys,
+                times=self.times,
+                last=np.int64(self.last),
+            )
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Segment":
+        """Return what was written."""
+        with np.load(path, allow_pickle=False) as arrays:
+            data, ends = arrays["data"].tobytes(), np.cumsum(arrays["sizes"])
+            packets = [data[end - size : end] for end, size in zip(ends, arrays["sizes"], strict=True)]
+            columns = {name: arrays[name] for name in ("shown", "decoded", "keys", "times")}
+            return cls(packets, **columns, last=int(arrays["last"]))
+
+
+class SegmentEncoder:
+    """Encodes one segment, frame by frame."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.encoding = encoding
+        self.context: Any = av.CodecContext.create(encoding.codec, "w")
+        encoding.set_up(self.context)
+        self.context.flags |= Flags.global_header
+        self.packets: list[Any] = []
+        self.times: list[int] = []
+
+    def add(self, frame: Any, time: int) -> None:
+        """Encode the next frame.
+
+        Parameters
+        ----------
+        frame
+            Of any pixel format.
+        time
+            When it is shown, in ticks of the source.
+        """
+        mine = self.encoding
+        fitting = frame.reformat(format=mine.pixels, dst_colorspace=mine.colorspace, dst_color_range=mine.color_range)
+        fitting.pts, fitting.time_base = len(self.times), 1 / mine.rate
+        self.times.append(time)
+        self.packets += self.context.encode(fitting)
+
+    def finish(self, last: int) -> Segment:
+        """Return the segment; its last frame is shown for ``last`` ticks."""
+        self.packets += self.context.encode(None)
+        assert len(self.packets) == len(self.times), (len(self.packets), len(self.times))
+        return Segment(
+            [bytes(packet) for packet in self.packets],
+            np.array([packet.pts for packet in self.packets], np.int64),
+            np.array([packet.dts for packet in self.packets], np.int64),
+            np.array([packet.is_keyframe for packet in self.packets], np.bool_),
+            np.array(self.times, np.int64),
+            last,
+        )

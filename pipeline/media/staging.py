@@ -1,0 +1,131 @@
+"""Unfinished work beside its output, and the one step in which it becomes the output.
+
+::
+
+    .NAME.unfinished/       beside NAME, so that a rename moves what is finished
+      lock
+      0123456789abcdef/     one file's work, named by the hash of all that decides its result
+        parts/              finished frames or segments
+        made.tif            the result, whole
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline.media.jobs import Job
+from pipeline.scratch import code_digest, move_into_place
+from pipeline.stores.arrays import is_zarr
+
+
+def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
+    """Refuse an output that is there already, unless it is to be replaced, and then by one of its own kind.
+
+    Parameters
+    ----------
+    jobs
+        Their targets are ``output`` itself, or lie in it; then other files there stay.
+    output
+        Path of the result, or of a folder of results.
+    overwrite
+        Whether what is there is to be replaced.
+    """
+    if output.name in ("", ".."):
+        raise ValueError(f"{output}: found no name, expected the output's")
+    if not os.path.lexists(output) or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not overwrite:
+        raise ValueError(f"{output}: found it there already, expected a new name, or --overwrite to replace it")
+    for job in jobs:
+        if job.target.is_dir() and not (job.kind == "zarr" and is_zarr(job.target)):
+            raise ValueError(f"{job.target}: found a folder, which is not replaced; expected none there")
+        if job.target.is_file() and job.kind == "zarr":
+            raise ValueError(f"{job.target}: found a file, expected a Zarr array to replace")
+    if not output.is_dir() and [job.target for job in jobs] != [output]:
+        raise ValueError(f"{output}: found a file, expected a folder for the results")
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """Give the folder of an output's unfinished work; it is gone when the work ends well, or has not begun.
+
+    Raises
+    ------
+    ValueError
+        When another run is at work on the same output.
+    """
+    folder = output.parent / f".{output.name}.unfinished"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            try:
+                yield folder
+            except BaseException:
+                _remove_empty(folder)
+                raise
+            shutil.rmtree(folder)
+    except Timeout as error:
+        raise ValueError(f"{output}: found another run at work on it, expected one at a time") from error
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove folders without finished parts."""
+    for path, _, files in os.walk(folder, topdown=False):
+        if not [name for name in files if name != "lock"] and not any(item.is_dir() for item in Path(path).iterdir()):
+            shutil.rmtree(path)
+
+
+def work_folder(staged: Path, job: Job, inputs: Mapping[str, Any]) -> Path:
+    """Return the folder of one file's work.
+
+    Parameters
+    ----------
+    staged
+        See `staging`.
+    job
+        The file.
+    inputs
+        What else decides its result: weights, choices; JSON values only.
+    """
+    told = [job.kind, job.target.suffix, _identity(job.source), dict(inputs), code_digest()]
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return staged / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity(source: Path) -> list[tuple[str, int, int]]:
+    """Return names, sizes and times of a file, or of all files of a Zarr array."""
+    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+    found = [(file, file.stat()) for file in files]
+    return [(str(file.resolve()), status.st_size, status.st_mtime_ns) for file, status in found]
+
+
+def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
+    """Move finished results to where they belong: the one file, or all of a folder in one step if it is new.
+
+    Parameters
+    ----------
+    made
+        Place of each result by its target.
+    output
+        The only target, or the folder of all.
+    staged
+        See `staging`.
+    """
+    if list(made) == [output]:
+        move_into_place(made[output], output)
+        return
+    new = not output.exists() or not any(output.iterdir())
+    root = staged / "whole" if new else output
+    # What a kill at this point has left there is made again from its parts.
+    shutil.rmtree(staged / "whole", ignore_errors=True)
+    for target, place in made.items():
+        move_into_place(place, root / target.relative_to(output))
+    if new:
+        root.replace(output)

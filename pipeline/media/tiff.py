@@ -1,0 +1,258 @@
+"""TIFF files of any number of pages: ImageJ's, OME's, anyone's."""
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
+
+from pipeline.media.medium import (
+    Choices,
+    Clean,
+    Frames,
+    Progress,
+    check_channels,
+    check_size,
+    coding_of,
+    finish_frames,
+    finished_frame,
+)
+
+SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
+
+_DENSEST = 1100  # pixels of a byte of file; the most that deflate can make of one is 1032
+_BIG = 2**32 - 2**25  # bytes of pixels from which on offsets of 32 bits do not suffice
+# What tifffile writes by itself; other compressions without loss become deflate.
+_CODECS = {COMPRESSION.NONE: None, COMPRESSION.LZMA: "lzma"}
+_CODECS |= {COMPRESSION.ADOBE_DEFLATE: "zlib", COMPRESSION.DEFLATE: "zlib"}
+_ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+# Tags that tell how pixels lie in the file, or were measured on them: the new file has its own.
+_LAYOUT = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296}
+    | {317, 320, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521}
+    | {529, 530, 531, 532, 32997, 32998, 34665, 34853, 40965}
+)
+# tifffile takes a file at its word, and stumbles over a false one wherever that leads.
+_BROKEN = (
+    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(struct.error, zlib.error),
+)
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it cannot read becomes one line here
+
+
+class TiffStack:
+    """Pages, or groups of pages that are the channels of one picture; all tags kept that stay true. See `Medium`."""
+
+    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+        choices.refuse(source, "codec", "axes")
+        if target.suffix.lower() not in SUFFIXES:
+            raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
+        self.source, self.target = source, target
+        self.notes: list[str] = []
+        with _opened(source) as file, _as_line(source):
+            first = _page(file, 0)
+            self.coding = coding_of(source, _dtype(first), choices.white)
+            for number in range(len(file.pages)):
+                self._check(_page(file, number), number, _colours(first))
+            self.virtual = _virtual_pages(file, first)
+            self.pages = self.virtual or len(file.pages)
+            self.groups = _groups(file, first, self.pages, choices.channels)
+            check_channels(source, _colours(first) * len(self.groups[0]), choices)
+            if first.subifds:
+                self.notes.append(f"{source}: its reduced levels are not written")
+        self.count = len(self.groups)
+
+    def _check(self, page: TiffPage, number: int, colours: int) -> None:
+        where = f"{self.source}: found {{}} in page {number}, expected {{}}"
+        if page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB):
+            raise ValueError(where.format(f"colours of kind {PHOTOMETRIC(page.photometric).name}", "gray or RGB"))
+        if page.axes not in ("YX", "YXS", "SYX"):
+            raise ValueError(where.format(f"axes {page.axes}", "Y and X, and samples"))
+        if _dtype(page).name != self.coding.dtype:
+            raise ValueError(where.format(f"values of type {_dtype(page)}", f"{self.coding.dtype} as in page 0"))
+        if _colours(page) != colours:
+            raise ValueError(where.format(f"{_colours(page)} channels", f"{colours} as in page 0"))
+        check_size(self.source, page.samplesperpixel, page.imagelength, page.imagewidth)
+        size = self.source.stat().st_size
+        if page.nbytes > _DENSEST * size:
+            declared = f"{page.imagewidth} x {page.imagelength} pixels, {page.nbytes} bytes, declared"
+            raise ValueError(where.format(declared, f"what a file of {size} bytes can hold"))
+        # tifffile reads what is missing as zeros.
+        end = max((at + count for at, count in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if end > size:
+            raise ValueError(where.format(f"pixels until byte {end}", f"a whole file, not {size} bytes of it"))
+
+    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+        """See `Medium`."""
+        with _opened(self.source) as file:
+            frames = Frames(self.source, self.count, self.coding, partial(self._read, file))
+            finish_frames(frames, scratch, clean, progress)
+
+    def _read(self, file: TiffFile, index: int) -> NDArray[Any]:
+        """Return the colours of a frame, ``(C, H, W)``."""
+        with _as_line(self.source):
+            pages = [(self._samples(file, number), _colours(_page(file, 0))) for number in self.groups[index]]
+        return np.concatenate([samples[:colours] for samples, colours in pages])
+
+    def _samples(self, file: TiffFile, number: int) -> NDArray[Any]:
+        """Return the samples of a page, ``(S, H, W)``, in the machine's byte order."""
+        page = _page(file, 0 if self.virtual else number)
+        if self.virtual:
+            dtype = _dtype(page).newbyteorder(file.byteorder)
+            offset = page.dataoffsets[0] + number * page.nbytes
+            pixels: NDArray[Any] = np.memmap(self.source, dtype, "r", offset, page.shape)
+        else:
+            pixels = _decoded(self.source, page, number)
+        samples = {"YX": pixels[None], "SYX": pixels, "YXS": np.moveaxis(pixels, -1, 0)}[page.axes]
+        return samples.astype(self.coding.dtype, copy=False)
+
+    def assemble(self, scratch: Path, made: Path) -> None:
+        """See `Medium`."""
+        places = {number: (frame, part) for frame, group in enumerate(self.groups) for part, number in enumerate(group)}
+        with _opened(self.source) as file:
+            big = file.is_bigtiff or self.pages * _page(file, 0).nbytes > _BIG
+            with TiffWriter(made, bigtiff=big, byteorder=file.byteorder) as out:
+                for number in range(self.pages):
+                    page = _page(file, 0 if self.virtual else number)
+                    frame, part = places[number]
+                    colours = _colours(page)
+                    samples = finished_frame(scratch, frame)[part * colours : (part + 1) * colours]
+                    if page.samplesperpixel > colours:
+                        samples = np.concatenate([samples, self._samples(file, number)[colours:]])
+                    told = _told(file, page) if number == 0 or not self.virtual else []
+                    _write(out, page, samples, told)
+
+
+@contextmanager
+def _as_line(source: Path) -> Iterator[None]:
+    """Tell whatever a broken file makes tifffile stumble over in one line."""
+    try:
+        yield
+    except _BROKEN as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        if text.startswith(str(source)):
+            raise
+        raise ValueError(f"{source}: found {text}, expected a whole TIFF file") from error
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[TiffFile]:
+    if not source.is_file() or not source.stat().st_size:
+        raise ValueError(f"{source}: found no bytes, expected a TIFF file")
+    with _as_line(source):
+        file = TiffFile(source)
+        pages = len(file.pages)
+    with file:
+        if not pages:
+            raise ValueError(f"{source}: found no page, expected a TIFF file of one or more")
+        yield file
+
+
+def _page(file: TiffFile, number: int) -> TiffPage:
+    page = file.pages[number]
+    assert isinstance(page, TiffPage)
+    return page
+
+
+def _dtype(page: TiffPage) -> np.dtype[Any]:
+    if page.dtype is None:
+        raise ValueError(f"{page.bitspersample} bits of format {page.sampleformat}")
+    return np.dtype(page.dtype)
+
+
+def _colours(page: TiffPage) -> int:
+    """Return how many samples of a page are denoised: alpha, and whatever goes with RGB, is kept as it is."""
+    if page.photometric == PHOTOMETRIC.RGB:
+        return 3
+    return page.samplesperpixel - sum(kind in _ALPHA for kind in page.extrasamples)
+
+
+def _virtual_pages(file: TiffFile, first: TiffPage) -> int:
+    """Return the number of pages that lie behind the only one that is listed; 0 when all are.
+
+    ImageJ lists one page of a stack beyond 4 GiB, and tifffile does on demand.
+    """
+    if len(file.pages) > 1 or not (file.is_imagej or file.is_shaped):
+        return 0
+    values = int(np.prod(file.series[0].shape, dtype=np.int64))
+    pages = values * _dtype(first).itemsize // first.nbytes
+    if pages < 2 or not first.is_contiguous:
+        return 0
+    if first.dataoffsets[0] + pages * first.nbytes > file.filehandle.size:
+        raise ValueError(f"{pages} pages declared in {file.filehandle.size} bytes")
+    return pages
+
+
+def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[tuple[int, ...]]:
+    """Return the pages of each frame: one, or one for each channel where the network takes them together."""
+    alone: list[tuple[int, ...]] = [(number,) for number in range(pages)]
+    if channels == 1 or _colours(first) > 1:
+        return alone
+    series = file.series[0]
+    lengths = series.shape[: len(series.shape) - len(first.shape)]
+    place = series.axes.find("C")
+    if not 0 <= place < len(lengths) or lengths[place] != channels or np.prod(lengths) != pages:
+        return alone
+    table = np.moveaxis(np.arange(pages).reshape(lengths), place, -1).reshape(-1, channels)
+    return [tuple(int(number) for number in group) for group in table]
+
+
+def _decoded(source: Path, page: TiffPage, number: int) -> NDArray[Any]:
+    """Return the pixels of a page, as stored."""
+    if page.compression != COMPRESSION.LZW:
+        return np.asarray(page.asarray())
+    # tifffile reads LZW only where the package imagecodecs is installed.
+    done, images = cv2.imreadmulti(str(source), start=number, count=1, flags=cv2.IMREAD_UNCHANGED)
+    if not done or images[0].shape != page.shape or images[0].dtype != page.dtype:
+        raise ValueError(f"LZW in page {number} that does not decode")
+    pixels: NDArray[Any] = np.asarray(images[0])
+    return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
+
+
+def _write(
+    out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[tuple[int, int, int, bytes, bool]]
+) -> None:
+    """Append a page like another, with other samples, ``(S, H, W)``."""
+    compression = COMPRESSION(page.compression)
+    codec = _CODECS.get(compression, "zlib")
+    # tifffile has the predictor of floats only with imagecodecs.
+    predictor = samples.dtype.kind != "f" and (page.predictor == PREDICTOR.HORIZONTAL or compression not in _CODECS)
+    out.write(
+        {"YX": samples[0], "SYX": samples, "YXS": np.moveaxis(samples, 0, -1)}[page.axes],
+        photometric=page.photometric,
+        planarconfig=None if page.axes == "YX" else page.planarconfig,
+        extrasamples=page.extrasamples or None,
+        compression=codec,
+        predictor=predictor,
+        tile=(page.tilelength, page.tilewidth) if page.is_tiled else None,
+        subfiletype=page.subfiletype or None,
+        resolution=_resolution(page),
+        resolutionunit=page.resolutionunit,
+        software=False,
+        metadata=None,
+        extratags=told,
+    )
+
+
+def _resolution(page: TiffPage) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    x, y = (page.tags.valueof(code) for code in (282, 283))
+    return (x, y) if x and y and x[1] and y[1] else None
+
+
+def _told(file: TiffFile, page: TiffPage) -> list[tuple[int, int, int, bytes, bool]]:
+    """Return the tags of a page that stay true, their values as they lie in the file."""
+    told = []
+    for tag in page.tags:
+        if tag.code not in _LAYOUT:
+            file.filehandle.seek(tag.valueoffset)
+            told.append((tag.code, int(tag.dtype), tag.count, file.filehandle.read(tag.valuebytecount), False))
+    return told

@@ -1,0 +1,145 @@
+"""Videos: denoised in segments, as they are decoded."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.containers import CONTAINERS, ENCODERS
+from pipeline.media.medium import Choices, Clean, Progress, check_channels, check_size
+from pipeline.media.remux import check_container, remux
+from pipeline.media.segments import Encoding, SegmentEncoder
+from pipeline.sources.video import decode
+from pipeline.stores.codes import Coding
+
+SEGMENT = 24  # frames: about what a kill loses, and how far apart key frames are at most
+
+
+class VideoFile:
+    """A video; its sound, subtitles, times, turn and names are kept. See `Medium`.
+
+    Frames come and go one by one; what is finished is held encoded.
+    """
+
+    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+        choices.refuse(source, "white", "axes")
+        suffix = target.suffix.lower()
+        if suffix not in CONTAINERS:
+            expected = ", ".join(sorted(CONTAINERS))
+            raise ValueError(f"{target}: found suffix {target.suffix!r}, expected one of {expected}")
+        codec = CONTAINERS[suffix][1] if choices.codec is None else choices.codec
+        if codec not in ENCODERS:
+            raise ValueError(f"codec: found {codec!r}, expected one of {', '.join(sorted(ENCODERS))}")
+        self.source, self.target = source, target
+        with closing(decode(source)) as frames:
+            first = next(frames)
+        self.form = _form(first)
+        self.layout, channels, self.coding = _layout(source, first)
+        check_size(source, channels, first.height, first.width)
+        check_channels(source, channels, choices)
+        matrix: Any = first.side_data.get("DISPLAYMATRIX")
+        self.matrix = None if matrix is None else np.frombuffer(matrix, np.int32).tolist()
+        with av.open(str(source)) as container:
+            stream: Any = container.streams.video[0]
+            self.encoding = Encoding.like(codec, stream, first)
+            self.tick, self.told = stream.time_base, _told_end(stream)
+            self.count = max(1, stream.frames or ceil(_seconds(container, stream) * self.encoding.rate))
+        left_out = check_container(source, target, self.encoding, self.matrix)
+        self.notes = [f"{source}: {what}" for what in left_out]
+        if first.interlaced_frame:
+            self.notes.append(f"{source}: its fields are interlaced, and are denoised and written as whole frames")
+
+    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+        """See `Medium`."""
+        done = len(_segments(scratch))
+        encoder: SegmentEncoder | None = None
+        for number, (frame, time, last) in enumerate(self._frames()):
+            if number < done * SEGMENT:
+                continue
+            if number == done * SEGMENT:
+                progress(number, max(self.count, number + 1))
+            if encoder is None:
+                encoder = SegmentEncoder(self.encoding)
+            encoder.add(self._denoised(frame, clean), time)
+            progress(number + 1, max(self.count, number + 1))
+            if (number + 1) % SEGMENT == 0:
+                encoder.finish(last).save(_place(scratch, number // SEGMENT))
+                encoder = None
+        if encoder is not None:
+            encoder.finish(last).save(_place(scratch, number // SEGMENT))
+
+    def _frames(self) -> Iterator[tuple[Any, int, int]]:
+        """Yield each frame, when it is shown and for how long, in ticks."""
+        usual = max(1, round(1 / (self.encoding.rate * self.tick)))
+        previous: int | None = None
+        with closing(decode(self.source)) as frames:
+            for number, frame in enumerate(frames):
+                if _form(frame) != self.form:
+                    found, expected = (f"{w} x {h} pixels of {name}" for w, h, name in (_form(frame), self.form))
+                    raise ValueError(f"{self.source}: found {found} in frame {number}, expected {expected} throughout")
+                time = frame.pts if frame.pts is not None else (0 if previous is None else previous + usual)
+                # Two frames at one time are shown one after the other, as players do.
+                time = time if previous is None else max(time, previous + 1)
+                yield frame, time, frame.duration or usual
+                previous = time
+        end = float((time + usual) * self.tick)
+        if end < 0.9 * self.told:
+            text = f"found {number + 1} frames until {end:.3f} s, expected them until {self.told:.3f} s"
+            raise ValueError(f"{self.source}: {text}, as the file says")
+
+    def _denoised(self, frame: Any, clean: Clean) -> Any:
+        pixels: NDArray[Any] = frame.to_ndarray(format=self.layout)
+        planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        codes = self.coding.encode(clean(self.coding.decode(planes)))
+        result = codes[0] if pixels.ndim == 2 else codes.transpose(1, 2, 0)
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(result), format=self.layout)
+
+    def assemble(self, scratch: Path, made: Path) -> None:
+        """See `Medium`."""
+        remux(self.source, self.target, made, self.encoding, self.matrix, _segments(scratch))
+
+
+def _place(scratch: Path, number: int) -> Path:
+    return scratch / f"{number:08d}.npz"
+
+
+def _segments(scratch: Path) -> list[Path]:
+    return sorted(scratch.glob("*.npz"))
+
+
+def _form(frame: Any) -> tuple[int, int, str]:
+    return frame.width, frame.height, frame.format.name
+
+
+def _seconds(container: Any, stream: Any) -> Any:
+    """Return how long a video takes, as far as its file tells."""
+    if stream.duration is not None:
+        return stream.duration * stream.time_base
+    return (container.duration or 0) / av.time_base
+
+
+def _told_end(stream: Any) -> float:
+    """Return the second until which a Matroska file says that a stream lasts; 0 where nothing says so.
+
+    Its demuxer takes a file that is cut short for one that ends; those of other containers do not.
+    """
+    found = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
+    hours, minutes, seconds = found.groups() if found else (0, 0, 0)
+    return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+
+
+def _layout(source: Path, frame: Any) -> tuple[str, int, Coding]:
+    """Return the layout in which frames are decoded, its channels and its coding: those of footage to train on."""
+    components = frame.format.components
+    if any(component.is_alpha for component in components):
+        raise ValueError(f"{source}: found pixels of {frame.format.name}, expected a video without alpha")
+    deep = max(component.bits for component in components) > 8
+    gray = len(components) == 1 and not frame.format.has_palette and not frame.format.is_bayer
+    coding = Coding("uint16", 1 / 65535) if deep else Coding("uint8", 1 / 255)
+    return ("gray16le" if deep else "gray") if gray else ("rgb48le" if deep else "rgb24"), 1 if gray else 3, coding

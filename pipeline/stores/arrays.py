@@ -1,0 +1,88 @@
+"""Zarr arrays that others have made: read in their own format, and written again in the same."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.errors import BaseZarrError
+
+_METADATA = ("zarr.json", ".zarray", ".zattrs")
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr array or group."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def open_array(path: Path) -> "zarr.Array[Any]":
+    """Open an array for reading.
+
+    Raises
+    ------
+    ValueError
+        When it is a group or is broken. Zarr itself refuses values that pickle would decode.
+    """
+    try:
+        node = zarr.open(path, mode="r")
+    except (BaseZarrError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        text = " ".join(str(error).split())
+        raise ValueError(f"{path}: found {text or type(error).__name__}, expected a Zarr array") from error
+    if isinstance(node, zarr.Group):
+        names = ", ".join(sorted(name for name, member in node.members(None) if isinstance(member, zarr.Array))[:5])
+        raise ValueError(f"{path}: found a Zarr group of {names or 'no arrays'}, expected the path of one array")
+    return node
+
+
+def dimension_names(array: "zarr.Array[Any]") -> tuple[str, ...] | None:
+    """Return the names of the axes, if all have one: of Zarr v3, or as xarray tells them in v2."""
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(str(name) for name in names)
+
+
+def write_like(source: Path, made: Path, piece: Callable[[tuple[slice, ...]], NDArray[Any]]) -> None:
+    """Write an array of the same format, attributes and shape as another.
+
+    Parameters
+    ----------
+    source
+        The other.
+    made
+        Folder to write.
+    piece
+        Gives the values of a region. It is asked for one chunk (or shard) at a time, so each is written once.
+    """
+    made.mkdir(parents=True)
+    for name in _METADATA:
+        if (source / name).is_file():
+            (made / name).write_bytes((source / name).read_bytes())
+    array = zarr.open_array(made, mode="r+")
+    for region in _regions(array.shape, array.shards or array.chunks):
+        array[region] = piece(region)
+
+
+def _regions(shape: tuple[int, ...], step: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    axes = zip(shape, step, strict=True)
+    yield from product(*([slice(at, min(at + size, end)) for at in range(0, end, size)] for end, size in axes))
+
+
+def values(array: "zarr.Array[Any]", region: tuple[int | slice, ...]) -> NDArray[Any]:
+    """Return the values of a region.
+
+    Raises
+    ------
+    ValueError
+        When a chunk does not decode.
+    """
+    try:
+        return np.asarray(array[region])
+    except (BaseZarrError, OSError, RuntimeError, ValueError, KeyError) as error:
+        text = " ".join(str(error).split())
+        raise ValueError(
+            f"{array.store_path}: found a chunk that does not decode ({text}), expected it whole"
+        ) from error

@@ -1,0 +1,46 @@
+"""denoise INPUT OUTPUT: noisy files to clean ones, with trained weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+WEIGHTS = Path("data/train_denoiser/denoiser.safetensors")
+
+
+def denoise(
+    source: Annotated[
+        str,
+        Argument(metavar="INPUT", help="Picture, TIFF stack, video, Zarr array, folder, or quoted pattern of them."),
+    ],
+    output: Annotated[Path, Argument(metavar="OUTPUT", help="File, or folder for a folder or pattern.")],
+    weights: Annotated[Path, Option(help="Denoiser (.safetensors).")] = WEIGHTS,
+    white: Annotated[
+        float | None, Option(help="Value that stands for white; default: 255, 65535, or 1 for floats.")
+    ] = None,
+    axes: Annotated[str | None, Option(help="Axes of a Zarr array that does not name them: TCYX.")] = None,
+    codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
+    memory: Annotated[
+        int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
+    ] = 2048,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an output that is there.")] = False,
+) -> None:
+    """Denoise files; a killed run goes on where it was."""
+    from pipeline.denoiser import Denoiser
+    from pipeline.devices import device
+    from pipeline.media.medium import Choices
+    from pipeline.media.run import denoise_media, open_media
+    from pipeline.scratch import file_digest
+    from stages.screen import bar, say
+
+    where = device()
+    denoiser = Denoiser.load(weights, device=where, memory=memory * 2**20)
+    choices = Choices(denoiser.channels, white, codec, axes)
+    media = open_media(source, output, choices, overwrite)
+    for _, medium in media:
+        for note in medium.notes:
+            say(note)
+    inputs = {"weights": file_digest(weights), "white": white, "axes": axes, "codec": codec, "memory": memory}
+    with bar(f"denoising {source}") as progress:
+        denoise_media(media, output, denoiser, {**inputs, "device": where.type}, progress)
+    say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")
