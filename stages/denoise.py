@@ -15,6 +15,10 @@ def denoise(
     ],
     output: Annotated[Path, Argument(metavar="OUTPUT", help="File, or folder for a folder or pattern.")],
     weights: Annotated[Path, Option(help="Denoiser (.safetensors).")] = WEIGHTS,
+    temporal: Annotated[
+        int, Option(min=0, max=8, help="Frames before, and frames after, that help each frame of footage; 2 is good.")
+    ] = 0,
+    aligner: Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")] = None,
     white: Annotated[
         float | None, Option(help="Value that stands for white; default: 255, 65535, or 1 for floats.")
     ] = None,
@@ -31,16 +35,20 @@ def denoise(
     from pipeline.media.medium import Choices
     from pipeline.media.run import denoise_media, open_media
     from pipeline.scratch import file_digest
+    from stages.cleaning import choose_clean
     from stages.screen import bar, say
 
     where = device()
     denoiser = Denoiser.load(weights, device=where, memory=memory * 2**20)
-    choices = Choices(denoiser.channels, white, codec, axes)
-    media = open_media(source, output, choices, overwrite)
+    clean = choose_clean(denoiser, temporal, aligner or weights)
+    media = open_media(source, output, Choices(denoiser.channels, white, codec, axes), overwrite)
+    if temporal and any(medium.count == 1 for _, medium in media):
+        raise ValueError(f"temporal: found a single frame in {source}, expected footage: a video, a stack, an array")
     for _, medium in media:
         for note in medium.notes:
             say(note)
-    inputs = {"weights": file_digest(weights), "white": white, "axes": axes, "codec": codec, "memory": memory}
+    digests = {"weights": file_digest(weights), "aligner": file_digest(aligner) if temporal and aligner else None}
+    inputs = {**digests, "temporal": temporal, "white": white, "axes": axes, "codec": codec, "memory": memory}
     with bar(f"denoising {source}") as progress:
-        denoise_media(media, output, denoiser, {**inputs, "device": where.type}, progress)
+        denoise_media(media, output, clean, {**inputs, "device": where.type}, progress)
     say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")

@@ -52,7 +52,7 @@ def noise_variance(target: Tensor, warped: Tensor) -> Tensor:
     for one, bright, out in zip(variance, brightness, result, strict=True):
         # Every third pixel each way: medians of thousands of values need no more.
         some, shade = one[::THIN, ::THIN].flatten(), bright[::THIN, ::THIN].flatten()
-        order = shade.argsort()
+        order = shade.argsort(stable=True)
         parts = order.tensor_split(BINS) if order.numel() >= 64 * BINS else (order,)
         levels = torch.stack([some[part].median() for part in parts])
         edges = torch.stack([shade[part[0]] for part in parts[1:]]) if len(parts) > 1 else shade[:0]

@@ -1,7 +1,7 @@
 """What every kind of file promises, and what their frames have in common."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,10 +20,20 @@ WHITES = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "fl
 
 
 class Clean(Protocol):
-    """What denoises a frame, such as `pipeline.denoiser.Denoiser`."""
+    """What denoises frames in their order; see `pipeline.footage`.
 
-    def __call__(self, noisy: NDArray[np.float32], progress: Progress | None = None) -> NDArray[np.float32]:
-        """Return a clean frame, ``(C, H, W)``, for a noisy one."""
+    Attributes
+    ----------
+    radius
+        So many frames before it, and so many after, decide a frame's result.
+    """
+
+    radius: int
+
+    def __call__(
+        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield a clean frame, ``(C, H, W)``, for each noisy one."""
         ...
 
 
@@ -153,16 +163,21 @@ def check_channels(source: Path, channels: int, choices: Choices) -> None:
 
 def finish_frames(frames: Frames, scratch: Path, clean: Clean, progress: Progress) -> None:
     """Denoise the frames that are not finished; a kill loses the one at work."""
-    for index in range(frames.count):
+    done = next((index for index in range(frames.count) if not _place(scratch, index).exists()), frames.count)
+    if done == frames.count:
+        return
+    first = max(0, done - clean.radius)
+    noisy = (frames.values(index) for index in range(first, frames.count))
+    # Of a single frame the progress tells tiles.
+    shown = progress if frames.count == 1 else None
+    for index, values in enumerate(clean(noisy, shown), first):
+        if index < done:
+            continue
         final = _place(scratch, index)
-        if not final.exists():
-            # Of a single frame the progress tells tiles.
-            shown = progress if frames.count == 1 else None
-            codes = frames.coding.encode(clean(frames.values(index), shown))
-            partial = final.with_suffix(".partial")
-            with partial.open("wb") as file:
-                np.save(file, codes, allow_pickle=False)
-            partial.replace(final)
+        partial = final.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, frames.coding.encode(values), allow_pickle=False)
+        partial.replace(final)
         if frames.count > 1:
             progress(index + 1, frames.count)
 

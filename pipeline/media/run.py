@@ -52,7 +52,7 @@ def denoise_media(
     output
         Appears when all of them are whole.
     clean
-        What denoises a frame.
+        What denoises frames.
     inputs
         What beside the files decides the results; JSON values only.
     progress

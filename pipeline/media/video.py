@@ -1,8 +1,10 @@
 """Videos: denoised in segments, as they are decoded."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -57,22 +59,30 @@ class VideoFile:
 
     def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
         """See `Medium`."""
-        done = len(_segments(scratch))
+        done = len(_segments(scratch)) * SEGMENT
+        first = max(0, done - clean.radius)
+        times: deque[tuple[int, int]] = deque()  # of frames that were read and are not denoised
         encoder: SegmentEncoder | None = None
-        for number, (frame, time, last) in enumerate(self._frames()):
-            if number < done * SEGMENT:
+        for number, values in enumerate(clean(self._noisy(first, times)), first):
+            time, last = times.popleft()
+            if number < done:
                 continue
-            if number == done * SEGMENT:
-                progress(number, max(self.count, number + 1))
             if encoder is None:
                 encoder = SegmentEncoder(self.encoding)
-            encoder.add(self._denoised(frame, clean), time)
+            encoder.add(self._encodable(values), time)
             progress(number + 1, max(self.count, number + 1))
             if (number + 1) % SEGMENT == 0:
                 encoder.finish(last).save(_place(scratch, number // SEGMENT))
                 encoder = None
         if encoder is not None:
             encoder.finish(last).save(_place(scratch, number // SEGMENT))
+
+    def _noisy(self, first: int, times: deque[tuple[int, int]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the frames from one on, ``(C, H, W)``, and note when each is shown and for how long."""
+        for frame, time, last in islice(self._frames(), first, None):
+            times.append((time, last))
+            pixels: NDArray[Any] = frame.to_ndarray(format=self.layout)
+            yield self.coding.decode(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
     def _frames(self) -> Iterator[tuple[Any, int, int]]:
         """Yield each frame, when it is shown and for how long, in ticks."""
@@ -93,12 +103,10 @@ class VideoFile:
             text = f"found {number + 1} frames until {end:.3f} s, expected them until {self.told:.3f} s"
             raise ValueError(f"{self.source}: {text}, as the file says")
 
-    def _denoised(self, frame: Any, clean: Clean) -> Any:
-        pixels: NDArray[Any] = frame.to_ndarray(format=self.layout)
-        planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        codes = self.coding.encode(clean(self.coding.decode(planes)))
-        result = codes[0] if pixels.ndim == 2 else codes.transpose(1, 2, 0)
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(result), format=self.layout)
+    def _encodable(self, values: NDArray[np.float32]) -> Any:
+        codes = self.coding.encode(values)
+        pixels = codes.transpose(1, 2, 0) if len(codes) > 1 else codes[0]
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=self.layout)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

@@ -78,7 +78,7 @@ def noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
     variance = torch.empty_like(noisy)
     for out, seen, known in zip(variance, noisy, denoised, strict=True):
         shade = known[::THIN, ::THIN].flatten()
-        order = shade.argsort()
+        order = shade.argsort(stable=True)
         away = (seen - known)[::THIN, ::THIN].flatten()[order]
         parts = away.tensor_split(max(1, min(BINS, len(away) // LEAST)))
         levels = torch.stack([(1.4826 * (part - part.median()).abs().median()) ** 2 for part in parts])

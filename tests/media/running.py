@@ -1,19 +1,42 @@
 """Denoisers in miniature, run from path to path."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.alignment.loading import make_aligner
 from pipeline.denoiser import Denoiser
-from pipeline.media.medium import Choices, Progress
+from pipeline.footage import OneByOne, WithNeighbours
+from pipeline.media.medium import Choices, Clean, Progress
 from pipeline.media.run import denoise_media, open_media
 from pipeline.networks.unet import UNet
 
 
 class KilledError(Exception):
     """What stands for a kill in the middle of work."""
+
+
+class Watched:
+    """What denoises frames, which are noted on their way to it."""
+
+    def __init__(self, clean: Clean, seen: list[NDArray[np.float32]], killed_after: int | None) -> None:
+        self.clean, self.seen, self.killed_after = clean, seen, killed_after
+        self.radius = clean.radius
+
+    def __call__(
+        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        return self.clean(self._noted(frames), progress)
+
+    def _noted(self, frames: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        for frame in frames:
+            if len(self.seen) == self.killed_after:
+                raise KilledError
+            self.seen.append(frame)
+            yield frame
 
 
 class Run:
@@ -27,21 +50,17 @@ class Run:
         What the last call told of its files.
     """
 
-    def __init__(self, channels: int = 1, *, identity: bool = True, killed_after: int | None = None) -> None:
+    def __init__(
+        self, channels: int = 1, *, identity: bool = True, killed_after: int | None = None, radius: int = 0
+    ) -> None:
         torch.manual_seed(1)
         network = UNet(channels, width=4, depth=1).eval()
         if not identity:
             torch.nn.init.normal_(network.last.weight, std=0.05)
         self.denoiser = Denoiser(network, channels, device=torch.device("cpu"), memory=2**28)
-        self.killed_after = killed_after
+        self.killed_after, self.radius = killed_after, radius
         self.seen: list[NDArray[np.float32]] = []
         self.notes: list[str] = []
-
-    def _clean(self, noisy: NDArray[np.float32], progress: Progress | None = None) -> NDArray[np.float32]:
-        if len(self.seen) == self.killed_after:
-            raise KilledError
-        self.seen.append(noisy)
-        return self.denoiser(noisy, progress)
 
     def __call__(
         self,
@@ -56,4 +75,8 @@ class Run:
         choices = Choices(self.denoiser.channels, white, codec, axes)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
-        denoise_media(media, output, self._clean, {"white": white, "codec": codec}, lambda done, total: None)
+        clean: Clean = OneByOne(self.denoiser)
+        if self.radius:
+            clean = WithNeighbours(self.denoiser, make_aligner("dis", self.denoiser.channels, {}), self.radius)
+        watched = Watched(clean, self.seen, self.killed_after)
+        denoise_media(media, output, watched, {"white": white, "codec": codec}, lambda done, total: None)
