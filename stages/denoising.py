@@ -179,6 +179,7 @@ def fit_denoiser(
         "network_code": source_digest(make),
         "noise": params.synthesize.model_dump(),
         "objective": objective_name,
+        "rotate_colors": chosen.rotate_colors,
         **told,
         "seed": params.seed,
         "training": chosen.training.model_dump(),
