@@ -191,12 +191,12 @@ class MethodParams(Section):
 
 
 class BenchmarkParams(Section):
-    """The benchmark."""
+    """The benchmark; may have no methods, where there are no clean images."""
 
     repeats: Literal["quick", "full"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     pictures: Count
-    methods: Annotated[dict[Name, MethodParams], Field(min_length=1)]
+    methods: dict[Name, MethodParams]
 
 
 class ReportParams(Section):
@@ -211,7 +211,7 @@ class Params(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     ingest: IngestParams
-    benchmark_sets: Annotated[dict[Name, BenchmarkSetParams], Field(min_length=1)]
+    benchmark_sets: dict[Name, BenchmarkSetParams]
     synthesize: SynthesizeParams
     train_ian: TrainIanParams
     evaluate_alignment: EvaluateAlignmentParams
@@ -423,6 +423,8 @@ def _check_sense(params: Params) -> None:
                 f"ingest.sources.{name}.roles: found both 'pairs' and 'validation', expected one of them: "
                 "what is trained on cannot be held out"
             )
+    if params.benchmark.methods and not params.benchmark_sets:
+        raise ValueError("benchmark_sets: found none, expected at least one for benchmark.methods to be measured on")
     roles = {role for source in params.ingest.sources.values() for role in source.roles}
     if "pairs" not in roles:
         raise ValueError("ingest.sources: found no source with the role 'pairs', expected at least one")
