@@ -22,11 +22,12 @@ COMMANDS = {
     "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",
+    "export": "stages.export:export",
     "init": "stages.init:init",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
 }
-TOOLS = ("init", "inspect", "profile")
+TOOLS = ("export", "init", "inspect", "profile")
 
 app = typer.Typer(
     name="self2align",
