@@ -22,12 +22,13 @@ COMMANDS = {
     "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
     "benchmark": "stages.benchmark:benchmark",
     "report": "stages.report:report",
+    "doctor": "stages.doctor:doctor",
     "export": "stages.export:export",
     "init": "stages.init:init",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
 }
-TOOLS = ("export", "init", "inspect", "profile")
+TOOLS = ("doctor", "export", "init", "inspect", "profile")
 
 app = typer.Typer(
     name="self2align",
