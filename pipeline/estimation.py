@@ -97,7 +97,8 @@ class NoiseEstimate:
 
     def variance(self, values: Values) -> Values:
         """Return the variance of the noise at expected values; nowhere less than that of rounding."""
-        return np.maximum(np.float32(self.gain) * values + np.float32(self.read), np.float32(self.rounding))
+        line: Values = np.float32(self.gain) * values + np.float32(self.read)
+        return np.maximum(line, np.float32(self.rounding))
 
 
 def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
@@ -123,7 +124,7 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
     ends = float(frames.min()), float(frames.max())
     blocks = _blocks(frames)
     waves = _transform(blocks)
-    means = waves[..., 0, 0].ravel() / SIDE
+    means = waves[..., 0, 0].ravel() / np.float32(SIDE)
     levels, variances, spectra, counts = _classes(blocks, waves, means, ends)
     shape, unevenness = _spectrum(spectra, variances)
     if unevenness > UNEVEN:

@@ -34,6 +34,11 @@ def noise(like: Frames, seed: int = 0) -> Frames:
     return np.random.default_rng(seed).standard_normal(like.shape, np.float32)
 
 
+def noisy(clean: Frames, *parts: Frames) -> Frames:
+    """Frames with noise, whose parts are in units of sigma 10."""
+    return np.asarray(clean + sum(parts) * np.float32(10 / 255), np.float32)
+
+
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 @pytest.mark.parametrize("sigma", [10, 25, 50])
 def test_white_noise_is_measured_and_is_neither_correlated_nor_fixed(name: str, sigma: float) -> None:
@@ -48,8 +53,8 @@ def test_white_noise_is_measured_and_is_neither_correlated_nor_fixed(name: str, 
 @pytest.mark.parametrize(("peak", "sigma"), [(100, 10.0), (400, 5.0), (1000, 8.0)])
 def test_gain_and_read_noise_are_found(scene: Frames, peak: int, sigma: float) -> None:
     draw = np.random.default_rng(5)
-    noisy = draw.poisson(scene.clip(0) * peak) / peak + sigma / 255 * noise(scene)
-    found = estimate_noise(noisy.astype(np.float32))
+    frames = draw.poisson(scene.clip(0) * peak) / peak + sigma / 255 * noise(scene)
+    found = estimate_noise(frames.astype(np.float32))
     assert found.gain == pytest.approx(1 / peak, rel=0.15)
     assert 255 * np.sqrt(found.read) == pytest.approx(sigma, rel=0.15)
     assert found.kind == "poisson_gaussian"
@@ -66,9 +71,9 @@ def test_photons_alone_are_told_from_read_noise(scene: Frames) -> None:
 
 def test_clipping_does_not_lower_the_noise_of_the_dark(scene: Frames) -> None:
     sigma = 20 / 255
-    noisy = (scene - np.float32(0.1) + np.float32(sigma) * noise(scene)).clip(0, 1)
-    levels = (noisy * 255).round().astype(np.uint8)
-    found = estimate_noise(levels.astype(np.float32) / 255, 1 / 255)
+    frames = (scene - np.float32(0.1) + np.float32(sigma) * noise(scene)).clip(0, 1)
+    levels = (frames * 255).round().astype(np.uint8)
+    found = estimate_noise(levels.astype(np.float32) / np.float32(255), 1 / 255)
     assert found.clipped[0] > 0.01
     assert found.variance(np.zeros(1, np.float32))[0] == pytest.approx(sigma**2, rel=0.15)
 
@@ -94,7 +99,7 @@ def test_a_pedestal_gives_a_negative_variance_at_black_and_none_where_footage_is
 def test_correlated_noise_is_detected(name: str, blur: float) -> None:
     clean = photograph(name)
     blurred = gaussian_filter(noise(clean), (0, 0, blur, blur))
-    found = estimate_noise(clean + np.float32(10 / 255) * blurred / blurred.std())
+    found = estimate_noise(noisy(clean, blurred / blurred.std()))
     assert found.correlated
     assert 255 * found.sigma == pytest.approx(10, rel=0.35)
 
@@ -103,11 +108,11 @@ def test_correlated_noise_is_detected(name: str, blur: float) -> None:
 def test_what_frames_share_is_measured_as_a_share_of_the_variance(name: str) -> None:
     clean = photograph(name)
     own, pattern = noise(clean), noise(clean[0], seed=1)
-    found = estimate_noise(clean + np.float32(10 / 255) * (own + np.float32(0.4) * pattern))
+    found = estimate_noise(noisy(clean, own, np.float32(0.4) * pattern))
     assert found.fixed == pytest.approx(0.16 / 1.16, rel=0.25)
     assert found.fixed_pattern
     columns = noise(clean[0, :1, :1], seed=2)
-    assert estimate_noise(clean + np.float32(10 / 255) * (own + np.float32(0.4) * columns)).fixed_pattern
+    assert estimate_noise(noisy(clean, own, np.float32(0.4) * columns)).fixed_pattern
 
 
 def test_one_frame_has_nothing_to_share_with() -> None:

@@ -139,7 +139,7 @@ class _Layout:
         if not {"X", "Y"} <= set(axes) or len(frame) > 1 or channels not in (1, 3):
             found = " x ".join(f"{size} {axis}" for axis, size in zip(axes, shape, strict=True))
             raise ValueError(f"{path}: found axes {found}, expected one of frames beside Y and X, and 1 or 3 channels")
-        if series.dtype is None or series.dtype.name not in WHITES:
+        if series.dtype.name not in WHITES:
             raise ValueError(f"{path}: found pixels of type {series.dtype}, expected {', '.join(WHITES)}")
         layout = _Layout(axes, shape, "".join(frame), color)
         if channels * math.prod(layout.size) > LARGEST:

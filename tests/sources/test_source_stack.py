@@ -57,7 +57,7 @@ def test_colours_are_read_wherever_their_axis_stands(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "pixel.tif", COLOR, photometric="rgb")
     tifffile.imwrite(tmp_path / "plane.tif", wanted, photometric="rgb", planarconfig="separate")
     tifffile.imwrite(tmp_path / "pages.tif", wanted, imagej=True, metadata={"axes": "TCYX"})
-    slow = {"photometric": "minisblack", "ome": True, "metadata": {"axes": "CTYX"}}
+    slow: dict[str, Any] = {"photometric": "minisblack", "ome": True, "metadata": {"axes": "CTYX"}}
     tifffile.imwrite(tmp_path / "slow.ome.tif", wanted.transpose(1, 0, 2, 3), **slow)
     for path in tmp_path.iterdir():
         np.testing.assert_array_equal(read_stack(path, 2, 2), wanted[[0, 2]], err_msg=path.name)
