@@ -18,7 +18,7 @@ What it cannot know:
   has moved.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,17 @@ class NoiseEstimate:
         if shot <= 0.2 * (shot + read):
             return "gaussian"
         return "poisson" if read <= 0.05 * shot else "poisson_gaussian"
+
+    def scaled(self, factor: float) -> "NoiseEstimate":
+        """Return the same noise where values are so many times as large."""
+        return replace(
+            self,
+            sigma=self.sigma * factor,
+            level=self.level * factor,
+            gain=self.gain * factor,
+            read=self.read * factor**2,
+            rounding=self.rounding * factor**2,
+        )
 
     def variance(self, values: Values) -> Values:
         """Return the variance of the noise at expected values; nowhere less than that of rounding."""

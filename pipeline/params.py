@@ -44,6 +44,7 @@ class SourceParams(Section):
     crop: Annotated[list[Size], Field(min_length=2, max_length=2)] | None = None
     step: Count = 1
     max_frames: Annotated[int, Field(ge=2)] | None = None
+    white: Positive | None = None
 
 
 class IngestParams(Section):

@@ -37,6 +37,8 @@ class Look:
         Whether all channels are equal.
     bits
         Bits of its values that are used; 32 for floats.
+    white
+        The value that stands for 1.0 in its type: 255, 65535 or 1.
     brightest
         Its highest value, white being 1.0.
     motion
@@ -52,6 +54,7 @@ class Look:
     width: int
     gray: bool
     bits: int
+    white: float
     brightest: float
     motion: tuple[float, float]
     noise: NoiseEstimate
@@ -152,7 +155,7 @@ def survey(path: Path) -> Survey:
     names: list[str] = []
     for unit in chosen:
         for scene in open_source(kind, path, selection).read(unit):
-            if len(scene.frames) < 2 or float(scene.frames.max()) <= BLACK * scene.white:
+            if len(scene.frames) < 2 or _is_black(scene):
                 continue
             names.append(scene.name)
             if len(looks) < SCENES:
@@ -167,6 +170,12 @@ def survey(path: Path) -> Survey:
     return Survey(kind, path, tuple(_parts(kind, units, names)), scenes, frames, tuple(looks))
 
 
+def _is_black(scene: Scene) -> bool:
+    # Of 16 bits and of floats nobody knows yet what white is.
+    least = BLACK * scene.white if scene.frames.dtype == np.uint8 else 0.0
+    return float(scene.frames.max()) <= least
+
+
 def look_at(scene: Scene) -> Look:
     """Return what the frames of a scene show."""
     codes = scene.frames
@@ -175,6 +184,8 @@ def look_at(scene: Scene) -> Look:
         raise ValueError(f"{scene.name}: found {height} x {width} px, expected at least {SIDE + SHIFT} px each way")
     gray = bool((codes == codes[:, :1]).all())
     values = (codes[:, :1] if gray else codes).astype(np.float32) / np.float32(scene.white)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{scene.name}: found values that are not finite, expected numbers")
     whole = np.issubdtype(codes.dtype, np.integer)
     step = code_step(codes[0]) if whole else 0
     return Look(
@@ -183,6 +194,7 @@ def look_at(scene: Scene) -> Look:
         width=width,
         gray=gray,
         bits=round(np.log2((scene.white + 1) / step)) if whole else 32,
+        white=scene.white,
         brightest=float(values.max()),
         motion=_motion(values),
         noise=estimate_noise(values[::APART], step / scene.white),

@@ -17,7 +17,7 @@ def findings(seen: Survey, chosen: Choices, params: Params, profile: str) -> lis
         f"Parameters for {seen.path}, made by `self2align init` from the profile {profile}.",
         f"Footage: {_footage(seen)}.",
         f"Motion: {seen.motion[0]:.1f} px a frame (median), {seen.motion[1]:.1f} px at the most moving twentieth.",
-        *_noise(seen.noise),
+        *_noise(seen.noise.scaled(seen.looks[0].white / chosen.white if chosen.white else 1.0)),
         f"Held out to validate: {', '.join(chosen.held_out) or 'nothing, since there is one scene'}.",
         f"Time on this machine: about {in_words(sum(times.values()))} ({parts}), and reading and storing.",
         f"Pairs: at most {pairs}, {size_text(_store(params, seen, pairs))} of pairs.zarr before compression.",

@@ -21,6 +21,7 @@ MARGINS = (16, 64)  # px
 FARTHEST = 8  # frames
 APART = 2.0  # px that the scene should move between two frames which share a pattern
 SMALLEST = 96  # px: crops that the aligner can be trained on
+DIM = 0.25  # of white, the brightest pixel
 STILL = 0.25  # px a frame
 HELD_OUT = 5  # scenes at most
 
@@ -39,6 +40,8 @@ class Choices:
         Targets a scene, crops a target, px.
     max_frames
         Of a scene; None for all.
+    white
+        The value that stands for 1.0; None for that of the type.
     held_out
         Patterns of the scenes that validate.
     remarks
@@ -52,6 +55,7 @@ class Choices:
     crops: int
     crop: int
     max_frames: int | None
+    white: float | None
     held_out: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -92,6 +96,7 @@ def choose(seen: Survey, profile: CommentedMap) -> Choices:
         crops=crops,
         crop=crop,
         max_frames=max_frames if max_frames < seen.frames else None,
+        white=_white(seen),
         held_out=held_out,
         remarks=tuple(_remarks(seen, offset)),
     )
@@ -108,6 +113,18 @@ def _places(seen: Survey, pairs: CommentedMap, crop: int) -> tuple[int, int]:
 
 def _bytes(seen: Survey) -> int:
     return -(-max(look.bits for look in seen.looks) // 8)
+
+
+def _white(seen: Survey) -> float | None:
+    """Return the next power of two, with a quarter to spare, where the footage uses little of its type or more than it.
+
+    What comes after takes values to be of the order of 1: confidence has a floor of a level or two of 255.
+    """
+    look = max(seen.looks, key=lambda look: look.brightest)
+    if DIM <= look.brightest <= 1:
+        return None
+    white = 2.0 ** math.ceil(math.log2(1.25 * look.brightest * look.white))
+    return white if look.bits == 32 else white - 1
 
 
 def _remarks(seen: Survey, offset: int) -> list[str]:
@@ -133,10 +150,10 @@ def _remarks(seen: Survey, offset: int) -> list[str]:
         lines.append(f"what moves by more than {MARGINS[1]} px from target to neighbour is left out of the training")
     if max(noise.clipped) > 0.05:
         lines.append(f"{max(noise.clipped):.0%} of the pixels are at an end of the range: what is clipped stays so")
-    bright = max(look.brightest for look in seen.looks)
-    if bright < 0.25:
+    if _white(seen) is not None:
+        bright = max(look.brightest for look in seen.looks)
         lines.append(
-            f"no pixel is brighter than {bright:.1%} of white: stretch the footage to its range before, if you can"
+            f"the brightest pixel is {bright:.3g} of the type's white, so that 1.0 stands for {_white(seen):g}"
         )
     return lines
 
@@ -198,9 +215,11 @@ def _sources(seen: Survey, chosen: Choices) -> CommentedMap:
     sources = CommentedMap({"footage": CommentedMap(footage)})
     if chosen.held_out:
         sources["held_out"] = held_out
-    if chosen.max_frames is not None:
-        for source in sources.values():
+    for source in sources.values():
+        if chosen.max_frames is not None:
             source["max_frames"] = chosen.max_frames
+        if chosen.white is not None:
+            source["white"] = chosen.white
     return sources
 
 

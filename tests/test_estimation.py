@@ -86,6 +86,14 @@ def test_rounding_is_known_and_told_apart(scene: Frames) -> None:
     assert 255**2 * (found.read - found.rounding) == pytest.approx(4, rel=0.3)
 
 
+def test_other_units_are_another_noise_of_the_same_kind(scene: Frames) -> None:
+    frames = np.asarray(scene + np.float32(0.05) * noise(scene), np.float32)
+    one, other = estimate_noise(frames).scaled(1 / 16), estimate_noise(frames / np.float32(16))
+    for name in ("sigma", "level", "read"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-3)
+    assert one.kind == other.kind
+
+
 def test_a_pedestal_gives_a_negative_variance_at_black_and_none_where_footage_is(scene: Frames) -> None:
     draw = np.random.default_rng(7)
     found = estimate_noise((0.2 + draw.poisson(scene.clip(0) * 100) / 100).astype(np.float32))

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from pipeline.estimation import NoiseEstimate
 from pipeline.images import write_png
 from pipeline.params import load
+from pipeline.stores.frames import FrameStore
 from pipeline.stores.pairs import PairStore
 from pipeline.survey import Look, Survey
 from pipeline.weights import load_weights
@@ -33,7 +36,7 @@ DATA = Path("data")
 WHITE_NOISE = NoiseEstimate(
     sigma=0.1, level=0.4, gain=0.01, read=0.001, rounding=0.0, unevenness=1.0, fixed=0.0, clipped=(0.0, 0.0)
 )
-LOOK = Look("a", 480, 640, False, 8, 1.0, (1.0, 5.0), WHITE_NOISE, np.zeros((2, 3, 8, 8), np.float32))
+LOOK = Look("a", 480, 640, False, 8, 255, 1.0, (1.0, 5.0), WHITE_NOISE, np.zeros((2, 3, 8, 8), np.float32))
 SEEN = Survey("folder", Path("/footage"), ("a", "b", "c"), 3, 100, (LOOK,))
 Change = Callable[[Survey], Survey]
 
@@ -163,8 +166,30 @@ def test_the_whole_flow_runs_where_there_is_no_clean_frame(
     for stage in ("evaluate_alignment", "evaluate_denoiser"):
         assert f"{stage}: the footage has no clean frames; nothing measured" in shown
     assert set(PairStore(pairs).columns["role"].tolist()) == {0, 1}
-    assert load_weights(denoiser)[1]["noise"]["model"] == "none"
+    header = load_weights(denoiser)[1]
+    assert (header["noise"]["model"], header["white"]) == ("none", 255)
     assert "No method was to be measured" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
+
+
+def test_twelve_bits_in_sixteen_have_a_white_of_their_own(
+    tmp_path: Path, texture: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.default_rng(0)
+    windows = np.stack([texture[0, t : 120 + t, t : 140 + t] for t in range(6)])
+    codes = (200 + 2500 * windows + 60 * draw.standard_normal(windows.shape)).clip(0, 4095).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "series.tif", codes)
+    init(tmp_path / "work", tmp_path / "series.tif")
+    shown = capsys.readouterr().out
+    assert "gray" in shown
+    sigma = re.search(r"sigma ([\d.]+) of 255", shown)
+    assert sigma is not None
+    assert float(sigma.group(1)) == pytest.approx(255 * 60 / 4095, rel=0.15)
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("SELF2ALIGN_WORKERS", "1")
+    ingest("footage", DATA / "ingest" / "footage.zarr")
+    store = FrameStore(DATA / "ingest" / "footage.zarr")
+    np.testing.assert_array_equal(store.codes(store.scenes[0])[:, 0], codes)
+    np.testing.assert_allclose(store.frames(store.scenes[0])[:, 0], codes / 4095, rtol=1e-6)
 
 
 def test_a_place_that_is_taken_is_left_alone(tmp_path: Path, footage: Path) -> None:
@@ -205,7 +230,8 @@ CASES = [
         "stands",
     ),
     (noise(clipped=(0.2, 0.0)), {}, "20% of the pixels are at an end"),
-    (look(brightest=0.05), {}, "no pixel is brighter than 5.0% of white"),
+    (look(bits=16, white=65535, brightest=3000 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
+    (look(bits=32, white=1, brightest=300.0), {"white": 512}, "so that 1.0 stands for 512"),
     (look(motion=(10.0, 30.0)), {"margin": 40}, None),
     (look(motion=(10.0, 90.0)), {"margin": 64}, "more than 64 px"),
     (look(height=70), {"aligner": "dis", "crop": 64}, None),
