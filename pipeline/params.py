@@ -44,6 +44,7 @@ class SourceParams(Section):
     crop: Annotated[list[Size], Field(min_length=2, max_length=2)] | None = None
     step: Count = 1
     max_frames: Annotated[int, Field(ge=2)] | None = None
+    white: Positive | None = None
 
 
 class IngestParams(Section):
@@ -191,12 +192,12 @@ class MethodParams(Section):
 
 
 class BenchmarkParams(Section):
-    """The benchmark."""
+    """The benchmark; may have no methods, where there are no clean images."""
 
     repeats: Literal["quick", "full"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     pictures: Count
-    methods: Annotated[dict[Name, MethodParams], Field(min_length=1)]
+    methods: dict[Name, MethodParams]
 
 
 class ReportParams(Section):
@@ -211,7 +212,7 @@ class Params(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     ingest: IngestParams
-    benchmark_sets: Annotated[dict[Name, BenchmarkSetParams], Field(min_length=1)]
+    benchmark_sets: dict[Name, BenchmarkSetParams]
     synthesize: SynthesizeParams
     train_ian: TrainIanParams
     evaluate_alignment: EvaluateAlignmentParams
@@ -436,6 +437,8 @@ def _check_sense(params: Params) -> None:
                 f"ingest.sources.{name}.roles: found both 'pairs' and 'validation', expected one of them: "
                 "what is trained on cannot be held out"
             )
+    if params.benchmark.methods and not params.benchmark_sets:
+        raise ValueError("benchmark_sets: found none, expected at least one for benchmark.methods to be measured on")
     roles = {role for source in params.ingest.sources.values() for role in source.roles}
     if "pairs" not in roles:
         raise ValueError("ingest.sources: found no source with the role 'pairs', expected at least one")

@@ -30,6 +30,7 @@ def benchmark_sets(
         step=1,
         max_frames=None,
         crop=None,
+        white=None,
         roles=[],
         single=True,
         out=out,

@@ -25,11 +25,14 @@ COMMANDS = {
     "bundle": "stages.bundle:bundle",
     "costs": "stages.costs:costs",
     "denoise": "stages.denoise:denoise",
+    "doctor": "stages.doctor:doctor",
+    "export": "stages.export:export",
+    "init": "stages.init:init",
     "inspect": "stages.inspect:inspect",
     "profile": "stages.profile:profile",
     "sweep": "stages.sweep:sweep",
 }
-TOOLS = ("bundle", "costs", "denoise", "inspect", "profile", "sweep")
+TOOLS = ("bundle", "costs", "denoise", "doctor", "export", "init", "inspect", "profile", "sweep")
 
 app = typer.Typer(
     name="self2align",
@@ -58,9 +61,10 @@ def _options(
 
 
 def _own_code() -> None:
-    """Run the code of the checkout that this is called in: DVC hashes that code, so that is what must run."""
-    here = Path.cwd()
-    if (here / "pipeline" / "params.py").is_file() and here != Path(__file__).resolve().parent.parent:
+    """Run the code of the folder that this is called in: DVC hashes that code, so that is what must run."""
+    # A working folder holds links to the code, so places are compared where they lead.
+    mine = Path("stages", "cli.py")
+    if Path("pipeline", "params.py").is_file() and mine.resolve() != Path(__file__).resolve():
         os.execv(sys.executable, [sys.executable, "-m", "stages.cli", *sys.argv[1:]])  # -m looks here first
 
 

@@ -22,6 +22,7 @@ def ingest_to_store(
     step: int,
     max_frames: int | None,
     crop: tuple[int, int] | None,
+    white: float | None,
     roles: Sequence[str],
     single: bool,
     out: Path,
@@ -33,6 +34,7 @@ def ingest_to_store(
         "path": str(path),
         "selection": repr(selection),
         "crop": crop,
+        "white": white,
         "roles": list(roles),
     }
     listing = source_listing(path)
@@ -46,6 +48,7 @@ def ingest_to_store(
                 path=path,
                 selection=selection,
                 crop=crop,
+                white=white,
                 roles=roles,
                 single=single,
                 folder=folder,

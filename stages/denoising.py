@@ -172,6 +172,7 @@ def fit_denoiser(
     network.to("cpu").eval()
     if look is not None:
         look(network)
+    coding = crops.codings[objective.needs[0]]
     header = {
         **form,
         "inputs": dict(crops.inputs),
@@ -183,6 +184,8 @@ def fit_denoiser(
         **told,
         "seed": params.seed,
         "training": chosen.training.model_dump(),
+        # The footage's value that stands for 1.0: that of its type, or what the parameters say; noise of ours has none.
+        "white": round(1 / coding.scale, 6) if params.synthesize.model == "none" else None,
         "version": __version__,
     }
     save_weights(out, network.state_dict(), header)

@@ -34,8 +34,9 @@ def evaluate_alignment(
     for scene in wanted:
         if scene not in scenes:
             say(f"left out {scene.title}: {scene.count} frames, too few for offsets {mine.offsets}")
-    if chosen.synthesize.model == "none" or not scenes:
-        why = "no scene with the role test is long enough" if not scenes else "the footage has no clean frames"
+    real = chosen.synthesize.model == "none"
+    if real or not scenes:
+        why = "the footage has no clean frames" if real else "no scene with the role test is long enough"
         say(f"evaluate_alignment: {why}; nothing measured")
         write_rows(out / "scenes.csv", header, [])
         write_json(out / "metrics.json", {"skipped": why})

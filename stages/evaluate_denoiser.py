@@ -27,8 +27,9 @@ def evaluate_denoiser(
     chosen = load(params)
     header = ("denoiser", "scene", "psnr", "ssim")
     scenes = FrameStore(noisy).with_role("test")
-    if chosen.synthesize.model == "none" or not scenes:
-        why = "there is no scene with the role test" if not scenes else "the footage has no clean frames"
+    real = chosen.synthesize.model == "none"
+    if real or not scenes:
+        why = "the footage has no clean frames" if real else "there is no scene with the role test"
         say(f"evaluate_denoiser: {why}; nothing measured")
         write_rows(out / "scenes.csv", header, [])
         write_json(out / "metrics.json", {"skipped": why})

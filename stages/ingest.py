@@ -30,6 +30,7 @@ def ingest(
         step=mine.step,
         max_frames=mine.max_frames,
         crop=(mine.crop[0], mine.crop[1]) if mine.crop else None,
+        white=mine.white,
         roles=mine.roles,
         single=False,
         out=out,

@@ -14,11 +14,9 @@ def profile(
     """Put a profile in place as params.yaml."""
     from pipeline.scratch import write_atomically
     from stages.screen import say
+    from stages.shipped import shipped
 
-    beside = Path(__file__).parent
-    folder = next((f for f in (beside / "profiles", beside.parent / "profiles") if f.is_dir()), None)
-    if folder is None:
-        raise ValueError(f"{beside}: found no folder of profiles, expected one; is the installation whole?")
+    folder = shipped("profiles")
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if not name:
         say("profiles: " + ", ".join(known))

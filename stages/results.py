@@ -249,7 +249,9 @@ def write_pictures(out: Path, pictures: Mapping[str, bytes | None]) -> None:
 
 
 def show_benchmark(results: Results) -> None:
-    """Show Table 1 on the terminal."""
+    """Show Table 1 on the terminal; nothing where no method was to be measured."""
+    if not results.benchmark:
+        return
     shown = benchmark_table(results.benchmark, results.sets, results.noisy, mark=lambda cell: f"{cell} *")
     table(f"{results.noise}; {results.repeats}", *shown)
     for line in skipped_lines(results.benchmark):

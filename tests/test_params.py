@@ -121,6 +121,7 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         ("ingest/sources/clips/kind", "tape", r"sources\.clips\.kind: found 'tape', expected one of folder"),
         ("ingest/sources/clips/roles", ["train"], r"sources\.clips\.roles\.0: found 'train', expected 'align'"),
         ("ingest/sources/clips/mode", 1, r"sources\.clips\.mode: found an unknown key, expected one of kind, path"),
+        ("benchmark_sets", {}, r"benchmark_sets: found none, expected at least one"),
         ("benchmark/methods/nlm/arguments", {"h": 2.0}, r"methods\.nlm\.arguments\.h: found an unknown key"),
     ],
 )

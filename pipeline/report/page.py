@@ -170,6 +170,8 @@ def _reading(results: Results) -> str:
 
 
 def _benchmark(results: Results) -> str:
+    if not results.benchmark:
+        return "## Table 1: denoising\n\nNo method was to be measured (`benchmark.methods`)."
     header, rows = benchmark_table(results.benchmark, results.sets, results.noisy)
     measured = [row for row in results.benchmark.values() if "skipped" not in row]
     sizes = []

@@ -69,6 +69,7 @@ def _decode_unit(
     unit: str,
     selection: Selection,
     crop: tuple[int, int] | None,
+    white: float | None,
     single: bool,
     folder: Path,
     number: int,
@@ -78,7 +79,8 @@ def _decode_unit(
         return
     found: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
-    for scene in open_source(kind, path, selection).read(unit):
+    for read in open_source(kind, path, selection).read(unit):
+        scene = read if white is None else replace(read, white=white)
         fault = _fault(scene, crop, single)
         if fault is not None:
             skipped.append({"scene": scene.name, "why": fault})
@@ -112,6 +114,7 @@ def decode(
     path: Path,
     selection: Selection,
     crop: tuple[int, int] | None,
+    white: float | None,
     roles: Sequence[str],
     single: bool,
     folder: Path,
@@ -127,6 +130,8 @@ def decode(
         See `pipeline.sources`.
     crop
         Height and width of the centre to keep, px.
+    white
+        The value that stands for 1.0, where it is not that of the type: 4095 for 12 bits that are held in 16.
     roles
         What its scenes are for.
     single
@@ -140,7 +145,7 @@ def decode(
         When nothing usable is found.
     """
     units = open_source(kind, path, selection).units()
-    tasks = [(kind, path, unit, selection, crop, single, folder, n) for n, unit in enumerate(units)]
+    tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
     run_tasks(_decode_unit, tasks, progress)
     parts, skipped = [], []
     for marker in sorted(folder.glob("*.json")):

@@ -192,6 +192,17 @@ def test_without_pictures_and_curves_the_page_says_so_and_old_ones_go(project: P
     assert "No method left a picture" in (out / "report.md").read_text()
 
 
+def test_without_methods_there_is_no_table(project: Path) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    content = yaml.load((project / "params.yaml").read_text())
+    content |= {"benchmark_sets": {}, "benchmark": {**content["benchmark"], "methods": {}}}
+    with (project / "params.yaml").open("w") as file:
+        yaml.dump(content, file)
+    out = make(project)
+    for name in ("report.md", "report.html"):
+        assert "No method was to be measured" in (out / name).read_text()
+
+
 def test_alignment_that_was_not_measured_is_told(project: Path) -> None:
     as_json(project / "alignment" / "metrics.json", {"skipped": "the footage has no clean frames"})
     (project / "alignment" / "scenes.csv").write_text("aligner,scene,psnr\n")
