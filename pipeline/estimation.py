@@ -155,6 +155,14 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
     )
 
 
+def shared_noise(frames: Values) -> float:
+    """Return the share of the noise's variance that some frames, ``(T, C, H, W)``, have in common.
+
+    Of neighbours in a moving scene it is what a codec or the camera's own filter takes from one frame into the next.
+    """
+    return _shared(_transform(_blocks(frames)))
+
+
 def code_step(codes: NDArray[np.integer]) -> int:
     """Return the distance that all codes keep: 16 for 12 bits that are held in the upper bits of 16."""
     found = np.unique(codes).astype(np.int64)

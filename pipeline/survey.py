@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.alignment.dis import Dis
-from pipeline.estimation import SHIFT, SIDE, NoiseEstimate, code_step, estimate_noise
+from pipeline.estimation import SHIFT, SIDE, NoiseEstimate, code_step, estimate_noise, shared_noise
 from pipeline.sources import stack, video
 from pipeline.sources.folder import scenes_root, walk
 from pipeline.sources.ingest import BLACK, open_source
@@ -19,6 +19,7 @@ from pipeline.sources.scene import Scene, Selection
 
 SCENES = 4  # that are looked at, evenly spaced over folders or files
 FRAMES = 17  # of each
+LAGS = (1, 2, 4)  # frames between two of which is asked whether they share noise
 APART = 4  # frames between two whose noise is compared
 BLUR = 2.0  # px, before motion is looked for: its size is wanted, not its edges
 
@@ -45,6 +46,8 @@ class Look:
         Median and 95 % quantile of how far pixels move from one frame to the next, px.
     noise
         What its frames' noise is.
+    shared
+        Shares of the noise's variance that frames 1, 2 and 4 apart have in common (`LAGS`; fewer in a short scene).
     frames
         Two neighbouring frames, ``(2, C, H, W)``, C = 1 for gray.
     """
@@ -58,6 +61,7 @@ class Look:
     brightest: float
     motion: tuple[float, float]
     noise: NoiseEstimate
+    shared: tuple[float, ...]
     frames: NDArray[np.float32]
 
 
@@ -103,6 +107,12 @@ class Survey:
         """Return the usual motion and the largest, px a frame: medians and quantiles of the scenes."""
         usual, most = zip(*(look.motion for look in self.looks), strict=True)
         return float(np.median(usual)), max(most)
+
+    @property
+    def shared(self) -> dict[int, float]:
+        """Return the share of the noise's variance that frames so far apart have in common, medians of the scenes."""
+        common = min(len(look.shared) for look in self.looks)
+        return {lag: float(np.median([look.shared[at] for look in self.looks])) for at, lag in enumerate(LAGS[:common])}
 
     @property
     def noise(self) -> NoiseEstimate:
@@ -198,16 +208,20 @@ def look_at(scene: Scene) -> Look:
         brightest=float(values.max()),
         motion=_motion(values),
         noise=estimate_noise(values[::APART], step / scene.white),
+        shared=tuple(shared_noise(values[[0, lag]]) for lag in LAGS if lag < len(values)),
         frames=values[:2].copy(),
     )
 
 
 def _motion(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return median and 95 % quantile of the lengths of motion between neighbouring frames, px."""
+    """Return median and 95 % quantile of the lengths of motion between neighbouring frames, px.
+
+    Frames that repeat the one before, as a film has them in a faster video, tell nothing.
+    """
     flow = Dis(values.shape[1], blur=BLUR)
-    starts = sorted({0, (len(values) - 2) // 2, len(values) - 2})
+    moving = [at for at in range(len(values) - 1) if not np.array_equal(values[at], values[at + 1])] or [0]
     lengths = []
-    for start in starts:
+    for start in sorted({moving[0], moving[len(moving) // 2], moving[-1]}):
         target, source = (torch.from_numpy(values[at : at + 1]) for at in (start, start + 1))
         lengths.append(np.linalg.norm(flow(target, source)[0].numpy(), axis=0).ravel())
     middle, high = np.quantile(np.concatenate(lengths), (0.5, 0.95))

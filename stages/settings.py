@@ -22,6 +22,7 @@ FARTHEST = 8  # frames
 APART = 2.0  # px that the scene should move between two frames which share a pattern
 SMALLEST = 96  # px: crops that the aligner can be trained on
 DIM = 0.25  # of white, the brightest pixel
+SHARED = 0.05  # of the noise's variance
 STILL = 0.25  # px a frame
 HELD_OUT = 5  # scenes at most
 
@@ -78,10 +79,7 @@ def choose(seen: Survey, profile: CommentedMap) -> Choices:
     noise, side = seen.noise, min(seen.size)
     if side < LEAST:
         raise ValueError(f"{seen.path}: found frames of {side} px, expected at least {LEAST} px each way")
-    usual, most = seen.motion
-    offset = 1
-    if noise.fixed_pattern and usual >= STILL:
-        offset = min(FARTHEST, math.ceil(APART / usual))
+    most, offset = seen.motion[1], _offset(seen)
     crop = min(int(profile["generate_pairs"]["crop"]), side // 32 * 32)
     margin = min(max(-(-math.ceil(most * offset + 4) // 8) * 8, MARGINS[0]), MARGINS[1])
     targets, crops = _places(seen, profile["generate_pairs"], crop)
@@ -100,6 +98,16 @@ def choose(seen: Survey, profile: CommentedMap) -> Choices:
         held_out=held_out,
         remarks=tuple(_remarks(seen, offset)),
     )
+
+
+def _offset(seen: Survey) -> int:
+    """Return how many frames apart pairs are made: one, or so many that they no longer share noise."""
+    usual = seen.motion[0]
+    if usual < STILL:
+        return 1
+    if seen.noise.fixed_pattern:
+        return min(FARTHEST, math.ceil(APART / usual))
+    return next((lag for lag, share in seen.shared.items() if share <= SHARED), max(seen.shared))
 
 
 def _places(seen: Survey, pairs: CommentedMap, crop: int) -> tuple[int, int]:
@@ -145,6 +153,11 @@ def _remarks(seen: Survey, offset: int) -> list[str]:
         lines.append(
             f"frames share a pattern of {noise.fixed:.0%} of the noise's variance: pairs are made {offset} frames "
             "apart, between which the scene moves and the pattern does not; a dark frame subtracted first would do more"
+        )
+    elif usual >= STILL and seen.shared[1] > SHARED:
+        lines.append(
+            f"neighbouring frames share {seen.shared[1]:.0%} of the noise's variance, as a codec or the camera's own "
+            f"filter makes them: pairs are made {offset} frames apart, where it is {seen.shared[offset]:.0%}"
         )
     if most * offset + 4 > MARGINS[1]:
         lines.append(f"what moves by more than {MARGINS[1]} px from target to neighbour is left out of the training")

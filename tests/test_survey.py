@@ -58,6 +58,17 @@ def test_a_video_is_described(tmp_path: Path, texture: NDArray[np.float32]) -> N
     assert (found.kind, found.scenes, found.parts) == ("video", 2, ("clip/*", "more/*"))
 
 
+def test_frames_that_are_repeated_share_their_noise(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+    frames = [frame for frame in frames_of(texture) for _ in range(2)]
+    write_scene(tmp_path, frames)
+    found = survey(tmp_path)
+    assert found.motion[0] == pytest.approx(13**0.5, abs=0.7), "of those that differ"
+    shared = found.shared
+    assert shared[1] == pytest.approx(1, abs=0.01)
+    assert abs(shared[2]) < 0.05
+    assert abs(shared[4]) < 0.05
+
+
 def test_sixteen_bits_and_gray_are_seen(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     for number, frame in enumerate(frames_of(texture)):
         deep = frame[..., 0].astype(np.uint16) * np.uint16(16)  # 8 bits, held in 16 after a shift of 4

@@ -36,7 +36,9 @@ DATA = Path("data")
 WHITE_NOISE = NoiseEstimate(
     sigma=0.1, level=0.4, gain=0.01, read=0.001, rounding=0.0, unevenness=1.0, fixed=0.0, clipped=(0.0, 0.0)
 )
-LOOK = Look("a", 480, 640, False, 8, 255, 1.0, (1.0, 5.0), WHITE_NOISE, np.zeros((2, 3, 8, 8), np.float32))
+LOOK = Look(
+    "a", 480, 640, False, 8, 255, 1.0, (1.0, 5.0), WHITE_NOISE, (0.0, 0.0, 0.0), np.zeros((2, 3, 8, 8), np.float32)
+)
 SEEN = Survey("folder", Path("/footage"), ("a", "b", "c"), 3, 100, (LOOK,))
 Change = Callable[[Survey], Survey]
 
@@ -178,6 +180,7 @@ def test_twelve_bits_in_sixteen_have_a_white_of_their_own(
     windows = np.stack([texture[0, t : 120 + t, t : 140 + t] for t in range(6)])
     codes = (200 + 2500 * windows + 60 * draw.standard_normal(windows.shape)).clip(0, 4095).astype(np.uint16)
     tifffile.imwrite(tmp_path / "series.tif", codes)
+    monkeypatch.setattr("stages.findings.seconds", lambda *_: {"train_denoiser": 60.0})
     init(tmp_path / "work", tmp_path / "series.tif")
     shown = capsys.readouterr().out
     assert "gray" in shown
@@ -229,6 +232,7 @@ CASES = [
         {"offset": 1},
         "stands",
     ),
+    (look(shared=(0.6, 0.2, 0.01)), {"offset": 4}, "share 60% of the noise's variance"),
     (noise(clipped=(0.2, 0.0)), {}, "20% of the pixels are at an end"),
     (look(bits=16, white=65535, brightest=3000 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
     (look(bits=32, white=1, brightest=300.0), {"white": 512}, "so that 1.0 stands for 512"),
