@@ -137,7 +137,7 @@ def test_a_huge_image_is_planned_at_once() -> None:
 
 
 def test_too_little_memory_is_told_with_how_much_is_needed() -> None:
-    network = _network("unet")
+    network = load(NETWORKS, "unet", "network")(1, width=32, depth=2)
     denoiser = Denoiser(network, 1, device=CPU, memory=2**20)
     with pytest.raises(ValueError, match=r"memory: found 1 MiB, expected at least (\d+) MiB for this network") as told:
         denoiser.plan(1024, 1024)
