@@ -165,7 +165,9 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF file; refuse one of which tifffile only logs that it is cut short."""
     complaints = _Complaints()
     logger = logging.getLogger("tifffile")
+    before = logger.level, logger.propagate
     logger.addHandler(complaints)
+    logger.setLevel(logging.ERROR)
     logger.propagate = False
     try:
         with tifffile.TiffFile(path) as file:
@@ -177,7 +179,8 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
         raise ValueError(_broken(path, _told(error))) from error
     finally:
         logger.removeHandler(complaints)
-        logger.propagate = True
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 class _Complaints(logging.Handler):
