@@ -36,14 +36,15 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path}: found no file, expected weights (.safetensors)")
     data = path.read_bytes()
     try:
+        tensors = load(data)  # which checks that the head is a table
         (length,) = struct.unpack("<Q", data[:8])
         metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-        tensors = load(data)
+        header = json.loads(metadata.get(KEY, "null"))
     except (struct.error, ValueError, SafetensorError) as error:
         raise ValueError(f"{path}: found {len(data)} bytes that are no safetensors file ({error})") from error
-    if KEY not in metadata:
+    if not isinstance(header, dict):
         raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected one of ours")
-    return tensors, json.loads(metadata[KEY])
+    return tensors, header
 
 
 def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

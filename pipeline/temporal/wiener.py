@@ -31,7 +31,7 @@ def opponent(channels: int) -> Tensor:
     if channels != 3:
         return torch.eye(channels)
     rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
-    return rows / rows.norm(dim=1, keepdim=True)
+    return rows / rows.square().sum(1, keepdim=True).sqrt()
 
 
 def _filtered(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
