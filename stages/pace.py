@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -92,7 +92,10 @@ def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings:
     few = {"steps": STEPS, "checkpoint_every": STEPS, "log_every": STEPS, "validate_every": STEPS}
     recipe = {**settings.model_dump(exclude={"batch", "crop", "precision", "threads"}), **few}
     marks: list[float] = []
-    watch: Callable[..., None] = lambda *_: marks.append(time.perf_counter())  # noqa: E731
+
+    def watch(*_: object) -> None:
+        marks.append(time.perf_counter())
+
     with exact_threads(settings.threads), TemporaryDirectory() as folder:
         train(
             network,

@@ -1,7 +1,6 @@
 """What docs/your-footage.md shows is run."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,8 @@ def fill(name: str, start: int, stop: int) -> dict[str, NDArray[Any]]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     layout = table(ROWS, CROP, MARGIN, 3, Coding("uint8", 1 / 255), Coding("uint16", 2.5 / 65535, -0.5), 1)
-    quiet: Callable[[int, int], None] = lambda *_: None  # noqa: E731
     final = tmp_path / "data" / "generate_pairs" / "pairs.zarr"
-    write_pairs(final, layout, fill, {"scenes": ["a/one"]}, tmp_path / "work", quiet)
+    write_pairs(final, layout, fill, {"scenes": ["a/one"]}, tmp_path / "work", lambda *_: None)
     monkeypatch.chdir(tmp_path)
 
 
