@@ -1,7 +1,7 @@
 """A trained network made ready for images of any size, within a bound of memory."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -38,10 +38,21 @@ class Denoiser:
         Where it is.
     memory
         Bytes that its work may take, the weights and the image itself not counted.
+    whites
+        What stood for 1.0 in the footage that it was trained on, by type; empty where nothing tells.
     """
 
-    def __init__(self, network: nn.Module, channels: int, *, device: torch.device, memory: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        channels: int,
+        *,
+        device: torch.device,
+        memory: int,
+        whites: Mapping[str, float] | None = None,
+    ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
+        self.whites = dict(whites or {})
         self.multiple = tiling.multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE)))
 
@@ -55,7 +66,8 @@ class Denoiser:
             When the file is no denoiser.
         """
         network, header = load_denoiser(path, device)
-        return cls(network, int(header["channels"]), device=device, memory=memory)
+        whites = header.get("whites", {})
+        return cls(network, int(header["channels"]), device=device, memory=memory, whites=whites)
 
     @cached_property
     def reach(self) -> int | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.scratch import write_atomically
+from pipeline.stores.codes import WHITES
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -66,12 +67,11 @@ def read_image(path: Path) -> tuple[Pixels, float]:
         raise ValueError(f"{path}: found {len(data)} bytes that do not decode, {_EXPECTED}")
     if isinstance(pixels, str):
         raise ValueError(f"{path}: found {pixels}, {_EXPECTED}")
-    whites = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
-    if pixels.dtype.name not in whites:
+    if pixels.dtype.name not in ("uint8", "uint16", "float32"):
         raise ValueError(f"{path}: found pixels of type {pixels.dtype.name}, {_EXPECTED}")
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), whites[pixels.dtype.name]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), WHITES[pixels.dtype.name]
 
 
 def _told(error: BaseException) -> str:

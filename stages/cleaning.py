@@ -5,7 +5,9 @@ from pathlib import Path
 from pipeline.alignment.loading import load_aligner
 from pipeline.denoiser import Denoiser
 from pipeline.footage import OneByOne, WithNeighbours
-from pipeline.media.medium import Clean
+from pipeline.media.jobs import Job
+from pipeline.media.medium import Clean, Medium
+from pipeline.media.run import footage
 from pipeline.weights import load_weights
 
 
@@ -34,3 +36,19 @@ def choose_clean(denoiser: Denoiser, radius: int, aligner: Path) -> Clean:
             f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
         )
     return WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius)
+
+
+def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:
+    """Refuse what has no neighbours in time.
+
+    Raises
+    ------
+    ValueError
+        When a frame stands alone, or pictures of one folder differ in size.
+    """
+    for members in footage(media):
+        if sum(medium.count for _, medium in members) == 1:
+            raise ValueError(
+                f"temporal: found a single frame ({members[0][0].source}) in {source}, expected footage: "
+                "a video, a stack, an array, a folder of pictures"
+            )

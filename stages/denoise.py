@@ -20,7 +20,7 @@ def denoise(
     ] = 0,
     aligner: Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")] = None,
     white: Annotated[
-        float | None, Option(help="Value that stands for white; default: 255, 65535, or 1 for floats.")
+        float | None, Option(help="Value that stands for white; default: as in training, or 255, 65535, 1 for floats.")
     ] = None,
     axes: Annotated[str | None, Option(help="Axes of a Zarr array that does not name them: TCYX.")] = None,
     codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
@@ -35,15 +35,15 @@ def denoise(
     from pipeline.media.medium import Choices
     from pipeline.media.run import denoise_media, open_media
     from pipeline.scratch import file_digest
-    from stages.cleaning import choose_clean
+    from stages.cleaning import check_footage, choose_clean
     from stages.screen import bar, say
 
     where = device()
     denoiser = Denoiser.load(weights, device=where, memory=memory * 2**20)
     clean = choose_clean(denoiser, temporal, aligner or weights)
-    media = open_media(source, output, Choices(denoiser.channels, white, codec, axes), overwrite)
-    if temporal and any(medium.count == 1 for _, medium in media):
-        raise ValueError(f"temporal: found a single frame in {source}, expected footage: a video, a stack, an array")
+    media = open_media(source, output, Choices(denoiser.channels, white, codec, axes, denoiser.whites), overwrite)
+    if temporal:
+        check_footage(source, media)
     for _, medium in media:
         for note in medium.notes:
             say(note)

@@ -184,8 +184,8 @@ def fit_denoiser(
         **told,
         "seed": params.seed,
         "training": chosen.training.model_dump(),
-        # The footage's value that stands for 1.0: that of its type, or what the parameters say; noise of ours has none.
-        "white": round(1 / coding.scale, 6) if params.synthesize.model == "none" else None,
+        # What stands for 1.0 in the footage, by type: what is said of it, or the type itself; noise of ours has none.
+        "whites": {coding.dtype: round(1 / coding.scale, 6)} if params.synthesize.model == "none" else {},
         "version": __version__,
     }
     save_weights(out, network.state_dict(), header)

@@ -166,8 +166,7 @@ def _remarks(seen: Survey, offset: int) -> list[str]:
     if _white(seen) is not None:
         bright = max(look.brightest for look in seen.looks)
         lines.append(
-            f"the brightest pixel is {bright:.3g} of the type's white, so that 1.0 stands for {_white(seen):g}; "
-            f"tell denoise the same: --white {_white(seen):g}"
+            f"the brightest pixel is {bright:.3g} of the type's white, so that 1.0 stands for {_white(seen):g}"
         )
     return lines
 

@@ -43,7 +43,7 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
 
 
 class ImageFile:
-    """One picture; gray or RGB of 8 or 16 bits, alpha, profile, EXIF and resolution kept. See `Medium`."""
+    """One picture; gray or RGB of 8 or 16 bits, alpha, profile, EXIF and resolution kept. See `Pictures`."""
 
     count = 1
 
@@ -52,9 +52,10 @@ class ImageFile:
         self.source, self.target = source, target
         self.notes: list[str] = []
         self.look = _look(source)
-        check_size(source, self.look.channels, self.look.height, self.look.width)
+        self.shape = (self.look.channels, self.look.height, self.look.width)
+        check_size(source, *self.shape)
         check_channels(source, self.look.channels, choices)
-        self.coding = coding_of(source, np.dtype(np.uint16 if self.look.deep else np.uint8), choices.white)
+        self.coding = coding_of(source, np.dtype(np.uint16 if self.look.deep else np.uint8), choices)
         if self.look.palette:
             self.notes.append(f"{source}: its palette holds no denoised colours; they are written as such")
         suffix = target.suffix.lower()
@@ -67,8 +68,11 @@ class ImageFile:
 
     def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
         """See `Medium`."""
-        frames = Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0])
-        finish_frames(frames, scratch, clean, progress)
+        finish_frames(self.still(), scratch, clean, progress)
+
+    def still(self) -> Frames:
+        """See `Pictures`."""
+        return Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0])
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

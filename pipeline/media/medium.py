@@ -1,22 +1,21 @@
 """What every kind of file promises, and what their frames have in common."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.denoiser import fits
-from pipeline.stores.codes import Coding
+from pipeline.stores.codes import WHITES, Coding
 
 Progress = Callable[[int, int], None]
 
 # A frame is held whole, in float32 twice and in its own type: about 5 GiB at this size.
 MOST_VALUES = 2**29
-WHITES = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
 
 class Clean(Protocol):
@@ -46,17 +45,20 @@ class Choices:
     channels
         Of the network.
     white
-        The value that stands for 1.0; None for what the type says.
+        The value that stands for 1.0; None for what the network was trained with, or the type says.
     codec
         Encoder of a video; None for what its container usually has.
     axes
         One letter for each axis of a Zarr array, "TCYX"; None for what its dimension names say.
+    trained
+        What stood for 1.0 in the footage that the network was trained on, by type.
     """
 
     channels: int
     white: float | None = None
     codec: str | None = None
     axes: str | None = None
+    trained: Mapping[str, float] = field(default_factory=dict)
 
     def refuse(self, source: Path, *names: str) -> None:
         """Refuse choices that mean nothing for a file."""
@@ -126,8 +128,25 @@ class Frames:
         return values
 
 
-def coding_of(source: Path, dtype: np.dtype[Any], white: float | None) -> Coding:
-    """Return how a type holds values: as ingested footage does, unless a white is given.
+@runtime_checkable
+class Pictures(Medium, Protocol):
+    """A file that may hold a single picture, which may be a frame of footage with those beside it.
+
+    Attributes
+    ----------
+    shape
+        Channels, height and width of the first.
+    """
+
+    shape: tuple[int, int, int]
+
+    def still(self) -> Frames:
+        """Return its first picture; the file is open only while that is read."""
+        ...
+
+
+def coding_of(source: Path, dtype: np.dtype[Any], choices: Choices) -> Coding:
+    """Return how a type holds values: as the footage that was trained on, unless a white is chosen.
 
     Raises
     ------
@@ -136,9 +155,11 @@ def coding_of(source: Path, dtype: np.dtype[Any], white: float | None) -> Coding
     """
     if dtype.kind not in "uif" or dtype.itemsize > 8:
         raise ValueError(f"{source}: found values of type {dtype}, expected integers or real numbers")
+    white = choices.white
     if white is not None and not white > 0:
         raise ValueError(f"white: found {white:g}, expected more than 0")
-    white = WHITES.get(dtype.name) if white is None else white
+    if white is None:
+        white = {**WHITES, **choices.trained}.get(dtype.name)
     if white is None:
         raise ValueError(f"{source}: found values of type {dtype}, expected --white to tell which stands for white")
     return Coding(dtype.name, 1 / white)
@@ -163,23 +184,34 @@ def check_channels(source: Path, channels: int, choices: Choices) -> None:
 
 def finish_frames(frames: Frames, scratch: Path, clean: Clean, progress: Progress) -> None:
     """Denoise the frames that are not finished; a kill loses the one at work."""
-    done = next((index for index in range(frames.count) if not _place(scratch, index).exists()), frames.count)
-    if done == frames.count:
+    _finish([(frames, index, _place(scratch, index)) for index in range(frames.count)], clean, progress)
+
+
+def finish_series(pictures: Sequence[tuple[Frames, Path]], clean: Clean, progress: Progress) -> None:
+    """Denoise single pictures as the frames of one footage, each in a folder of its own; see `finish_frames`."""
+    _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in pictures], clean, progress)
+
+
+def _finish(wanted: Sequence[tuple[Frames, int, Path]], clean: Clean, progress: Progress) -> None:
+    """Denoise frames, each of a number in its file, and put each in its place."""
+    count = len(wanted)
+    done = next((at for at, (_, _, place) in enumerate(wanted) if not place.exists()), count)
+    if done == count:
         return
     first = max(0, done - clean.radius)
-    noisy = (frames.values(index) for index in range(first, frames.count))
+    noisy = (frames.values(index) for frames, index, _ in wanted[first:])
     # Of a single frame the progress tells tiles.
-    shown = progress if frames.count == 1 else None
-    for index, values in enumerate(clean(noisy, shown), first):
-        if index < done:
+    shown = progress if count == 1 else None
+    for at, values in enumerate(clean(noisy, shown), first):
+        if at < done:
             continue
-        final = _place(scratch, index)
+        frames, _, final = wanted[at]
         partial = final.with_suffix(".partial")
         with partial.open("wb") as file:
             np.save(file, frames.coding.encode(values), allow_pickle=False)
         partial.replace(final)
-        if frames.count > 1:
-            progress(index + 1, frames.count)
+        if count > 1:
+            progress(at + 1, count)
 
 
 def finished_frame(scratch: Path, index: int) -> NDArray[Any]:

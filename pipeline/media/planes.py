@@ -40,7 +40,7 @@ class ZarrPlanes:
         self.source, self.target = source, target
         self.notes: list[str] = []
         array = self.array
-        self.coding = coding_of(source, array.dtype, choices.white)
+        self.coding = coding_of(source, array.dtype, choices)
         if choices.white is None and "scale_factor" in array.attrs:
             self.coding = Coding.of(array.dtype, array.attrs)
         axes = _axes(source, array.shape, dimension_names(array), choices.axes)

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.families import load
 from pipeline.media import MEDIA
 from pipeline.media.jobs import Job, find_jobs
-from pipeline.media.medium import Choices, Clean, Medium, Progress
+from pipeline.media.medium import Choices, Clean, Medium, Pictures, Progress, finish_series
 from pipeline.media.staging import check_output, publish, staging, work_folder
 
 
@@ -62,18 +62,61 @@ def denoise_media(
     made = {}
     with staging(output) as staged:
         before = 0
-        for job, medium in media:
-            folder = work_folder(staged, job, inputs)
-            place = folder / f"made{job.target.suffix}"
-            if not place.exists():
-                parts = folder / "parts"
-                parts.mkdir(parents=True, exist_ok=True)
-                shown = progress if len(media) == 1 else _part(progress, before, medium.count, total)
-                medium.work(parts, clean, shown)
-                _assemble(medium, parts, place)
-            before += medium.count
-            made[job.target] = place
+        for members in footage(media) if clean.radius else [[one] for one in media]:
+            names = [job.source for job, _ in members]
+            folders = [work_folder(staged, job, names, inputs) for job, _ in members]
+            places = [folder / f"made{job.target.suffix}" for folder, (job, _) in zip(folders, members, strict=True)]
+            count = sum(medium.count for _, medium in members)
+            if not all(place.exists() for place in places):
+                shown = progress if len(media) == 1 else _part(progress, before, count, total)
+                _make([medium for _, medium in members], folders, places, clean, shown)
+            before += count
+            made |= {job.target: place for (job, _), place in zip(members, places, strict=True)}
         publish(made, output, staged)
+
+
+def footage(media: list[tuple[Job, Medium]]) -> list[list[tuple[Job, Medium]]]:
+    """Return what follows one another in time: the single pictures of a folder, in their order; other files alone.
+
+    Raises
+    ------
+    ValueError
+        When pictures of one folder differ in size.
+    """
+    found: dict[Path, list[tuple[Job, Medium]]] = {}
+    for job, medium in media:
+        single = medium.count == 1 and isinstance(medium, Pictures)
+        found.setdefault(job.source.parent if single else job.source, []).append((job, medium))
+    for (job, first), *others in found.values():
+        for other, medium in others:
+            assert isinstance(first, Pictures)
+            assert isinstance(medium, Pictures)
+            if medium.shape != first.shape:
+                raise ValueError(
+                    f"{other.source}: found {_told(medium)}, expected {_told(first)} as in {job.source.name}, "
+                    "for frames of one footage"
+                )
+    return list(found.values())
+
+
+def _told(picture: Pictures) -> str:
+    channels, height, width = picture.shape
+    return f"{width} x {height} px of {channels} channels"
+
+
+def _make(media: list[Medium], folders: list[Path], places: list[Path], clean: Clean, progress: Progress) -> None:
+    """Denoise one file, or pictures that are one footage, and give the results their names."""
+    parts = [folder / "parts" for folder in folders]
+    for folder in parts:
+        folder.mkdir(parents=True, exist_ok=True)
+    if len(media) == 1:
+        media[0].work(parts[0], clean, progress)
+    else:
+        stills = [medium.still() for medium in media if isinstance(medium, Pictures)]
+        finish_series(list(zip(stills, parts, strict=True)), clean, progress)
+    for medium, folder, place in zip(media, parts, places, strict=True):
+        if not place.exists():
+            _assemble(medium, folder, place)
 
 
 def _part(progress: Progress, before: int, count: int, total: int) -> Progress:

@@ -82,7 +82,7 @@ def _remove_empty(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def work_folder(staged: Path, job: Job, inputs: Mapping[str, Any]) -> Path:
+def work_folder(staged: Path, job: Job, series: Sequence[Path], inputs: Mapping[str, Any]) -> Path:
     """Return the folder of one file's work.
 
     Parameters
@@ -91,10 +91,19 @@ def work_folder(staged: Path, job: Job, inputs: Mapping[str, Any]) -> Path:
         See `staging`.
     job
         The file.
+    series
+        The files that are frames of one footage with it, itself among them, in their order.
     inputs
         What else decides its result: weights, choices; JSON values only.
     """
-    told = [job.kind, job.target.suffix, _identity(job.source), dict(inputs), code_digest()]
+    told = [
+        job.kind,
+        job.target.suffix,
+        [_identity(path) for path in series],
+        series.index(job.source),
+        dict(inputs),
+        code_digest(),
+    ]
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return staged / hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -50,7 +50,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it cannot read 
 
 
 class TiffStack:
-    """Pages, or groups of pages that are the channels of one picture; all tags kept that stay true. See `Medium`."""
+    """Pages, or groups of pages that are the channels of one picture; all tags kept that stay true. See `Pictures`."""
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "codec", "axes")
@@ -60,7 +60,7 @@ class TiffStack:
         self.notes: list[str] = []
         with _opened(source) as file, _as_line(source):
             first = _page(file, 0)
-            self.coding = coding_of(source, _dtype(first), choices.white)
+            self.coding = coding_of(source, _dtype(first), choices)
             for number in range(len(file.pages)):
                 self._check(_page(file, number), number, _colours(first))
             self.virtual = _virtual_pages(file, first)
@@ -69,6 +69,7 @@ class TiffStack:
             check_channels(source, _colours(first) * len(self.groups[0]), choices)
             if first.subifds:
                 self.notes.append(f"{source}: its reduced levels are not written")
+            self.shape = (_colours(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
         self.count = len(self.groups)
 
     def _check(self, page: TiffPage, number: int, colours: int) -> None:
@@ -96,6 +97,15 @@ class TiffStack:
         with _opened(self.source) as file:
             frames = Frames(self.source, self.count, self.coding, partial(self._read, file))
             finish_frames(frames, scratch, clean, progress)
+
+    def still(self) -> Frames:
+        """See `Pictures`."""
+
+        def read(index: int) -> NDArray[Any]:
+            with _opened(self.source) as file:
+                return self._read(file, index)
+
+        return Frames(self.source, 1, self.coding, read)
 
     def _read(self, file: TiffFile, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pipeline.images import Pixels, to_color
 from pipeline.sources.names import choose, natural
 from pipeline.sources.scene import Scene, Selection
+from pipeline.stores.codes import WHITES
 
 SUFFIXES = frozenset({".tif", ".tiff"})
-WHITES = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+TYPES = ("uint8", "uint16", "float32")
 LARGEST = 2**28  # values a frame: a header can claim more than any memory holds
 # What tifffile raises on files that are not whole; its own error is a ValueError.
 _BROKEN = (ValueError, OSError, RuntimeError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -139,8 +140,8 @@ class _Layout:
         if not {"X", "Y"} <= set(axes) or len(frame) > 1 or channels not in (1, 3):
             found = " x ".join(f"{size} {axis}" for axis, size in zip(axes, shape, strict=True))
             raise ValueError(f"{path}: found axes {found}, expected one of frames beside Y and X, and 1 or 3 channels")
-        if series.dtype.name not in WHITES:
-            raise ValueError(f"{path}: found pixels of type {series.dtype}, expected {', '.join(WHITES)}")
+        if series.dtype.name not in TYPES:
+            raise ValueError(f"{path}: found pixels of type {series.dtype}, expected {', '.join(TYPES)}")
         layout = _Layout(axes, shape, "".join(frame), color)
         if channels * math.prod(layout.size) > LARGEST:
             height, width = layout.size

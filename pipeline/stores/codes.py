@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# What stands for 1.0 in footage of each type, where nothing else is said.
+WHITES = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
+
 
 @dataclass(frozen=True)
 class Coding:

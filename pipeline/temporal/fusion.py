@@ -82,7 +82,7 @@ def noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
         away = (seen - known)[::THIN, ::THIN].flatten()[order]
         parts = away.tensor_split(max(1, min(BINS, len(away) // LEAST)))
         levels = torch.stack([(1.4826 * (part - part.median()).abs().median()) ** 2 for part in parts])
-        starts = torch.tensor([len(part) for part in parts[:-1]], device=noisy.device).cumsum(0)
+        starts = torch.tensor([len(part) for part in parts[:-1]], dtype=torch.long, device=noisy.device).cumsum(0)
         out.copy_(levels[torch.bucketize(known.contiguous(), shade[order][starts], right=True)])
     return variance
 

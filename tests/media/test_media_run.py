@@ -12,6 +12,7 @@ import zarr
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from pipeline.images import read_image
 from pipeline.media import png
 from pipeline.media.jobs import find_jobs
 from tests.media.running import KilledError, Run
@@ -299,3 +300,47 @@ def test_one_broken_picture_in_a_folder_is_named_and_the_rest_is_kept_for_later(
     run(tmp_path / "in", tmp_path / "out")
     shutil.rmtree(tmp_path / "in")
     assert _names(tmp_path / "out") == ["a.png", "b.png"]
+
+
+def _moving(texture: NDArray[np.float32], count: int) -> NDArray[np.uint16]:
+    noise = np.random.default_rng(1).normal(0, 2000, (count, 48, 56))
+    frames = np.stack([texture[0, t : 48 + t, 2 * t : 56 + 2 * t] for t in range(count)])
+    return np.clip(20000 + 20000 * frames + noise, 0, 65535).astype(np.uint16)
+
+
+def _numbered(folder: Path, frames: NDArray[np.uint16]) -> None:
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(frames, 8):  # 8 ... 12: by number, not by letter
+        (folder / f"{number}.png").write_bytes(png.encode_png(frame[..., None]))
+
+
+def test_pictures_of_a_folder_help_each_other_as_pages_do(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+    frames = _moving(texture, 5)
+    _numbered(tmp_path / "in", frames)
+    tifffile.imwrite(tmp_path / "in.tif", frames, photometric="minisblack")
+    Run(radius=1)(tmp_path / "in.tif", tmp_path / "out.tif")
+    Run(radius=1)(tmp_path / "in", tmp_path / "out")
+    pages = tifffile.imread(tmp_path / "out.tif")
+    for number, page in enumerate(pages, 8):
+        np.testing.assert_array_equal(read_image(tmp_path / "out" / f"{number}.png")[0][0], page)
+    assert np.abs(pages.astype(int) - frames).max() > 1000  # the neighbours took part
+
+
+def test_a_killed_folder_of_frames_goes_on_to_the_same_bytes(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+    _numbered(tmp_path / "in", _moving(texture, 5))
+    Run(radius=1)(tmp_path / "in", tmp_path / "whole")
+    with pytest.raises(KilledError):
+        Run(radius=1, killed_after=4)(tmp_path / "in", tmp_path / "out")
+    again = Run(radius=1)
+    again(tmp_path / "in", tmp_path / "out")
+    assert len(again.seen) < 5
+    for number in range(8, 13):
+        assert (tmp_path / "out" / f"{number}.png").read_bytes() == (tmp_path / "whole" / f"{number}.png").read_bytes()
+
+
+def test_frames_of_one_footage_have_one_size(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+    _numbered(tmp_path / "in", _moving(texture, 2))
+    (tmp_path / "in" / "99.png").write_bytes(png.encode_png(np.zeros((48, 48, 1), np.uint8)))
+    with pytest.raises(ValueError, match=r"99\.png: found 48 x 48 px of 1 channels, expected 56 x 48 px of 1 chan"):
+        Run(radius=1)(tmp_path / "in", tmp_path / "out")
+    Run()(tmp_path / "in", tmp_path / "out")  # each by itself they may differ

@@ -14,7 +14,7 @@ import tifffile
 import torch
 
 from pipeline.networks.unet import UNet
-from pipeline.weights import save_weights
+from pipeline.weights import load_weights, save_weights
 from stages.denoise import denoise
 
 COMMAND = [sys.executable, "-c", "from stages.cli import main; main()", "denoise", "in.tif", "out.tif"]
@@ -103,6 +103,17 @@ def test_choices_that_mean_nothing_are_refused(folder: Path, choice: Any, messag
     with pytest.raises(ValueError, match=message):
         denoise("in.tif", OUT, weights=WEIGHTS, **choice)
     assert sorted(folder.iterdir()) == before
+
+
+def test_values_mean_what_they_meant_in_training(folder: Path) -> None:
+    denoise("in.tif", OUT, weights=WEIGHTS, white=4095)
+    tensors, header = load_weights(WEIGHTS)
+    save_weights(WEIGHTS, tensors, {**header, "whites": {"uint16": 4095}})
+    denoise("in.tif", Path("same.tif"), weights=WEIGHTS)
+    denoise("in.tif", Path("other.tif"), weights=WEIGHTS, white=65535)
+    asked, same, other = (tifffile.imread(name) for name in (OUT, "same.tif", "other.tif"))
+    np.testing.assert_array_equal(same, asked)
+    assert np.abs(other.astype(int) - asked).max() > 10
 
 
 def test_memory_decides_the_tiles_and_not_the_result(folder: Path) -> None:

@@ -169,7 +169,7 @@ def test_the_whole_flow_runs_where_there_is_no_clean_frame(
         assert f"{stage}: the footage has no clean frames; nothing measured" in shown
     assert set(PairStore(pairs).columns["role"].tolist()) == {0, 1}
     header = load_weights(denoiser)[1]
-    assert (header["noise"]["model"], header["white"]) == ("none", 255)
+    assert (header["noise"]["model"], header["whites"]) == ("none", {"uint8": 255})
     assert "No method was to be measured" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
 
 
