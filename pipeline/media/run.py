@@ -59,7 +59,7 @@ def denoise_media(
         Called with frames done and to do, of all files together; of a single frame, with tiles.
     """
     total = sum(medium.count for _, medium in media)
-    made = {}
+    made: dict[Path, Path] = {}
     with staging(output) as staged:
         before = 0
         for members in footage(media) if clean.radius else [[one] for one in media]:
