@@ -172,6 +172,7 @@ def train(
     network: Annotated[str, Option(help="A name in NETWORKS.")] = "unet",
     every: Annotated[int, Option(help="Steps between two points of the curve.")] = 500,
     init: Annotated[str | None, Option(help="Weights to begin with: NAME of starts/NAME.safetensors there.")] = None,
+    subsample: Annotated[float, Option(help="Share of crops that are every other pixel.")] = 0.5,
     rotate_colors: Annotated[float, Option(help="Share of crops whose colours are turned.")] = 0.0,
 ) -> None:
     """Train a denoiser; weights, curves and figures lie in the working folder under its name."""
@@ -182,6 +183,7 @@ def train(
             Path("params.yaml"),
             train_denoiser__network=network,
             train_denoiser__init=init,
+            train_denoiser__subsample=subsample,
             train_denoiser__rotate_colors=rotate_colors,
             train_denoiser__training__steps=steps,
             train_denoiser__training__validate_every=every,

@@ -149,6 +149,7 @@ class TrainDenoiserParams(Section):
     arguments: Arguments
     init: Name | None
     objective: str
+    subsample: Fraction
     rotate_colors: Fraction
     training: TrainingParams
 
@@ -416,6 +417,12 @@ def _check_sense(params: Params) -> None:
             f"expected at most generate_pairs.crop ({pairs.crop})"
         )
     denoiser = params.train_denoiser
+    least = 2 * denoiser.training.crop - 1
+    if denoiser.subsample and least > pairs.crop:
+        raise ValueError(
+            f"train_denoiser.subsample: found {denoiser.subsample}, expected 0 where generate_pairs.crop "
+            f"({pairs.crop}) is less than {least}, twice the crop of training"
+        )
     with torch.device("meta"):
         make = load_member(NETWORKS, denoiser.network, "train_denoiser.network")
         try:

@@ -195,6 +195,9 @@ def apply(profile: CommentedMap, seen: Survey, chosen: Choices, threads: int) ->
     )
     training = profile["train_denoiser"]["training"]
     training["crop"], training["threads"] = min(int(training["crop"]), chosen.crop), threads
+    # Every other pixel of noise that is correlated has another noise.
+    if seen.noise.correlated or 2 * training["crop"] - 1 > chosen.crop:
+        profile["train_denoiser"]["subsample"] = 0.0
     for section, key in (("train_baselines", "runs"), ("benchmark", "methods")):
         profile[section][key] = CommentedMap()
         profile[section][key].fa.set_flow_style()

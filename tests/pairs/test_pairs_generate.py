@@ -84,7 +84,8 @@ def test_confidence_is_zero_beyond_the_margin_and_out_of_the_frame(texture: NDAr
     assert edge[:, -5:].max() == 0
 
 
-def test_a_batch_holds_together_under_every_symmetry(texture: NDArray[np.float32]) -> None:
+@pytest.mark.parametrize("subsample", [0.0, 0.5, 1.0])
+def test_a_batch_holds_together_under_every_augmentation(texture: NDArray[np.float32], subsample: float) -> None:
     first, second = _two_frames(texture, 5, -3)
     crop = Crop(0, 0, 1, 30, 40)
     there, _ = align_both(first, second, _shift(5, -3), exposure=False)
@@ -102,6 +103,7 @@ def test_a_batch_holds_together_under_every_symmetry(texture: NDArray[np.float32
         margin=8,
         crop=24,
         batch=64,
+        subsample=subsample,
         rotate_colors=0.5,
         seed=0,
         purpose="test",
@@ -137,6 +139,7 @@ def test_a_batch_of_neighbours_has_all_of_a_target_and_no_confidence_in_those_th
         margin=0,
         crop=24,
         batch=32,
+        subsample=0.0,
         rotate_colors=0.0,
         seed=0,
         purpose="test",
@@ -150,6 +153,35 @@ def test_a_batch_of_neighbours_has_all_of_a_target_and_no_confidence_in_those_th
     torch.testing.assert_close(off[~first, 0], torch.full((int((~first).sum()),), 3.0), atol=1e-5, rtol=0)
     assert float(batch["confidence"][~first, 1:].max()) == 0
     torch.testing.assert_close(batch["keep"], torch.where(first, 0.6, 0.2))
+
+
+def test_a_share_of_the_crops_is_every_other_pixel() -> None:
+    ramp = np.arange(40, dtype=np.float32)
+    place = np.broadcast_to(ramp + 100 * ramp[:, None], (1, 1, 40, 40))
+    held = {"target": place, "warped": place, "confidence": place[:, 0]}
+    feed = NeighbourFeed(
+        held,
+        np.array([[0]]),
+        dict.fromkeys(held, Coding("float32", 1.0)),
+        {},
+        margin=0,
+        crop=20,
+        batch=400,
+        subsample=0.25,
+        rotate_colors=0.0,
+        seed=0,
+        purpose="test",
+    )
+    batch = feed(0)
+    steps = [(batch["target"].diff(dim=axis).abs().flatten(1)) for axis in (-1, -2)]
+    apart = torch.minimum(*(step[:, 0] for step in steps))
+    assert all(float((step - step[:, :1]).abs().max()) == 0 for step in steps)
+    assert set(apart.tolist()) == {1.0, 2.0}
+    assert float((apart == 2).float().mean()) == pytest.approx(0.25, abs=0.07)
+    # Of those, the even and the odd ones are as likely; all arrays are taken at the same places.
+    assert len({float(one.min()) for one in batch["target"][apart == 2]}) == 4
+    torch.testing.assert_close(batch["warped"][:, 0], batch["target"])
+    torch.testing.assert_close(batch["confidence"], batch["target"])
 
 
 def test_the_eight_symmetries_differ() -> None:

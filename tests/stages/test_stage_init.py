@@ -251,6 +251,15 @@ def test_what_is_seen_decides_what_is_chosen(seen: Survey, wanted: dict[str, Any
     assert [remark in line for line in chosen.remarks] == [True] if remark else not chosen.remarks
 
 
+@pytest.mark.parametrize(
+    ("seen", "share"), [(SEEN, 0.5), (noise(unevenness=4.0), 0.0), (look(height=70), 0.0), (look(bits=16), 0.5)]
+)
+def test_pixels_are_left_out_where_they_share_no_noise_and_crops_are_wide(seen: Survey, share: float) -> None:
+    content = profile()
+    apply(content, seen, choose(seen, content), threads=1)
+    assert content["train_denoiser"]["subsample"] == share
+
+
 def test_frames_smaller_than_the_aligners_patches_are_refused() -> None:
     with pytest.raises(ValueError, match=r"/footage: found frames of 24 px, expected at least 32 px each way"):
         choose(look(width=24), profile())
