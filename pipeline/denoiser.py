@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline import tiling
+from pipeline.clipping import Clipping
 from pipeline.inference import load_denoiser
 
 Progress = Callable[[int, int], None]
@@ -40,6 +41,8 @@ class Denoiser:
         Bytes that its work may take, the weights and the image itself not counted.
     whites
         What stood for 1.0 in the footage that it was trained on, by type; empty where nothing tells.
+    clipping
+        How the noise of that footage was clipped; None where it was not, or nothing tells.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class Denoiser:
         device: torch.device,
         memory: int,
         whites: Mapping[str, float] | None = None,
+        clipping: Clipping | None = None,
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
-        self.whites = dict(whites or {})
+        self.whites, self.clipping = dict(whites or {}), clipping
         self.multiple = tiling.multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE)))
 
@@ -66,8 +70,15 @@ class Denoiser:
             When the file is no denoiser.
         """
         network, header = load_denoiser(path, device)
-        whites = header.get("whites", {})
-        return cls(network, int(header["channels"]), device=device, memory=memory, whites=whites)
+        told = header.get("clipping")
+        return cls(
+            network,
+            int(header["channels"]),
+            device=device,
+            memory=memory,
+            whites=header.get("whites"),
+            clipping=Clipping(**told) if told else None,
+        )
 
     @cached_property
     def reach(self) -> int | None:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.alignment.aligner import Aligner
+from pipeline.clipping import Clipping
 from pipeline.denoiser import Denoiser, Progress
+from pipeline.media.medium import Clean
 from pipeline.temporal.fusion import fuse
 
 Frame = NDArray[np.float32]
@@ -71,3 +73,22 @@ class WithNeighbours:
 
     def _alone(self, frame: Tensor) -> Tensor:
         return torch.from_numpy(self.denoiser(frame.cpu().numpy())).to(self.denoiser.device)
+
+
+class Unclipped:
+    """Frames whose mean clipping has changed, as they would be without it; see `pipeline.clipping`.
+
+    Parameters
+    ----------
+    clean
+        What denoises them.
+    clipping
+        How their noise was clipped.
+    """
+
+    def __init__(self, clean: Clean, clipping: Clipping) -> None:
+        self.clean, self.clipping, self.radius = clean, clipping, clean.radius
+
+    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+        """Yield a clean frame, ``(C, H, W)``, for each noisy one."""
+        return map(self.clipping.undo, self.clean(frames, progress))

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import torch
+
+from pipeline.alignment.aligner import Aligner
 from pipeline.alignment.loading import load_aligner
 from pipeline.denoiser import Denoiser
-from pipeline.footage import OneByOne, WithNeighbours
+from pipeline.footage import OneByOne, Unclipped, WithNeighbours
 from pipeline.media.jobs import Job
 from pipeline.media.medium import Clean, Medium
 from pipeline.media.run import footage
 from pipeline.weights import load_weights
 
 
-def choose_clean(denoiser: Denoiser, radius: int, aligner: Path) -> Clean:
+def choose_clean(denoiser: Denoiser, radius: int, aligner: Path, unclip: bool) -> Clean:
     """Return what denoises frames one by one, or with so many neighbours each way.
 
     Parameters
@@ -22,20 +25,25 @@ def choose_clean(denoiser: Denoiser, radius: int, aligner: Path) -> Clean:
         0 for none.
     aligner
         An aligner, or the bundle that it came with.
+    unclip
+        Whether what clipping did is undone, where the weights tell of it.
 
     Raises
     ------
     ValueError
         When there is no aligner, or it is of frames with other channels.
     """
-    if radius == 0:
-        return OneByOne(denoiser)
+    clean = WithNeighbours(denoiser, _aligner(aligner, denoiser.device), radius) if radius else OneByOne(denoiser)
+    return Unclipped(clean, denoiser.clipping) if unclip and denoiser.clipping else clean
+
+
+def _aligner(aligner: Path, device: torch.device) -> Aligner:
     kind = load_weights(aligner)[1].get("kind")
     if kind == "denoiser":
         raise ValueError(
             f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
         )
-    return WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius)
+    return load_aligner(aligner, device)
 
 
 def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:

@@ -27,6 +27,9 @@ def denoise(
     memory: Annotated[
         int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
     ] = 2048,
+    unclip: Annotated[
+        bool, Option("--unclip/--no-unclip", help="Undo what clipping at black and white did to the mean of the noise.")
+    ] = True,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an output that is there.")] = False,
 ) -> None:
     """Denoise files; a killed run goes on where it was."""
@@ -40,15 +43,25 @@ def denoise(
 
     where = device()
     denoiser = Denoiser.load(weights, device=where, memory=memory * 2**20)
-    clean = choose_clean(denoiser, temporal, aligner or weights)
+    clean = choose_clean(denoiser, temporal, aligner or weights, unclip)
     media = open_media(source, output, Choices(denoiser.channels, white, codec, axes, denoiser.whites), overwrite)
     if temporal:
         check_footage(source, media)
     for _, medium in media:
         for note in medium.notes:
             say(note)
+    if unclip and denoiser.clipping:
+        say(f"noise was clipped at {denoiser.clipping.ends} in training: its mean is restored (--no-unclip leaves it)")
     digests = {"weights": file_digest(weights), "aligner": file_digest(aligner) if temporal and aligner else None}
-    inputs = {**digests, "temporal": temporal, "white": white, "axes": axes, "codec": codec, "memory": memory}
+    inputs = {
+        **digests,
+        "temporal": temporal,
+        "white": white,
+        "axes": axes,
+        "codec": codec,
+        "memory": memory,
+        "unclip": unclip,
+    }
     with bar(f"denoising {source}") as progress:
         denoise_media(media, output, clean, {**inputs, "device": where.type}, progress)
     say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")

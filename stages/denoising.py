@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline import __version__
+from pipeline.clipping import Clipping, find_clipping
 from pipeline.families import load as load_member
 from pipeline.feed import Batch, NeighbourFeed, PairFeed
 from pipeline.networks import NETWORKS
@@ -31,6 +32,7 @@ from stages.screen import table
 from stages.summaries import spread
 
 VALIDATION_BATCHES = 8
+CLIPPING_CROPS = 64  # evenly spaced
 STARTS = Path("starts")  # a dependency of the trainings, whole
 Look = Callable[[nn.Module], None]
 
@@ -174,8 +176,11 @@ def fit_denoiser(
     if look is not None:
         look(network)
     coding = crops.codings[objective.needs[0]]
+    camera = params.synthesize.model == "none"
+    clipping = clipping_of(network, crops) if camera else None
     header = {
         **form,
+        "clipping": clipping.told() if clipping else None,
         "inputs": dict(crops.inputs),
         "kind": "denoiser",
         "network_code": source_digest(make),
@@ -187,7 +192,7 @@ def fit_denoiser(
         "seed": params.seed,
         "training": chosen.training.model_dump(),
         # What stands for 1.0 in the footage, by type: what is said of it, or the type itself; noise of ours has none.
-        "whites": {coding.dtype: round(1 / coding.scale, 6)} if params.synthesize.model == "none" else {},
+        "whites": {coding.dtype: round(1 / coding.scale, 6)} if camera else {},
         "version": __version__,
     }
     save_weights(out, network.state_dict(), header)
@@ -199,6 +204,18 @@ def fit_denoiser(
         "loss": round(curve[-1]["loss"], 6),
         "validation": round(curve[-1]["validation"], 6) if "validation" in curve[-1] else None,
     }
+
+
+@torch.inference_mode()
+def clipping_of(network: nn.Module, crops: Crops) -> Clipping | None:
+    """Return how the footage's noise was clipped, by some of the crops and what the network makes of them."""
+    held = crops.held["target"]
+    multiple = int(getattr(network, "multiple", 1))
+    size = held.shape[-1] // multiple * multiple
+    rows = np.unique(np.linspace(0, len(held) - 1, CLIPPING_CROPS).astype(int))
+    noisy = crops.codings["target"].decode(np.stack([held[row, :, :size, :size] for row in rows]))
+    denoised = [network(torch.from_numpy(one[None])).float().numpy()[0] for one in noisy]
+    return find_clipping(noisy, np.stack(denoised))
 
 
 def train_on_pairs(
