@@ -68,7 +68,13 @@ class SynthesizeParams(Section):
 
     model: Literal["gaussian", "poisson", "poisson_gaussian", "none"]
     sigma: Annotated[float, Field(ge=0, le=255)]
+    sigma_max: Annotated[float, Field(ge=0, le=255)] | None
     peak: Annotated[float, Field(ge=1)]
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Return between which noise levels a scene's lies."""
+        return self.sigma, self.sigma if self.sigma_max is None else self.sigma_max
 
 
 class TrainingParams(Section):
@@ -375,6 +381,7 @@ def _check_trainings(params: Params) -> None:
                 "clean or perfectly paired frames (others go under train_ablation.runs)"
             )
     _check_colors(params)
+    _check_levels(params)
     names = ["denoiser", *params.train_ablation.runs, *params.train_baselines.runs]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
@@ -392,6 +399,17 @@ def _check_sampler(key: str, strategy: str, objective: str, samples: tuple[str, 
     raise ValueError(
         f"{key}.strategy: found {strategy!r}, which has no effect under the objective {objective}; expected {fits}"
     )
+
+
+def _check_levels(params: Params) -> None:
+    noise = params.synthesize
+    if noise.sigma_max is None:
+        return
+    found = f"synthesize.sigma_max: found {noise.sigma_max:g}, expected"
+    if "gaussian" not in noise.model:
+        raise ValueError(f"{found} null under the model {noise.model}, which has no sigma")
+    if noise.sigma_max < noise.sigma:
+        raise ValueError(f"{found} at least synthesize.sigma ({noise.sigma:g})")
 
 
 def _check_colors(params: Params) -> None:

@@ -41,7 +41,7 @@ def generate_pairs(
         seed=chosen.seed,
     )
     held = store.coding(scenes[0])
-    warped = unclipped(noise.model, noise.sigma, noise.peak, stretch=max(LIMITS))
+    warped = unclipped(noise.model, noise.levels[1], noise.peak, stretch=max(LIMITS))
     channels = store.codes(scenes[0], 0, 1).shape[1]
     layout = table(len(rows), mine.crop, mine.margin, channels, held, warped, mine.crops_per_target)
     how = (mine.crop, mine.margin, mine.exposure, mine.kernel, warped)

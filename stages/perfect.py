@@ -150,7 +150,7 @@ def _second(store: FrameStore, frames: Path, params: Params, scene: SceneRecord)
         store.coding(scene),
         scene.title,
         model=noise.model,
-        sigma=noise.sigma,
+        levels=noise.levels,
         peak=noise.peak,
         seed=params.seed,
     )

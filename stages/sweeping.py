@@ -27,9 +27,12 @@ def choose_methods(methods: Mapping[str, MethodParams], names: Sequence[str]) ->
 
 def noise_levels(sigmas: Sequence[float], peaks: Sequence[float]) -> dict[Level, SynthesizeParams]:
     """Return Gaussian noise of each sigma (of 255), then Poisson noise of each peak (photons at white)."""
-    levels = {Level(f"sigma {one:g}", one): SynthesizeParams(model="gaussian", sigma=one, peak=1.0) for one in sigmas}
+    levels = {
+        Level(f"sigma {one:g}", one): SynthesizeParams(model="gaussian", sigma=one, sigma_max=None, peak=1.0)
+        for one in sigmas
+    }
     for one in peaks:
-        levels[Level(f"Poisson {one:g}", None)] = SynthesizeParams(model="poisson", sigma=0.0, peak=one)
+        levels[Level(f"Poisson {one:g}", None)] = SynthesizeParams(model="poisson", sigma=0.0, sigma_max=None, peak=one)
     return levels
 
 

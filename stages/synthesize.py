@@ -25,13 +25,14 @@ def synthesize(
     stores = open_sources(frames, list(chosen.ingest.sources))
     inputs = {"noise": noise.model_dump(), "seed": chosen.seed, "frames": [store.content for store in stores]}
     with workspace("synthesize", inputs) as scratch, bar("adding noise") as progress:
-        parts = noisy_parts(stores, noise.model, noise.sigma, noise.peak)
-        fetch = partial(fetch_noisy, noise.model, noise.sigma, noise.peak, chosen.seed)
+        parts = noisy_parts(stores, noise.model, noise.levels, noise.peak)
+        fetch = partial(fetch_noisy, noise.model, noise.levels, noise.peak, chosen.seed)
         attributes = {"noise": noise.model_dump(), "seed": chosen.seed}
         scenes = write_frames(out, parts, fetch, attributes, scratch, progress)
     rows = []
     for role in ("align", "pairs", "validation", "test"):
         mine = [scene for scene in scenes if role in scene.roles]
         rows.append([role, len(mine), sum(scene.count for scene in mine)])
-    title = f"{out}: {noise.model}" + (f", sigma {noise.sigma:g}" if "gaussian" in noise.model else "")
+    level = f", sigma {' to '.join(f'{end:g}' for end in sorted(set(noise.levels)))}"
+    title = f"{out}: {noise.model}" + (level if "gaussian" in noise.model else "")
     table(title, ["role", "scenes", "frames"], rows)

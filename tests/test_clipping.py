@@ -19,23 +19,23 @@ LEVELS = np.linspace(0, 1, 11)
 
 def _draws(level: float, count: int = 400_000) -> NDArray[np.float64]:
     draw = np.random.default_rng(round(100 * level))
-    return level + np.sqrt(GAIN * level + READ) * draw.standard_normal(count)
+    return np.asarray(level + np.sqrt(GAIN * level + READ) * draw.standard_normal(count))
 
 
 @pytest.mark.parametrize(("low", "high"), [(True, True), (True, False), (False, True)])
 def test_the_mean_is_that_of_clipped_draws_and_is_undone(low: bool, high: bool) -> None:
     clipping = Clipping(GAIN, READ, low, high)
-    ends = (0 if low else None, 1 if high else None)
-    drawn = np.array([_draws(level).clip(*ends).mean() for level in LEVELS])
+    ends = (0.0 if low else -9.0, 1.0 if high else 9.0)
+    drawn = np.array([_draws(level).clip(ends[0], ends[1]).mean() for level in LEVELS])
     np.testing.assert_allclose(clipping.mean(LEVELS), drawn, atol=6e-4)
     assert (clipping.mean(LEVELS)[0] > 0.015) == low
     np.testing.assert_allclose(clipping.undo(clipping.mean(LEVELS).astype(np.float32)), LEVELS, atol=2e-4)
-    inside = np.float32([0.4, 0.6])
+    inside = np.array([0.4, 0.6], np.float32)
     np.testing.assert_allclose(clipping.undo(inside), inside, atol=1e-4)
 
 
 def test_beyond_an_end_that_was_not_clipped_nothing_changes() -> None:
-    values = np.float32([-0.2, -0.01, 0.5, 1.1])
+    values = np.array([-0.2, -0.01, 0.5, 1.1], np.float32)
     np.testing.assert_allclose(Clipping(GAIN, READ, low=False, high=True).undo(values)[:3], values[:3], atol=1e-4)
     np.testing.assert_array_equal(Clipping(GAIN, READ, low=True, high=False).undo(values)[[0, 1, 3]], [0, 0, values[3]])
 

@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.noise import NOISE
-from pipeline.synthesis import unclipped
+from pipeline.synthesis import scene_level, second_draw, unclipped
 
 SIDE = 400
 
@@ -40,3 +41,19 @@ def test_sixteen_bits_hold_the_noise_with_an_error_far_below_it() -> None:
     assert abs(float(error.mean())) < 1e-6
     fine = unclipped("poisson", 0.0, 30.0)
     assert fine.scale < 1e-4
+
+
+def test_scenes_have_levels_of_their_own_evenly_over_the_range() -> None:
+    found = np.array([scene_level((5.0, 45.0), 0, f"clips/{number}") for number in range(2000)])
+    assert (found.min(), found.max()) == (pytest.approx(5, abs=0.2), pytest.approx(45, abs=0.2))
+    np.testing.assert_allclose(np.quantile(found, [0.25, 0.5, 0.75]), [15, 25, 35], atol=2)
+    assert scene_level((25.0, 25.0), 0, "clips/3") == 25
+    assert scene_level((5.0, 45.0), 0, "clips/3") == found[3]
+
+
+def test_a_second_draw_has_the_level_of_its_scene() -> None:
+    clean, coding = np.full((2, 3, 128, 128), 0.5, np.float32), unclipped("gaussian", 45.0, 30.0)
+    how: dict[str, Any] = {"model": "gaussian", "levels": (5.0, 45.0), "peak": 30.0, "seed": 0}
+    for title in ("a/1", "a/2", "a/3"):
+        noise = coding.decode(second_draw(clean, coding, title, **how)) - clean
+        assert 255 * noise.std() == pytest.approx(scene_level((5.0, 45.0), 0, title), rel=0.02)

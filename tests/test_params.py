@@ -24,6 +24,14 @@ def test_colours_are_turned_only_where_that_is_right(tmp_path: Path, key: str, v
         load(path)
 
 
+def test_a_range_of_levels_needs_noise_that_has_one(tmp_path: Path) -> None:
+    path = _changed(tmp_path, "synthesize/model", "poisson")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("sigma_max: null", "sigma_max: 50.0"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"synthesize\.sigma_max: found 50, expected null under the model poisson"):
+        load(path)
+
+
 def _changed(tmp_path: Path, key: str, value: Any) -> Path:
     yaml = YAML(typ="safe", pure=True)
     content = yaml.load((ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8"))
@@ -72,8 +80,18 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
     [
         ("synthesize/sigma", "much", r"synthesize\.sigma: found 'much', expected a?.*number"),
         ("synthesize/sigma", -1.0, r"synthesize\.sigma: found -1\.0, expected greater than or equal to 0"),
+        ("synthesize/sigma_max", 10.0, r"synthesize\.sigma_max: found 10, expected at least synthesize\.sigma \(25\)"),
+        (
+            "generate_pairs/crop",
+            96,
+            r"train_denoiser\.subsample: found 0\.5, expected 0 where .* \(96\) is less than 127",
+        ),
         ("synthesize/model", "salt", r"synthesize\.model: found 'salt', expected 'gaussian', 'poisson'"),
-        ("synthesize/sigm", 3.0, r"synthesize\.sigm: found an unknown key, expected one of model, sigma, peak"),
+        (
+            "synthesize/sigm",
+            3.0,
+            r"synthesize\.sigm: found an unknown key, expected one of model, sigma, sigma_max, peak",
+        ),
         ("seed", None, r"seed: found nothing, expected a value"),
         ("sampler/strategy", "best", r"sampler\.strategy: found 'best', expected one of adaptive, adaptive_map"),
         (
