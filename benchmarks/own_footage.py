@@ -1,12 +1,12 @@
-r"""A shaky clip with signal-dependent noise of a level that is told to nobody, and what denoisers make of it.
+"""A shaky clip with signal-dependent noise of a level that is told to nobody, and what denoisers make of it.
 
 ::
 
     python benchmarks/own_footage.py make data/DAVIS/JPEGImages/480p/dog clip
-    self2align init work --source clip/noisy.mkv && cd work && dvc repro        # as docs/your-footage.md says
-    self2align denoise ../clip/noisy.mkv ../clip/single.mkv --codec ffv1
-    self2align bundle camera.safetensors && self2align denoise ../clip/noisy.mkv ../clip/temporal.mkv \
-        --weights camera.safetensors --temporal 2 --codec ffv1
+    self2align init work --source clip/noisy.mkv        # as docs/your-footage.md says
+    cd work && dvc repro && self2align bundle camera.safetensors && cd ..
+    self2align denoise clip/noisy.mkv clip/single.mkv --codec ffv1 --weights work/camera.safetensors
+    self2align denoise clip/noisy.mkv clip/temporal.mkv --codec ffv1 --weights work/camera.safetensors --temporal 2
     python benchmarks/own_footage.py measure clip single.mkv temporal.mkv
 
 The clip is a window of a real one that shakes as if held by hand, with photon and read noise, clipped and rounded to 8

@@ -1,6 +1,7 @@
 """Denoising frames in their order: each by itself, or with its neighbours."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, tee
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.alignment.aligner import Aligner
+from pipeline.alignment.dis import LEAST
 from pipeline.clipping import Clipping
 from pipeline.denoiser import Denoiser, Progress
 from pipeline.media.medium import Clean
@@ -53,23 +55,47 @@ class WithNeighbours:
         self.denoiser, self.aligner, self.radius = denoiser, aligner, radius
 
     def __call__(self, frames: Iterable[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a clean frame, ``(C, H, W)``, for each noisy one.
+        """Yield a clean frame, ``(C, H, W)``, for each noisy one; see `pipeline.denoiser.Denoiser` for the channels.
 
         Raises
         ------
         ValueError
-            When frames have not as many channels as the networks.
+            When frames differ in shape, or are too small to be aligned.
         """
-        noisy = (self._placed(frame) for frame in frames)
-        for clean in fuse(noisy, self._alone, self.aligner, radius=self.radius, exposure=True):
-            yield clean.cpu().numpy()
+        frames = iter(frames)
+        first = next(frames, None)
+        if first is None:
+            return
+        alike = self._alike(first.shape, chain([first], frames))
+        if len(first) == self.denoiser.channels:
+            yield from self._fused(alike)
+            return
+        planes = tee(alike, len(first))
+        streams = [self._fused(self._plane(plane, number)) for number, plane in enumerate(planes)]
+        for channels in zip(*streams, strict=True):
+            yield np.stack([channel.mean(0) for channel in channels])
 
-    def _placed(self, frame: Frame) -> Tensor:
-        if len(frame) != self.denoiser.channels:
+    def _alike(self, shape: tuple[int, ...], frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield frames of one shape."""
+        if min(shape[1:]) < LEAST:
             raise ValueError(
-                f"temporal: found {len(frame)} channels, expected {self.denoiser.channels}, as in training"
+                f"temporal: found frames of {shape[2]} x {shape[1]} px, expected at least {LEAST} px each way to align"
             )
-        return torch.from_numpy(frame).to(self.denoiser.device)
+        for number, frame in enumerate(frames):
+            if frame.shape != shape:
+                raise ValueError(
+                    f"temporal: found frame {number} of shape {frame.shape}, expected {shape} as of the first"
+                )
+            yield frame
+
+    def _plane(self, frames: Iterable[Frame], number: int) -> Iterator[Frame]:
+        """Yield one channel of frames, as often as the network has channels."""
+        return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
+
+    def _fused(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
+        for clean in fuse(placed, self._alone, self.aligner, radius=self.radius, exposure=True):
+            yield clean.cpu().numpy()
 
     def _alone(self, frame: Tensor) -> Tensor:
         return torch.from_numpy(self.denoiser(frame.cpu().numpy())).to(self.denoiser.device)

@@ -439,7 +439,7 @@ def _check_sense(params: Params) -> None:
     if denoiser.subsample and least > pairs.crop:
         raise ValueError(
             f"train_denoiser.subsample: found {denoiser.subsample}, expected 0 where generate_pairs.crop "
-            f"({pairs.crop}) is less than {least}, twice the crop of training"
+            f"({pairs.crop}) is less than {least}, which every other pixel of a training's crop spans"
         )
     with torch.device("meta"):
         make = load_member(NETWORKS, denoiser.network, "train_denoiser.network")

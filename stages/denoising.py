@@ -32,7 +32,7 @@ from stages.screen import table
 from stages.summaries import spread
 
 VALIDATION_BATCHES = 8
-CLIPPING_CROPS = 64  # evenly spaced
+CLIPPING_CROPS = 64  # evenly spaced: a million pixels, of which some tens of thousands are dark in most footage
 STARTS = Path("starts")  # a dependency of the trainings, whole
 Look = Callable[[nn.Module], None]
 
@@ -192,7 +192,7 @@ def fit_denoiser(
         "seed": params.seed,
         "training": chosen.training.model_dump(),
         # What stands for 1.0 in the footage, by type: what is said of it, or the type itself; noise of ours has none.
-        "whites": {coding.dtype: round(1 / coding.scale, 6)} if camera else {},
+        "whites": {coding.dtype: float(f"{1 / coding.scale:.9g}")} if camera else {},
         "version": __version__,
     }
     save_weights(out, network.state_dict(), header)
@@ -213,9 +213,11 @@ def clipping_of(network: nn.Module, crops: Crops) -> Clipping | None:
     multiple = int(getattr(network, "multiple", 1))
     size = held.shape[-1] // multiple * multiple
     rows = np.unique(np.linspace(0, len(held) - 1, CLIPPING_CROPS).astype(int))
-    noisy = crops.codings["target"].decode(np.stack([held[row, :, :size, :size] for row in rows]))
+    coding = crops.codings["target"]
+    noisy = coding.decode(np.stack([held[row, :, :size, :size] for row in rows]))
     denoised = [network(torch.from_numpy(one[None])).float().numpy()[0] for one in noisy]
-    return find_clipping(noisy, np.stack(denoised))
+    step = 0.0 if coding.dtype.startswith("float") else coding.scale
+    return find_clipping(noisy, np.stack(denoised), step)
 
 
 def train_on_pairs(

@@ -126,12 +126,17 @@ def _bytes(seen: Survey) -> int:
 def _white(seen: Survey) -> float | None:
     """Return the next power of two, with a quarter to spare, where the footage uses little of its type or more than it.
 
+    Where the brightest pixel is the greatest of some number of bits, a camera's white, it is that.
+
     What comes after takes values to be of the order of 1: confidence has a floor of a level or two of 255.
     """
     look = max(seen.looks, key=lambda look: look.brightest)
     if DIM <= look.brightest <= 1:
         return None
-    white = 2.0 ** math.ceil(math.log2(1.25 * look.brightest * look.white))
+    brightest = look.brightest * look.white
+    if look.bits == 16 and math.log2(round(brightest) + 1).is_integer():
+        return float(round(brightest))
+    white = 2.0 ** math.ceil(math.log2(1.25 * brightest))
     return white if look.bits == 32 else white - 1
 
 
@@ -142,7 +147,7 @@ def _remarks(seen: Survey, offset: int) -> list[str]:
     if noise.correlated:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression): the aligner is dis, since the training of "
-            "lucas_kanade takes noise to be independent from pixel to pixel"
+            "lucas_kanade takes noise to be independent from pixel to pixel, and so does leaving out every other pixel"
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
@@ -162,7 +167,9 @@ def _remarks(seen: Survey, offset: int) -> list[str]:
     if most * offset + 4 > MARGINS[1]:
         lines.append(f"what moves by more than {MARGINS[1]} px from target to neighbour is left out of the training")
     if max(noise.clipped) > 0.05:
-        lines.append(f"{max(noise.clipped):.0%} of the pixels are at an end of the range: what is clipped stays so")
+        lines.append(
+            f"{max(noise.clipped):.0%} of the pixels are at an end of the range: what was cut off there is lost"
+        )
     if _white(seen) is not None:
         bright = max(look.brightest for look in seen.looks)
         lines.append(

@@ -14,6 +14,7 @@ from pipeline.weights import save_weights
 from stages.denoise import denoise
 
 GAIN, READ = 0.008, 0.0025
+Footage = tuple[NDArray[np.float64], NDArray[np.float64], float]  # noisy, denoised, distance of two codes
 LEVELS = np.linspace(0, 1, 11)
 
 
@@ -40,37 +41,95 @@ def test_beyond_an_end_that_was_not_clipped_nothing_changes() -> None:
     np.testing.assert_array_equal(Clipping(GAIN, READ, low=True, high=False).undo(values)[[0, 1, 3]], [0, 0, values[3]])
 
 
-def _scene(dark: float) -> NDArray[np.float64]:
-    """Shades that go down to a level, ``(4, 1, 160, 160)``."""
+def _scene(dark: float, light: float) -> NDArray[np.float64]:
+    """Shades between two levels, ``(4, 1, 160, 160)``."""
     place = np.linspace(0, 1, 160)
-    return np.broadcast_to(dark + (0.8 - dark) * place[:, None] * place, (4, 1, 160, 160))
+    return np.broadcast_to(dark + (light - dark) * place[:, None] * place, (4, 1, 160, 160))
 
 
 def _noisy(clean: NDArray[np.float64]) -> NDArray[np.float64]:
     return clean + np.sqrt(GAIN * clean + READ) * np.random.default_rng(1).standard_normal(clean.shape)
 
 
-def test_clipping_is_found_where_the_noise_explains_it() -> None:
-    clean = _scene(0.0)
+def _bars(frames: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Frames with black above and below."""
+    barred = frames.copy()
+    barred[..., :12, :] = barred[..., -12:, :] = 0
+    return barred
+
+
+@pytest.mark.parametrize("bars", [False, True])
+@pytest.mark.parametrize(("light", "ends"), [(0.8, "black"), (1.05, "black and white")])
+@pytest.mark.parametrize("step", [0.0, 1 / 255])
+def test_clipping_is_found_where_the_noise_explains_it(light: float, ends: str, step: float, bars: bool) -> None:
+    clean = _scene(0.0, light)
     noisy = _noisy(clean).clip(0, 1)
-    denoised = Clipping(GAIN, READ, low=True, high=False).mean(clean)
-    found = find_clipping(noisy.astype(np.float32), denoised.astype(np.float32))
+    denoised = Clipping(GAIN, READ, low=True, high=True).mean(clean)
+    if step:
+        noisy = np.rint(noisy / step) * step
+    if bars:
+        clean, noisy, denoised = _bars(clean), _bars(noisy), _bars(denoised)
+    found = find_clipping(noisy.astype(np.float32), denoised.astype(np.float32), step)
     assert found is not None
-    assert (found.low, found.high, found.ends) == (True, False, "black")
-    assert found.gain == pytest.approx(GAIN, rel=0.2)
-    assert found.read == pytest.approx(READ, rel=0.2)
-    rest = np.abs(found.undo(denoised.astype(np.float32)) - clean)
-    assert np.abs(denoised - clean).max() > 0.015
-    assert rest.max() < 0.006
+    assert found.ends == ends
+    rest = np.abs(found.undo(denoised.astype(np.float32)) - clean.clip(0, 1))
+    assert np.abs(denoised - clean.clip(0, 1)).max() > 0.0195  # two fifths of the noise's standard deviation at black
+    assert rest.max() < 0.006  # what remains is the error of the estimated noise
 
 
-def test_black_that_is_held_above_0_or_has_no_noise_is_left_alone() -> None:
-    raised = _scene(0.3)
-    assert find_clipping(_noisy(raised).astype(np.float32), raised.astype(np.float32)) is None
-    # A codec has taken the noise off in the dark: little lies at 0.
-    clean = _scene(0.004)
-    faded = np.where(clean < 0.15, clean, _noisy(clean)).clip(0, 1)
-    assert find_clipping(faded.astype(np.float32), clean.astype(np.float32)) is None
+def _raised() -> Footage:
+    """Black that is held above 0, with bars that are not."""
+    clean = _bars(_scene(0.3, 0.8))
+    return _bars(_noisy(_scene(0.3, 0.8)).clip(0, 1)), clean, 0.0
+
+
+def _compressed() -> Footage:
+    """A codec has taken the noise off in the dark, and there are bars."""
+    clean = _scene(0.0, 0.8)
+    left = np.where(clean < 0.06, clean, clean + 0.03 * np.random.default_rng(0).standard_normal(clean.shape))
+    return _bars(np.rint(255 * left.clip(0, 1)) / 255), _bars(clean), 1 / 255
+
+
+def _dark_subtracted() -> Footage:
+    """Floats around 0: nothing was cut off."""
+    clean = _scene(0.0, 0.8)
+    return _noisy(clean), clean, 0.0
+
+
+def _beyond_white() -> Footage:
+    """Values of more than 1, as where white was chosen too low."""
+    clean = _scene(0.3, 1.6)
+    return _noisy(clean), clean, 0.0
+
+
+def _counted(codes: int, rounded: bool) -> Footage:
+    clean = _scene(0.0, 0.8)
+    photons = 256 / codes
+    return np.random.default_rng(0).poisson(clean * photons) / photons, clean, 1 / 256 if rounded else 0.0
+
+
+@pytest.mark.parametrize(
+    "footage",
+    [
+        _raised(),
+        _compressed(),
+        _dark_subtracted(),
+        _beyond_white(),
+        _counted(1, True),
+        _counted(4, True),
+        _counted(4, False),
+    ],
+    ids=["raised", "compressed", "dark subtracted", "beyond white", "photons", "photons of four codes", "unrounded"],
+)
+def test_what_was_not_cut_off_is_left_alone(footage: Footage) -> None:
+    noisy, denoised, step = footage
+    assert find_clipping(noisy.astype(np.float32), denoised.astype(np.float32), step) is None
+
+
+def test_noise_of_a_few_codes_of_sixteen_bits_is_undone_as_well() -> None:
+    clipping = Clipping(0.0, (4 / 65535) ** 2, low=True, high=False)
+    codes = np.array([1, 2, 4, 8, 20]) / 65535
+    np.testing.assert_allclose(clipping.undo(clipping.mean(codes).astype(np.float32)), codes, rtol=0.01)
 
 
 def test_denoise_undoes_what_the_weights_tell_of(

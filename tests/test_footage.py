@@ -59,8 +59,30 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(
     assert (tmp_path / f"out.{kind}").read_bytes() == (tmp_path / f"whole.{kind}").read_bytes()
 
 
-def test_channels_that_the_aligner_does_not_know_are_refused(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "in.tif", np.zeros((4, 32, 32), np.uint8), photometric="minisblack")
-    with pytest.raises(ValueError, match=r"temporal: found 1 channels, expected 3"):
-        Run(3, radius=1)(tmp_path / "in.tif", tmp_path / "out.tif")
-    assert not (tmp_path / "out.tif").exists()
+@pytest.mark.parametrize(("network", "pixels"), [(3, 1), (1, 3)])
+def test_other_channels_are_fused_as_one_frame_of_them_is_denoised(
+    tmp_path: Path, clip: tuple[NDArray[np.uint8], NDArray[np.uint8]], network: int, pixels: int
+) -> None:
+    clean, noisy = (frames[:5] for frames in clip)
+    colours = np.stack([noisy[..., ::-1] if channel == 1 else noisy for channel in range(pixels)], -1)
+    tifffile.imwrite(tmp_path / "in.tif", colours.squeeze(), photometric="rgb" if pixels == 3 else "minisblack")
+    Run(network, radius=1)(tmp_path / "in.tif", tmp_path / "out.tif")
+    found = tifffile.imread(tmp_path / "out.tif").reshape(colours.shape)
+    assert _error(found[..., 0], clean) < 0.6 * _error(noisy, clean)
+    # Each channel by itself: the mirrored one too.
+    assert _error(found[..., -1], clean) < 0.6 * _error(noisy, clean)
+    if pixels == 3:
+        np.testing.assert_array_equal(found[..., 0], found[..., 2])
+        assert _error(found[..., 1], clean[..., ::-1]) < 0.6 * _error(noisy, clean)
+
+
+def test_frames_that_cannot_be_aligned_are_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        for width in (56, 56, 64):
+            file.write(np.zeros((48, width), np.uint8), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "small.tif", np.zeros((3, 6, 40), np.uint8), photometric="minisblack")
+    with pytest.raises(ValueError, match=r"temporal: found frame 2 of shape \(1, 48, 64\), expected \(1, 48, 56\)"):
+        Run(radius=1)(tmp_path / "in.tif", tmp_path / "out.tif")
+    with pytest.raises(ValueError, match=r"temporal: found frames of 40 x 6 px, expected at least 32 px each way"):
+        Run(radius=1)(tmp_path / "small.tif", tmp_path / "out.tif")
+    assert not list(tmp_path.glob("out*"))

@@ -1,6 +1,7 @@
 """Denoising from file to file."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def denoise_media(
         before = 0
         for members in footage(media) if clean.radius else [[one] for one in media]:
             names = [job.source for job, _ in members]
-            folders = [work_folder(staged, job, names, inputs) for job, _ in members]
+            near = [names[max(0, at - clean.radius) : at + clean.radius + 1] for at in range(len(names))]
+            folders = [work_folder(staged, job, some, inputs) for (job, _), some in zip(members, near, strict=True)]
             places = [folder / f"made{job.target.suffix}" for folder, (job, _) in zip(folders, members, strict=True)]
             count = sum(medium.count for _, medium in members)
             if not all(place.exists() for place in places):
@@ -81,7 +83,7 @@ def footage(media: list[tuple[Job, Medium]]) -> list[list[tuple[Job, Medium]]]:
     Raises
     ------
     ValueError
-        When pictures of one folder differ in size.
+        When pictures of one folder differ in size, or two have one name but for the suffix.
     """
     found: dict[Path, list[tuple[Job, Medium]]] = {}
     for job, medium in media:
@@ -94,8 +96,12 @@ def footage(media: list[tuple[Job, Medium]]) -> list[list[tuple[Job, Medium]]]:
             if medium.shape != first.shape:
                 raise ValueError(
                     f"{other.source}: found {_told(medium)}, expected {_told(first)} as in {job.source.name}, "
-                    "for frames of one footage"
+                    "for frames of one footage; a pattern takes some pictures of a folder"
                 )
+        stems = Counter(one.source.stem for one, _ in [(job, first), *others])
+        for one, _ in [(job, first), *others]:
+            if stems[one.source.stem] > 1:
+                raise ValueError(f"{one.source}: found another picture {one.source.stem}, expected one for each frame")
     return list(found.values())
 
 

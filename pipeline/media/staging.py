@@ -92,7 +92,7 @@ def work_folder(staged: Path, job: Job, series: Sequence[Path], inputs: Mapping[
     job
         The file.
     series
-        The files that are frames of one footage with it, itself among them, in their order.
+        The files whose frames decide its result, itself among them, in their order.
     inputs
         What else decides its result: weights, choices; JSON values only.
     """

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.containers import CONTAINERS, ENCODERS
-from pipeline.media.medium import Choices, Clean, Progress, check_channels, check_size
+from pipeline.media.medium import Choices, Clean, Progress, check_channels, check_size, coding_of
 from pipeline.media.remux import check_container, remux
 from pipeline.media.segments import Encoding, SegmentEncoder
 from pipeline.sources.video import decode
-from pipeline.stores.codes import Coding
 
 SEGMENT = 24  # frames: about what a kill loses, and how far apart key frames are at most
 
@@ -30,7 +29,7 @@ class VideoFile:
     """
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
-        choices.refuse(source, "white", "axes")
+        choices.refuse(source, "axes")
         suffix = target.suffix.lower()
         if suffix not in CONTAINERS:
             expected = ", ".join(sorted(CONTAINERS))
@@ -42,7 +41,8 @@ class VideoFile:
         with closing(decode(source)) as frames:
             first = next(frames)
         self.form = _form(first)
-        self.layout, channels, self.coding = _layout(source, first)
+        self.layout, channels, dtype = _layout(source, first)
+        self.coding = coding_of(source, np.dtype(dtype), choices)
         check_size(source, channels, first.height, first.width)
         check_channels(source, channels, choices)
         matrix: Any = first.side_data.get("DISPLAYMATRIX")
@@ -142,12 +142,12 @@ def _told_end(stream: Any) -> float:
     return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
 
 
-def _layout(source: Path, frame: Any) -> tuple[str, int, Coding]:
-    """Return the layout in which frames are decoded, its channels and its coding: those of footage to train on."""
+def _layout(source: Path, frame: Any) -> tuple[str, int, str]:
+    """Return the layout in which frames are decoded, its channels and its type: those of footage to train on."""
     components = frame.format.components
     if any(component.is_alpha for component in components):
         raise ValueError(f"{source}: found pixels of {frame.format.name}, expected a video without alpha")
     deep = max(component.bits for component in components) > 8
     gray = len(components) == 1 and not frame.format.has_palette and not frame.format.is_bayer
-    coding = Coding("uint16", 1 / 65535) if deep else Coding("uint8", 1 / 255)
-    return ("gray16le" if deep else "gray") if gray else ("rgb48le" if deep else "rgb24"), 1 if gray else 3, coding
+    layout = ("gray16le" if deep else "gray") if gray else ("rgb48le" if deep else "rgb24")
+    return layout, 1 if gray else 3, "uint16" if deep else "uint8"

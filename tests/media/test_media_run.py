@@ -344,3 +344,28 @@ def test_frames_of_one_footage_have_one_size(tmp_path: Path, texture: NDArray[np
     with pytest.raises(ValueError, match=r"99\.png: found 48 x 48 px of 1 channels, expected 56 x 48 px of 1 chan"):
         Run(radius=1)(tmp_path / "in", tmp_path / "out")
     Run()(tmp_path / "in", tmp_path / "out")  # each by itself they may differ
+
+
+def test_a_neighbour_that_changed_makes_its_frames_anew_and_no_others(
+    tmp_path: Path, texture: NDArray[np.float32]
+) -> None:
+    frames = _moving(texture, 7)
+    _numbered(tmp_path / "in", frames)
+    with pytest.raises(KilledError):
+        Run(radius=1, killed_after=6)(tmp_path / "in", tmp_path / "out")
+    other = frames[3].copy()
+    other[:24] //= 2
+    (tmp_path / "in" / "11.png").write_bytes(png.encode_png(other[..., None]))
+    again = Run(radius=1)
+    again(tmp_path / "in", tmp_path / "out")
+    assert len(again.seen) == 6  # from the one before the first that it helps
+    Run(radius=1)(tmp_path / "in", tmp_path / "fresh")
+    for number in range(8, 15):
+        assert (tmp_path / "out" / f"{number}.png").read_bytes() == (tmp_path / "fresh" / f"{number}.png").read_bytes()
+
+
+def test_twins_are_no_two_frames(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+    _numbered(tmp_path / "in", _moving(texture, 2))
+    shutil.copy(tmp_path / "in" / "8.png", tmp_path / "in" / "8.PNG")
+    with pytest.raises(ValueError, match=r"8\.(png|PNG): found another picture 8, expected one for each frame"):
+        Run(radius=1)(tmp_path / "in", tmp_path / "out")
