@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from skimage.restoration import estimate_sigma
 from typer import Argument, Option, Typer
 
+from pipeline.estimation import estimate_noise
 from pipeline.images import read_image
 from pipeline.methods.bm3d import bm3d
 from pipeline.methods.nlm import nlm
@@ -133,7 +133,7 @@ def tuned_nlm(noisy: list[NDArray[np.float32]], clean: list[Frames], truth: dict
         {"patch_size": patch, "patch_distance": distance, "strength": strength}
         for patch, distance, strength in product((3, 5), (6, 9), (0.5, 0.6, 0.7, 0.8, 1.0))
     ]
-    levels = [float(np.mean(estimate_sigma(one, channel_axis=0))) for one in noisy]
+    levels = [estimate_noise(one[None], 1 / 255).sigma for one in noisy]
     plain = [[nlm(one, sigma, **chosen) for one, sigma in zip(noisy, levels, strict=True)] for chosen in grid]
     steady = [[filtered("nlm", one, truth, **chosen) for one in noisy] for chosen in grid]
     for name, tried in (("told an estimated level", plain), ("stabilised with the true parameters", steady)):
