@@ -52,7 +52,7 @@ def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:
     Raises
     ------
     ValueError
-        When a frame stands alone, or pictures of one folder differ in size.
+        When a frame stands alone, frames lie along more than time, or pictures of one folder differ in size.
     """
     for members in footage(media):
         if sum(medium.count for _, medium in members) == 1:
@@ -60,3 +60,9 @@ def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:
                 f"temporal: found a single frame ({members[0][0].source}) in {source}, expected footage: "
                 "a video, a stack, an array, a folder of pictures"
             )
+        for job, medium in members:
+            if medium.lines > 1:
+                raise ValueError(
+                    f"temporal: found frames along {medium.lines} axes in {job.source}, expected time alone: "
+                    "one file for each plane or channel, or no --temporal"
+                )

@@ -124,9 +124,9 @@ def _bytes(seen: Survey) -> int:
 
 
 def _white(seen: Survey) -> float | None:
-    """Return the next power of two, with a quarter to spare, where the footage uses little of its type or more than it.
+    """Return the next power of two where the footage uses little of its type or more than it.
 
-    Where the brightest pixel is the greatest of some number of bits, a camera's white, it is that.
+    Of integers it is the greatest of so many bits: a camera's white. Floats have a quarter to spare.
 
     What comes after takes values to be of the order of 1: confidence has a floor of a level or two of 255.
     """
@@ -134,10 +134,9 @@ def _white(seen: Survey) -> float | None:
     if DIM <= look.brightest <= 1:
         return None
     brightest = look.brightest * look.white
-    if look.bits == 16 and math.log2(round(brightest) + 1).is_integer():
-        return float(round(brightest))
-    white = 2.0 ** math.ceil(math.log2(1.25 * brightest))
-    return white if look.bits == 32 else white - 1
+    if look.bits == 32:
+        return float(2.0 ** math.ceil(math.log2(1.25 * brightest)))
+    return float(2.0 ** math.ceil(math.log2(round(brightest) + 1)) - 1)
 
 
 def _remarks(seen: Survey, offset: int) -> list[str]:

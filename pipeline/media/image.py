@@ -45,7 +45,7 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
 class ImageFile:
     """One picture; gray or RGB of 8 or 16 bits, alpha, profile, EXIF and resolution kept. See `Pictures`."""
 
-    count = 1
+    count = lines = 1
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "codec", "axes")

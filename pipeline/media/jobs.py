@@ -131,7 +131,10 @@ def _many(source: str, base: Path, files: Sequence[Path], output: Path) -> list[
         jobs[target] = Job(kind, file, target)
     kinds = sorted({"picture" if job.kind in ("image", "tiff") else job.kind for job in jobs.values()})
     if len(kinds) > 1:
-        raise ValueError(f"{source}: found files of kinds {' and '.join(kinds)}, expected one kind")
+        raise ValueError(
+            f"{source}: found files of kinds {' and '.join(kinds)}, expected one kind; "
+            "a quoted pattern takes some of them"
+        )
     return list(jobs.values())
 
 

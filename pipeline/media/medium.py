@@ -16,6 +16,7 @@ Progress = Callable[[int, int], None]
 
 # A frame is held whole, in float32 twice and in its own type: about 5 GiB at this size.
 MOST_VALUES = 2**29
+ORDINARY = (0.1, 1.5)  # of white: 12 bits in 16 reach a sixteenth of it, counts held as floats many times it
 
 
 class Clean(Protocol):
@@ -76,9 +77,12 @@ class Medium(Protocol):
         Frames, for the progress; of a video an estimate.
     notes
         What it holds and its result will not, a line each.
+    lines
+        Axes along which its frames lie: one in time, two where there are focal planes as well.
     """
 
     count: int
+    lines: int
     notes: list[str]
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None: ...
@@ -163,6 +167,20 @@ def coding_of(source: Path, dtype: np.dtype[Any], choices: Choices) -> Coding:
     if white is None:
         raise ValueError(f"{source}: found values of type {dtype}, expected --white to tell which stands for white")
     return Coding(dtype.name, 1 / white)
+
+
+def odd_white(frames: Frames, choices: Choices) -> list[str]:
+    """Return a note where values are not of the order of a white that nobody has chosen; else nothing."""
+    dtype, white = frames.coding.dtype, 1 / frames.coding.scale
+    if choices.white is not None or dtype in choices.trained or dtype == "uint8":
+        return []
+    share = float(frames.values(0).max())
+    if ORDINARY[0] <= share <= ORDINARY[1]:
+        return []
+    return [
+        f"{frames.source}: values of its first frame reach {share * white:.6g}, where white is {white:g}; "
+        "if the network was trained with another, tell it: --white"
+    ]
 
 
 def check_size(source: Path, channels: int, height: int, width: int) -> None:

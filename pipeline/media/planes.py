@@ -18,6 +18,7 @@ from pipeline.media.medium import (
     coding_of,
     finish_frames,
     finished_frame,
+    odd_white,
 )
 from pipeline.stores.arrays import dimension_names, open_array, values, write_like
 from pipeline.stores.codes import Coding
@@ -51,13 +52,15 @@ class ZarrPlanes:
         inside = [axis for axis in (self.c, self.y, self.x) if axis is not None]
         self.outside = [axis for axis in range(array.ndim) if axis not in inside]
         self.counts = tuple(array.shape[axis] for axis in self.outside)
-        self.count = math.prod(self.counts)
+        self.count, self.lines = math.prod(self.counts), sum(count > 1 for count in self.counts)
         if not self.count:
             raise ValueError(f"{source}: found an array of shape {array.shape}, expected values")
         height, width = array.shape[self.y], array.shape[self.x]
         channels = 1 if self.c is None else channels
         check_size(source, channels, height, width)
         check_channels(source, channels, choices)
+        if not self.coding.offset:
+            self.notes += odd_white(self._frames(), choices)
 
     @cached_property
     def array(self) -> Any:
@@ -80,7 +83,10 @@ class ZarrPlanes:
 
     def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
         """See `Medium`."""
-        finish_frames(Frames(self.source, self.count, self.coding, self._read), scratch, clean, progress)
+        finish_frames(self._frames(), scratch, clean, progress)
+
+    def _frames(self) -> Frames:
+        return Frames(self.source, self.count, self.coding, self._read)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

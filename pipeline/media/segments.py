@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.containers import ENCODERS
 
+_UNSPECIFIED, _FULL = 0, 2
 _LIMITED, _BT709 = 1, 1  # of RGB that an encoder takes as YUV only: range and matrix as of HD video
 
 
@@ -58,13 +59,15 @@ class Encoding:
         best, _ = find_best_pix_fmt_of_list([pixels.name for pixels in known], frame.format.name)
         assert best is not None, codec
         becomes_yuv = frame.format.is_rgb and not best.is_rgb
+        # Gray is of full range where nothing else is said, and H.264 and its like of limited range.
+        gray = len(frame.format.components) == 1 and int(frame.color_range) == _UNSPECIFIED
         return cls(
             codec=codec,
             width=frame.width,
             height=frame.height,
             pixels=best.name,
             rate=Fraction(stream.average_rate or stream.guessed_rate or 25),
-            color_range=_LIMITED if becomes_yuv else int(frame.color_range),
+            color_range=_LIMITED if becomes_yuv else _FULL if gray else int(frame.color_range),
             colorspace=_BT709 if becomes_yuv else int(frame.colorspace),
             color_primaries=int(frame.color_primaries),
             color_trc=int(frame.color_trc),

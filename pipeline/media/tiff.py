@@ -24,6 +24,7 @@ from pipeline.media.medium import (
     coding_of,
     finish_frames,
     finished_frame,
+    odd_white,
 )
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
@@ -70,7 +71,9 @@ class TiffStack:
             if first.subifds:
                 self.notes.append(f"{source}: its reduced levels are not written")
             self.shape = (_colours(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
+            self.lines = _lines(file, first, len(self.groups[0]))
         self.count = len(self.groups)
+        self.notes += odd_white(self.still(), choices)
 
     def _check(self, page: TiffPage, number: int, colours: int) -> None:
         where = f"{self.source}: found {{}} in page {number}, expected {{}}"
@@ -214,6 +217,14 @@ def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[
         return alone
     table = np.moveaxis(np.arange(pages).reshape(lengths), place, -1).reshape(-1, channels)
     return [tuple(int(number) for number in group) for group in table]
+
+
+def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
+    """Return along how many axes the frames lie, where the file tells, channels that are taken together left out."""
+    series = file.series[0]
+    lead = len(series.shape) - len(first.shape)
+    named = zip(series.axes[:lead], series.shape[:lead], strict=True)
+    return sum(length > 1 and not (letter == "C" and channels > 1) for letter, length in named)
 
 
 def _decoded(source: Path, page: TiffPage, number: int) -> NDArray[Any]:

@@ -28,6 +28,8 @@ class VideoFile:
     Frames come and go one by one; what is finished is held encoded.
     """
 
+    lines = 1
+
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "axes")
         suffix = target.suffix.lower()

@@ -243,3 +243,15 @@ def test_pages_in_a_circle_end(tmp_path: Path, run: Run) -> None:
     _loop(tmp_path / "in.tif")
     run(tmp_path / "in.tif", tmp_path / "out.tif")
     assert len(run.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [(np.uint16(4095), "reach 4095, where white is 65535"), (np.float32(3372), "reach 3372, where white is 1")],
+)
+def test_values_far_from_white_are_told(tmp_path: Path, run: Run, values: Any, told: str) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", np.full((2, 24, 24), values), photometric="minisblack")
+    run(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert [told in note for note in run.notes] == [True]
+    run(tmp_path / "in.tif", tmp_path / "right.tif", white=4095)
+    assert not run.notes

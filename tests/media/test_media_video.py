@@ -128,6 +128,19 @@ def test_frames_are_seen_as_footage_to_train_on_is(tmp_path: Path, rgb: Run) -> 
     np.testing.assert_array_equal(np.stack(rgb.seen), scene.frames.astype(np.float32) * np.float32(1 / scene.white))
 
 
+@pytest.mark.parametrize(("pixels", "step"), [("gray", 1), ("gray16le", 257)])
+def test_gray_that_tells_no_range_keeps_its_levels(tmp_path: Path, run: Run, pixels: str, step: int) -> None:
+    levels = np.broadcast_to(np.arange(256)[:, None], (256, 64))
+    with av.open(str(tmp_path / "in.mkv"), "w") as out:
+        stream: Any = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 256, pixels
+        codes: Any = (step * levels).astype(np.uint8 if step == 1 else np.uint16)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(codes, format=pixels)))
+        out.mux(stream.encode(None))
+    run(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    assert np.abs(_read(tmp_path / "out.mkv")[1][0, ..., 1].astype(int) - levels).max() <= 1
+
+
 def test_white_scales_what_the_network_sees(tmp_path: Path, rgb: Run) -> None:
     _write(tmp_path / "in.mkv", 2, codec="ffv1", pixels="yuv444p", options={})
     rgb(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="ffv1")

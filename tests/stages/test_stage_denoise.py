@@ -13,6 +13,7 @@ import pytest
 import tifffile
 import torch
 
+from pipeline.alignment.loading import make_aligner, save_aligner
 from pipeline.networks.unet import UNet
 from pipeline.weights import load_weights, save_weights
 from stages.denoise import denoise
@@ -121,3 +122,21 @@ def test_memory_decides_the_tiles_and_not_the_result(folder: Path) -> None:
     denoise("in.tif", Path("many.tif"), weights=WEIGHTS, memory=3)
     one, many = (tifffile.imread(name).astype(int) for name in (OUT, "many.tif"))
     assert np.abs(one - many).max() <= 1
+
+
+@pytest.mark.parametrize(("axes", "lines"), [("TZYX", 2), ("ZYX", 1), ("TYX", 1)])
+def test_frames_along_time_and_depth_are_no_footage(folder: Path, axes: str, lines: int) -> None:
+    shape = (3, 2, 64, 64) if len(axes) == 4 else (6, 64, 64)
+    stack = np.random.default_rng(0).integers(20000, 40000, shape, dtype=np.uint16)
+    tifffile.imwrite("in.tif", stack, imagej=True, metadata={"axes": axes})
+    save_aligner(
+        Path("dis.safetensors"), make_aligner("dis", 1, {}), {"aligner": "dis", "channels": 1, "arguments": {}}
+    )
+    how: dict[str, Any] = {"weights": WEIGHTS, "temporal": 1, "aligner": Path("dis.safetensors")}
+    if lines == 1:
+        denoise("in.tif", OUT, **how)
+        assert tifffile.imread(OUT).shape == shape
+        return
+    with pytest.raises(ValueError, match=r"temporal: found frames along 2 axes in in\.tif, expected time alone"):
+        denoise("in.tif", OUT, **how)
+    assert not OUT.exists()

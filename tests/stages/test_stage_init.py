@@ -234,7 +234,7 @@ CASES = [
     ),
     (look(shared=(0.6, 0.2, 0.01)), {"offset": 4}, "share 60% of the noise's variance"),
     (noise(clipped=(0.2, 0.0)), {}, "20% of the pixels are at an end"),
-    (look(bits=16, white=65535, brightest=3000 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
+    (look(bits=16, white=65535, brightest=3372 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
     (look(bits=16, white=65535, brightest=4095 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
     (look(bits=32, white=1, brightest=300.0), {"white": 512}, "so that 1.0 stands for 512"),
     (look(motion=(10.0, 30.0)), {"margin": 40}, None),
