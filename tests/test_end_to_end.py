@@ -54,7 +54,7 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
         "held_out": {**source, "glob": ["s2"], "roles": ["validation", "test"]},
     }
     params["benchmark_sets"] = {"photographs": {"kind": "images", "path": str(photographs)}}
-    training = {"steps": 200, "batch": 4, "crop": 32, "threads": 1, "precision": "float32", "checkpoint_every": 10}
+    training = {"steps": 200, "batch": 4, "crop": 24, "threads": 1, "precision": "float32", "checkpoint_every": 10}
     training |= {"log_every": 10, "validate_every": 20, "warmup": 10, "learning_rate": 0.003}
     params["train_denoiser"]["training"] |= training
     params["train_denoiser"]["arguments"] = {"width": 8, "depth": 2}
