@@ -35,6 +35,7 @@ NAME = "self2align"
 HERE = Path(__file__).resolve().parent  # a working folder links to it
 ROOM = 5 * 2**30  # bytes: the stores of a small project
 SHOWN = 4  # names in a list
+ABSENT = {"deleted", "not in cache"}  # DVC's words, of a clone that has run nothing
 CHECKOUT = "`dvc checkout` brings back what the cache holds"
 DATA, STARTS = Path("data"), Path("starts")
 
@@ -187,6 +188,14 @@ def check_folder(params: Params) -> Iterator[Finding]:
         yield Finding("footage", "all of it is there")
 
 
+def _statuses(changes: Sequence[Any]) -> Iterator[str]:
+    """Yield DVC's words for what became of each file of a stage."""
+    for change in changes:
+        if isinstance(change, Mapping):
+            for files in change.values():
+                yield from files.values() if isinstance(files, Mapping) else [str(files)]
+
+
 def check_stages() -> Iterator[Finding]:
     """Look at which stages have run and which would run again."""
     command = [sys.executable, "-m", "dvc", "status", "--json"]
@@ -199,10 +208,13 @@ def check_stages() -> Iterator[Finding]:
     lock = Path("dvc.lock")
     ran = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"] if lock.is_file() else {}
     fresh = [name for name in ran if name not in changed]
-    stale = [name for name in changed if name in ran]
+    absent = [name for name in changed if name in ran and ABSENT & set(_statuses(changed[name]))]
+    stale = [name for name in changed if name in ran and name not in absent]
     never = [name for name in changed if name not in ran]
     if fresh:
         yield Finding("stages", f"{len(fresh)} are up to date")
+    if absent:
+        yield Finding("stages", f"what {len(absent)} need or make is not here yet ({listed(absent)})", "`dvc repro`")
     if stale:
         yield Finding("stages", f"what {len(stale)} depend on or made has changed ({listed(stale)})", "`dvc repro`")
     if never:

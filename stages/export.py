@@ -24,8 +24,8 @@ def export(
         raise ValueError(f"{output}: found the ending {output.suffix!r}, expected .onnx")
     if output.exists() and not overwrite:
         raise ValueError(f"{output}: found a file there, expected none; --overwrite replaces it")
-    check_packages()
     network, header = load_denoiser(weights, torch.device("cpu"))
+    check_packages()
     channels, multiple = header["channels"], int(getattr(network, "multiple", 1))
     data = to_onnx(network, channels, header)
     sizes = [(1, channels, 4 * multiple + 30, 3 * multiple + 47), (2, channels, multiple + 16, 2 * multiple + 16)]

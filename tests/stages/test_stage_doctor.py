@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,9 @@ def test_stages_are_told_by_what_dvc_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert found == ["ok    stages: 1 are up to date", "look  stages: 1 have not run yet (b): `dvc repro`"]
     (tmp_path / "in.txt").write_text("2")
     assert "what 1 depend on or made has changed (a)" in str(next(check_stages()))
+    shutil.rmtree(tmp_path / ".dvc" / "cache")
+    (tmp_path / "a.txt").unlink()
+    assert "what 1 need or make is not here yet (a)" in str(next(check_stages()))
 
 
 def test_outside_a_working_folder_nothing_is_broken(
