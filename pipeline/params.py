@@ -25,6 +25,7 @@ Size = Annotated[int, Field(ge=16)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Role = Literal["align", "pairs", "validation", "test"]
 Arguments = dict[str, Any]
+LEAST_MEASURED = 0.25  # sigma, on the scale of 0 to 255
 
 
 class Section(BaseModel):
@@ -403,6 +404,11 @@ def _check_sampler(key: str, strategy: str, objective: str, samples: tuple[str, 
 
 def _check_levels(params: Params) -> None:
     noise = params.synthesize
+    if noise.model == "gaussian" and noise.sigma < LEAST_MEASURED and params.benchmark.methods:
+        raise ValueError(
+            f"synthesize.sigma: found {noise.sigma:g}, expected at least {LEAST_MEASURED:g} where there are "
+            "benchmark.methods: rounding to 256 levels hides less, and an image without error has no PSNR"
+        )
     if noise.sigma_max is None:
         return
     found = f"synthesize.sigma_max: found {noise.sigma_max:g}, expected"

@@ -80,6 +80,7 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
     [
         ("synthesize/sigma", "much", r"synthesize\.sigma: found 'much', expected a?.*number"),
         ("synthesize/sigma", -1.0, r"synthesize\.sigma: found -1\.0, expected greater than or equal to 0"),
+        ("synthesize/sigma", 0.1, r"synthesize\.sigma: found 0\.1, expected at least 0\.25 where there are benchmark"),
         ("synthesize/sigma_max", 10.0, r"synthesize\.sigma_max: found 10, expected at least synthesize\.sigma \(25\)"),
         (
             "generate_pairs/crop",
