@@ -9,7 +9,9 @@ Laplacian, A and B the energies ``-E[x L x]`` and ``E[(L x)²]`` of the scene,
 - ``E[w L v] = -A + 2 b B``: both are,
 - ``E[(L w) (L y)] = B``,
 
-to first order in b. No noise is in any of them, so that b is the second less the first, over the third.
+to first order in b. No noise is in any of them, so that b is the second less the first, over the third. What a codec
+or a sensor's pattern leaves in neighbouring frames alike is taken for scene: where it is more between a target and its
+neighbours than between those, b is found too large.
 """
 
 from collections.abc import Mapping, Sequence
