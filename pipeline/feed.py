@@ -136,7 +136,7 @@ class PairFeed:
     codings
         How each is held.
     columns
-        ``keep, gain, offset``, and ``blur`` in px² (see `pipeline.pairs.blur`), one value a row.
+        ``keep, gain, offset``, one value a row.
     margin
         Of ``source``, px.
     crop, batch
@@ -188,10 +188,7 @@ class PairFeed:
             for crop in crops:
                 turn_colors(crop, self.rotate_colors, draw)
         batch = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
-        columns = {name: torch.from_numpy(values[rows]) for name, values in self.columns.items()}
-        if "blur" in columns:
-            columns["blur"] /= torch.from_numpy(steps.astype(np.float32)) ** 2
-        return batch | columns
+        return batch | {name: torch.from_numpy(values[rows]) for name, values in self.columns.items()}
 
     def _cut(self, row: int, top: int, left: int, step: int) -> dict[str, NDArray[np.float32]]:
         span = _span(self.crop, step)

@@ -20,7 +20,6 @@ from pipeline.networks import NETWORKS
 from pipeline.objectives import OBJECTIVES
 from pipeline.objectives.objective import Objective
 from pipeline.pairs import MAPS
-from pipeline.pairs.blur import neighbours_blur
 from pipeline.pairs.samplers import keep_probabilities, sampled_by_map
 from pipeline.params import Params, SamplerParams
 from pipeline.provenance import source_digest
@@ -258,11 +257,15 @@ def train_on_pairs(
     }
     with workspace(name.replace("@", "-"), work) as scratch:
         held = hold_pairs(store, objective.needs, scratch)
-        codings = {key: store.coding(key) for key in held}
-        groups = store.groups() if objective.neighbours else None
-        if groups is not None:
-            columns["blur"] = neighbours_blur(held, codings, groups, store.columns["scene"])
-        crops = Crops(held, codings, columns, store.columns["role"], store.margin, groups, inputs)
+        crops = Crops(
+            held,
+            {key: store.coding(key) for key in held},
+            columns,
+            store.columns["role"],
+            store.margin,
+            store.groups() if objective.neighbours else None,
+            inputs,
+        )
         figures = fit_denoiser(
             name,
             objective_name,

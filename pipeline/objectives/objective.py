@@ -21,8 +21,8 @@ class Loss(Protocol):
             From `pipeline.feed`, what the objective needs of: ``target, source, warped (N, C, s, s)``,
             ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``, ``keep (N,)`` or ``(N, s, s)``,
             ``gain, offset (N,)``; where it takes all neighbours of a target together ``warped (N, K, C, s, s)`` and
-            ``confidence (N, K, s, s)``, and ``blur (N,)``, px²; or, of perfect pairs,
-            ``first, second, clean (N, C, s, s)``; always ``progress ()``: the share of the training that is done.
+            ``confidence (N, K, s, s)``; or, of perfect pairs, ``first, second, clean (N, C, s, s)``; always
+            ``progress ()``: the share of the training that is done.
         generator
             For masks; on the CPU.
         """

@@ -9,7 +9,6 @@ from pipeline.objectives import OBJECTIVES
 from pipeline.objectives.aligned_neighbours import balance, texture
 from pipeline.objectives.neighbor2neighbor import choose, take
 from pipeline.objectives.noise2void import hide
-from pipeline.pairs.blur import blurred
 from pipeline.pairs.samplers import sampled_by_map
 
 SIGMA = 25 / 255
@@ -46,7 +45,6 @@ def _batch(clean: torch.Tensor, seed: int, count: int = 16) -> dict[str, torch.T
         "clean": many,
         "transfer": transfer,
         "confidence": confidence,
-        "blur": torch.zeros(count),
         "keep": torch.ones(count),
         "gain": torch.ones(count),
         "offset": torch.zeros(count),
@@ -105,19 +103,9 @@ def test_a_neighbour_that_is_not_trusted_is_not_learned_from(texture_of: torch.T
     wrong = torch.stack([texture_of, texture_of + 0.5], 1)
     confidence = torch.ones_like(wrong[:, :, 0])
     confidence[:, 1] = 0
-    batch = {"target": texture_of, "warped": wrong, "confidence": confidence}
-    batch |= {"blur": torch.zeros(4), "keep": torch.ones(4)}
+    batch = {"target": texture_of, "warped": wrong, "confidence": confidence, "keep": torch.ones(len(texture_of))}
     objective = load(OBJECTIVES, "aligned_neighbours", "objective")
     assert float(objective.loss(nn.Identity(), batch, torch.Generator())) == 0
-
-
-def test_neighbours_that_show_the_scene_blurred_are_met_by_the_sharp_one(texture_of: torch.Tensor) -> None:
-    blur = torch.tensor([0.0, 0.02, 0.05, 0.1])
-    warped = blurred(texture_of, blur)[:, None]
-    batch = {"warped": warped, "confidence": torch.ones_like(warped[:, :, 0]), "blur": blur, "keep": torch.ones(4)}
-    loss = load(OBJECTIVES, "aligned_neighbours", "objective").loss
-    assert float(loss(nn.Identity(), batch | {"target": texture_of}, torch.Generator())) == 0
-    assert float(loss(nn.Identity(), batch | {"target": warped[:, 0]}, torch.Generator())) > 1e-7
 
 
 @pytest.fixture
