@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
@@ -26,6 +25,7 @@ from pipeline.media.medium import (
     finished_frame,
     odd_white,
 )
+from pipeline.tiff_pages import read_page
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
 
@@ -124,7 +124,7 @@ class TiffStack:
             offset = page.dataoffsets[0] + number * page.nbytes
             pixels: NDArray[Any] = np.memmap(self.source, dtype, "r", offset, page.shape)
         else:
-            pixels = _decoded(self.source, page, number)
+            pixels = read_page(self.source, page, number)
         samples = {"YX": pixels[None], "SYX": pixels, "YXS": np.moveaxis(pixels, -1, 0)}[page.axes]
         return samples.astype(self.coding.dtype, copy=False)
 
@@ -225,18 +225,6 @@ def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
     lead = len(series.shape) - len(first.shape)
     named = zip(series.axes[:lead], series.shape[:lead], strict=True)
     return sum(length > 1 and not (letter == "C" and channels > 1) for letter, length in named)
-
-
-def _decoded(source: Path, page: TiffPage, number: int) -> NDArray[Any]:
-    """Return the pixels of a page, as stored."""
-    if page.compression != COMPRESSION.LZW:
-        return np.asarray(page.asarray())
-    # tifffile reads LZW only where the package imagecodecs is installed.
-    done, images = cv2.imreadmulti(str(source), start=number, count=1, flags=cv2.IMREAD_UNCHANGED)
-    if not done or images[0].shape != page.shape or images[0].dtype != page.dtype:
-        raise ValueError(f"LZW in page {number} that does not decode")
-    pixels: NDArray[Any] = np.asarray(images[0])
-    return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
 def _write(

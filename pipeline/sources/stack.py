@@ -18,6 +18,7 @@ from pipeline.images import Pixels, to_color
 from pipeline.sources.names import choose, natural
 from pipeline.sources.scene import Scene, Selection
 from pipeline.stores.codes import WHITES
+from pipeline.tiff_pages import is_lzw, read_page
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 TYPES = ("uint8", "uint16", "float32")
@@ -100,7 +101,7 @@ def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
         layout = _Layout.of(path, file)
         kept = range(layout.count)[::step][:most]
         try:
-            array = _read(file, layout, kept)
+            array = _read(path, file, layout, kept)
         except _BROKEN as error:
             raise ValueError(_broken(path, f"pages that do not decode ({_told(error)})")) from error
     order = [layout.axes.index(axis) for axis in (layout.frame, layout.color, "Y", "X") if axis]
@@ -149,16 +150,30 @@ class _Layout:
         return layout
 
 
-def _read(file: tifffile.TiffFile, layout: _Layout, kept: range) -> NDArray[Any]:
+def _read(path: Path, file: tifffile.TiffFile, layout: _Layout, kept: range) -> NDArray[Any]:
     """Return the frames that are wanted, all axes in their order."""
     series = file.series[0]
-    if not layout.frame:
-        return np.asarray(series.asarray())
-    if layout.axes[0] != layout.frame:
-        return np.asarray(series.asarray()).take(kept, axis=layout.axes.index(layout.frame))
-    pages = len(series.pages) // layout.count
-    wanted = [frame * pages + page for frame in kept for page in range(pages)]
-    return np.asarray(file.asarray(series=0, key=wanted)).reshape(len(kept), *layout.shape[1:])
+    shape, pages = layout.shape, list(range(len(series.pages)))
+    # Pages of one frame stand together where its axis is the first.
+    leads = layout.frame != "" and layout.axes[0] == layout.frame
+    if leads:
+        each = len(pages) // layout.count
+        pages, shape = [frame * each + page for frame in kept for page in range(each)], (len(kept), *shape[1:])
+    if is_lzw(series.keyframe):
+        array = np.stack([_page(path, file, page) for page in pages])
+    else:
+        array = np.asarray(file.asarray(series=0, key=pages) if leads else series.asarray())
+    array = array.reshape(shape)
+    return array if leads or not layout.frame else array.take(kept, axis=layout.axes.index(layout.frame))
+
+
+def _page(path: Path, file: tifffile.TiffFile, place: int) -> NDArray[Any]:
+    """Return the pixels of a page, counted within the first series."""
+    there = file.series[0].pages[place]
+    assert there is not None
+    page = file.pages[there.index]
+    assert isinstance(page, tifffile.TiffPage)
+    return read_page(path, page, there.index)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -50,6 +51,20 @@ def test_pages_that_were_appended_one_by_one_are_read(tmp_path: Path) -> None:
     first.save(tmp_path / "a.tif", save_all=True, append_images=rest)
     np.testing.assert_array_equal(read_stack(tmp_path / "a.tif", 3)[:, 0], GRAY[::3])
     assert count_frames(tmp_path / "a.tif") == 5
+
+
+def test_lzw_is_read(tmp_path: Path) -> None:
+    # OpenCV's own, which differs from page to page in nothing but pixels.
+    cv2.imwritemulti(str(tmp_path / "gray.tif"), list(GRAY), [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    cv2.imwritemulti(str(tmp_path / "rgb.tif"), list(COLOR[..., ::-1]), [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    first, *rest = [Image.fromarray(frame) for frame in GRAY]
+    first.save(tmp_path / "pil.tif", save_all=True, append_images=rest, compression="tiff_lzw")
+    with tifffile.TiffFile(tmp_path / "pil.tif") as file:
+        assert file.pages[0].compression == tifffile.COMPRESSION.LZW
+    for name in ("gray", "pil"):
+        np.testing.assert_array_equal(read_stack(tmp_path / f"{name}.tif")[:, 0], GRAY)
+        np.testing.assert_array_equal(read_stack(tmp_path / f"{name}.tif", 2, 2)[:, 0], GRAY[[0, 2]])
+    np.testing.assert_array_equal(read_stack(tmp_path / "rgb.tif"), COLOR.transpose(0, 3, 1, 2))
 
 
 def test_colours_are_read_wherever_their_axis_stands(tmp_path: Path) -> None:
