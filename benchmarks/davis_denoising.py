@@ -64,6 +64,7 @@ def within(folder: Path) -> Iterator[None]:
 def set_params(path: Path, base: Path, **changes: Any) -> None:
     """Write a parameter file: another one with sections, or single keys of them, replaced."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # the noise stream runs over the sets in their order
     content = yaml.load(base.read_text(encoding="utf-8"))
     for key, value in changes.items():
         *sections, last = key.split("__")
