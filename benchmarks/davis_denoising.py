@@ -134,9 +134,10 @@ def held_out_frames() -> list[tuple[Any, Any]]:
 def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
     """Return what adds a row to ``out`` whenever it sees the network.
 
-    Minutes count the reading of the data, but not its own time.
+    Minutes count the reading of the data, but not its own time. Where the last layer is solved, the last step
+    has two rows.
     """
-    began, spent, last = time.monotonic(), 0.0, ""
+    began, spent, last = time.monotonic(), 0.0, ("", 0.0)
     with out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(["step", "minutes", "psnr"])
 
@@ -145,9 +146,10 @@ def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
         now = time.monotonic()
         rows = out.with_name(f"{out.name.split('.')[0]}.csv").read_text(encoding="utf-8").split()
         step = rows[-1].split(",")[0]
-        if step == last:
+        mark = step, float(sum(one.detach().double().abs().sum() for one in network.parameters()))
+        if mark == last:
             return
-        last = step
+        last = mark
         network.eval()
         found = [psnr(to_levels(denoise(network, one, square=False, device=here(network))), c) for c, one in frames]
         network.train()
@@ -175,6 +177,7 @@ def train(
     init: Annotated[str | None, Option(help="Weights to begin with: NAME of starts/NAME.safetensors there.")] = None,
     subsample: Annotated[float, Option(help="Share of crops that are every other pixel.")] = 0.5,
     rotate_colors: Annotated[float, Option(help="Share of crops whose colours are turned.")] = 0.0,
+    last_layer: Annotated[str, Option(help="auto, stein or trained; of what is trained on aligned pairs.")] = "auto",
 ) -> None:
     """Train a denoiser; weights, curves and figures lie in the working folder under its name."""
     with within(work):
@@ -186,6 +189,7 @@ def train(
             train_denoiser__init=init,
             train_denoiser__subsample=subsample,
             train_denoiser__rotate_colors=rotate_colors,
+            train_denoiser__last_layer=last_layer,
             train_denoiser__training__steps=steps,
             train_denoiser__training__validate_every=every,
         )
@@ -193,7 +197,8 @@ def train(
         look = curve_of(Path(f"{name}.curve.csv"), held_out_frames())
         print(f"{name}: {objective}, {network}, {steps} steps, {device()}", flush=True)
         if load_member(OBJECTIVES, objective, "objective").aligned:
-            train_on_pairs(name, PAIRS, out, out.with_suffix(".json"), chosen, objective, chosen.sampler, look)
+            figures = out.with_suffix(".json")
+            train_on_pairs(name, PAIRS, out, figures, chosen, objective, chosen.sampler, look, last_layer)
         else:
             train_on_frames(name, NOISY, FRAMES, out, chosen, objective, look)
 

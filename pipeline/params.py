@@ -77,6 +77,11 @@ class SynthesizeParams(Section):
         """Return between which noise levels a scene's lies."""
         return self.sigma, self.sigma if self.sigma_max is None else self.sigma_max
 
+    @property
+    def one_gaussian(self) -> bool:
+        """Return whether the noise is Gaussian, of one level in all scenes."""
+        return self.model == "gaussian" and self.sigma > 0 and self.sigma_max is None
+
 
 class TrainingParams(Section):
     """One training; steps, never minutes."""
@@ -158,6 +163,7 @@ class TrainDenoiserParams(Section):
     objective: str
     subsample: Fraction
     rotate_colors: Fraction
+    last_layer: Literal["auto", "stein", "trained"]
     training: TrainingParams
 
 
@@ -447,20 +453,33 @@ def _check_sense(params: Params) -> None:
             f"train_denoiser.subsample: found {denoiser.subsample}, expected 0 where generate_pairs.crop "
             f"({pairs.crop}) is less than {least}, which every other pixel of a training's crop spans"
         )
+    noise = params.synthesize
+    if denoiser.last_layer == "stein" and not noise.one_gaussian:
+        found = f"the model {noise.model}" + ("" if noise.sigma_max is None else " of several levels (sigma_max)")
+        raise ValueError(
+            f"train_denoiser.last_layer: found stein, expected auto or trained under {found}: "
+            "it is for Gaussian noise of one level"
+        )
     with torch.device("meta"):
         make = load_member(NETWORKS, denoiser.network, "train_denoiser.network")
         try:
             network = make(1, **denoiser.arguments)
         except ValueError as error:
             raise ValueError(f"train_denoiser.arguments: {error}") from error
+    multiple = int(getattr(network, "multiple", 1))
+    if denoiser.training.crop % multiple:
+        raise ValueError(
+            f"train_denoiser.training.crop: found {denoiser.training.crop}, expected a multiple of {multiple}, "
+            f"which the network {denoiser.network} needs"
+        )
     objectives = [denoiser.objective, *(run.objective for run in params.train_baselines.runs.values())]
     for name in objectives:
         reduces = load_member(OBJECTIVES, name, "objective").reduces
-        multiple = int(getattr(network, "multiple", 1)) * reduces
-        if denoiser.training.crop % multiple:
+        if denoiser.training.crop * reduces > pairs.crop:
             raise ValueError(
-                f"train_denoiser.training.crop: found {denoiser.training.crop}, expected a multiple of {multiple}, "
-                f"which the network {denoiser.network} needs" + (f" under {name}" if reduces > 1 else "")
+                f"train_denoiser.training.crop: found {denoiser.training.crop}, expected at most "
+                f"{pairs.crop // reduces} under {name}, which takes crops {reduces} times as large "
+                f"(generate_pairs.crop: {pairs.crop})"
             )
     for name, source in params.ingest.sources.items():
         if {"pairs", "validation"} <= set(source.roles):

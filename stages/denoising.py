@@ -1,7 +1,8 @@
 """What the trainings of denoisers share: a network trained under an objective, and its outputs."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline import __version__
 from pipeline.clipping import Clipping, find_clipping
@@ -24,15 +25,22 @@ from pipeline.pairs.samplers import keep_probabilities, sampled_by_map
 from pipeline.params import Params, SamplerParams
 from pipeline.provenance import source_digest
 from pipeline.scratch import file_digest, workspace, write_json
+from pipeline.stein import last_layer, solve_last_layer
 from pipeline.stores.codes import Coding
 from pipeline.stores.pairs import PairStore
+from pipeline.training import exact_threads
 from pipeline.weights import fit_weights, load_weights, save_weights
 from stages.fitting import fit, hold_pairs, start_network, write_curve
-from stages.screen import table
+from stages.screen import bar, say, table
 from stages.summaries import spread
 
 VALIDATION_BATCHES = 8
 CLIPPING_CROPS = 64  # evenly spaced: a million pixels, of which some tens of thousands are dark in most footage
+TRAINED, STEIN, AUTO = "trained", "stein", "auto"  # last layers
+NOISY_PIXELS, NOISY_CROP = 2**15, 128  # of a batch that the last layer is solved by; px, of a crop at the most
+LAST_LAYER_BATCHES, LAST_LAYER_OTHERS = 256, 64  # eight million pixels and two, for several hundred weights
+SEEN = 8  # times, of each target at the most: as many symmetries there are
+KEPT_BACK = 8  # a part so small of the rows, which are in the order of scenes
 STARTS = Path("starts")  # a dependency of the trainings, whole
 Look = Callable[[nn.Module], None]
 
@@ -108,9 +116,18 @@ class Crops:
     groups: NDArray[np.int64] | None
     inputs: Mapping[str, str]
 
-    def feed(self, role: int, params: Params, purpose: str, crop: int) -> PairFeed:
-        """Return the feed of a role's rows."""
-        chosen = params.train_denoiser
+    def feed(
+        self,
+        role: int,
+        params: Params,
+        purpose: str,
+        crop: int,
+        batch: int,
+        *,
+        subsample: float = 0.0,
+        rotate_colors: float = 0.0,
+    ) -> PairFeed:
+        """Return a feed of a role's rows; see `pipeline.feed.PairFeed`."""
         if self.groups is None:
             make, rows = PairFeed, np.flatnonzero(self.roles == role)
         else:
@@ -122,20 +139,77 @@ class Crops:
             self.columns,
             margin=self.margin,
             crop=crop,
-            batch=chosen.training.batch,
-            subsample=chosen.subsample if role == 0 else 0.0,
-            rotate_colors=chosen.rotate_colors if role == 0 else 0.0,
+            batch=batch,
+            subsample=subsample,
+            rotate_colors=rotate_colors,
             seed=params.seed,
             purpose=purpose,
         )
+
+    def training(self, params: Params, reduces: int) -> PairFeed:
+        """Return what is trained on.
+
+        Parameters
+        ----------
+        reduces
+            How many times smaller than its crops the images are that the objective learns from. Crops so many times
+            larger are drawn, of as many pixels where ``batch`` is a multiple of its square.
+        """
+        chosen = params.train_denoiser
+        return self.feed(
+            0,
+            params,
+            "train_denoiser",
+            chosen.training.crop * reduces,
+            max(1, chosen.training.batch // reduces**2),
+            subsample=subsample_of(params, reduces),
+            rotate_colors=chosen.rotate_colors,
+        )
+
+    def whole(self, multiple: int) -> int:
+        """Return the largest size of a crop that is such a multiple, px."""
+        size: int = next(array.shape[-1] for name, array in self.held.items() if name != "source")
+        return size // multiple * multiple
 
     def validation(self, params: Params, multiple: int) -> list[Batch]:
         """Return held-out batches of whole crops: a network that fails beyond the size it was trained at shows it."""
         if not (self.roles == 1).any():
             return []
-        size = next(array.shape[-1] for name, array in self.held.items() if name != "source")
-        feed = self.feed(1, params, "validation", size // multiple * multiple)
+        feed = self.feed(1, params, "validation", self.whole(multiple), params.train_denoiser.training.batch)
         return [feed(number) for number in range(VALIDATION_BATCHES)]
+
+    def noisy_images(self, params: Params, multiple: int, subsample: float, role: int, count: int) -> Iterator[Tensor]:
+        """Yield batches of noisy targets under training's augmentation, about ``NOISY_PIXELS`` each.
+
+        Whole crops, and in the share of ``subsample`` every other pixel of them.
+        """
+        targets = {"target": self.held["target"]}
+        alone = replace(self, held=targets, columns={}, groups=None)
+        draw = partial(alone.feed, role, params, "last_layer", rotate_colors=params.train_denoiser.rotate_colors)
+        size = min(self.whole(multiple), NOISY_CROP // multiple * multiple)
+        whole = apart = draw(crop=size, batch=max(1, NOISY_PIXELS // size**2))
+        if subsample:
+            crop = params.train_denoiser.training.crop
+            apart = draw(crop=crop, batch=max(1, NOISY_PIXELS // crop**2), subsample=1.0)
+        for number in range(count):
+            feed = apart if int((number + 1) * subsample) > int(number * subsample) else whole
+            yield feed(number)["target"]
+
+    def looks(self, role: int, most: int) -> int:
+        """Return how many such batches show each noisy target of a role ``SEEN`` times, or the most that are wanted."""
+        rows = self.roles == role if self.groups is None else self.roles[self.groups[:, 0]] == role
+        return min(most, max(1, SEEN * int(rows.sum()) * self.whole(1) ** 2 // NOISY_PIXELS))
+
+    def some_targets(self, count: int) -> NDArray[np.float32]:
+        """Return noisy targets, evenly spaced, ``(N, C, H, W)``."""
+        held = self.held["target"]
+        rows = np.unique(np.linspace(0, len(held) - 1, count).astype(int))
+        return self.codings["target"].decode(np.stack([held[row] for row in rows]))
+
+
+def subsample_of(params: Params, reduces: int) -> float:
+    """Return the share of every other pixel; none for an objective that makes such images itself."""
+    return params.train_denoiser.subsample if reduces == 1 else 0.0
 
 
 def fit_denoiser(
@@ -149,6 +223,7 @@ def fit_denoiser(
     scratch: Path,
     out: Path,
     look: Look | None = None,
+    last: str = TRAINED,
 ) -> dict[str, Any]:
     """Train and write weights and curve; return the figures.
 
@@ -156,6 +231,9 @@ def fit_denoiser(
     ----------
     told
         What else the header of the weights shall tell.
+    last
+        "stein": the last layer is solved when training has ended; see `pipeline.stein`. "auto": so it is where it can
+        be, and the objective is no paper's. "trained": it is not.
     look
         Called with the network after each validation, and in the end.
     """
@@ -169,10 +247,15 @@ def fit_denoiser(
     if chosen.init is not None:
         begin_with(chosen.init, network, form)
     validation = crops.validation(params, int(getattr(network, "multiple", 1)) * objective.reduces)
-    draw = crops.feed(0, params, "train_denoiser", chosen.training.crop)
+    if last == AUTO:
+        last = STEIN if params.synthesize.one_gaussian and not objective.by_letter else TRAINED
+    solve = solver(network, crops, params, objective.reduces) if last == STEIN else None
+    draw = crops.training(params, objective.reduces)
     seen = None if look is None else partial(look, network)
     curve = fit(name, network, objective.loss, draw, chosen.training, params.seed, scratch, validation, out, seen)
-    network.to("cpu").eval()
+    network.eval()
+    solved = solve() if solve else {}
+    network.to("cpu")
     if look is not None:
         look(network)
     coding = crops.codings[objective.needs[0]]
@@ -186,8 +269,9 @@ def fit_denoiser(
         "network_code": source_digest(make),
         "noise": params.synthesize.model_dump(),
         "objective": objective_name,
+        "last_layer": last,
         "rotate_colors": chosen.rotate_colors,
-        "subsample": chosen.subsample,
+        "subsample": subsample_of(params, objective.reduces),
         **told,
         "seed": params.seed,
         "training": chosen.training.model_dump(),
@@ -203,7 +287,52 @@ def fit_denoiser(
         "pairs": int((crops.roles == 0).sum()),
         "loss": round(curve[-1]["loss"], 6),
         "validation": round(curve[-1]["validation"], 6) if "validation" in curve[-1] else None,
+        **solved,
     }
+
+
+def solver(network: nn.Module, crops: Crops, params: Params, reduces: int) -> Callable[[], dict[str, Any]]:
+    """Return what solves a network's last layer by `pipeline.stein` and returns figures of it.
+
+    Parameters
+    ----------
+    reduces
+        See `pipeline.objectives.objective.Objective`.
+
+    Raises
+    ------
+    ValueError
+        Before anything is trained: where the network ends in no convolution.
+    """
+    try:
+        last = last_layer(network, crops.held["target"].shape[1])
+    except ValueError as error:
+        raise ValueError(f"train_denoiser.last_layer: found stein, expected trained where {error}") from error
+    # What it has become is judged by other frames: those of the validation scenes, or the last that were trained on.
+    roles = crops.roles.copy()
+    if not (roles == 1).any():
+        roles[-max(1, len(roles) // KEPT_BACK) :] = 1
+    parted = replace(crops, roles=roles)
+
+    def solve() -> dict[str, Any]:
+        place = next(network.parameters()).device
+        multiple, share = int(getattr(network, "multiple", 1)), subsample_of(params, reduces)
+        looks, others = parted.looks(0, LAST_LAYER_BATCHES), parted.looks(1, LAST_LAYER_OTHERS)
+        with bar("solving the last layer") as progress, exact_threads(params.train_denoiser.training.threads):
+
+            def batches(role: int, count: int, done: int) -> Iterator[Tensor]:
+                for number, noisy in enumerate(parted.noisy_images(params, multiple, share, role, count), done + 1):
+                    yield noisy.to(place)
+                    progress(number, looks + others)
+
+            mine, theirs = batches(0, looks, 0), batches(1, others, looks)
+            found = solve_last_layer(network, last, mine, theirs, params.synthesize.sigma / 255, params.seed)
+        before, after = (-10 * math.log10(max(error, 1e-9)) for error in (found.before, found.after))
+        kept = "kept" if found.better else "not kept"
+        say(f"last layer solved and {kept}: {after:.2f} dB instead of {before:.2f}, estimated on other noisy frames")
+        return {"last_layer": {"trained_psnr": round(before, 3), "solved_psnr": round(after, 3), "kept": found.better}}
+
+    return solve
 
 
 @torch.inference_mode()
@@ -212,9 +341,8 @@ def clipping_of(network: nn.Module, crops: Crops) -> Clipping | None:
     held = crops.held["target"]
     multiple = int(getattr(network, "multiple", 1))
     size = held.shape[-1] // multiple * multiple
-    rows = np.unique(np.linspace(0, len(held) - 1, CLIPPING_CROPS).astype(int))
     coding = crops.codings["target"]
-    noisy = coding.decode(np.stack([held[row, :, :size, :size] for row in rows]))
+    noisy = crops.some_targets(CLIPPING_CROPS)[..., :size, :size]
     denoised = [network(torch.from_numpy(one[None])).float().numpy()[0] for one in noisy]
     step = 0.0 if coding.dtype.startswith("float") else coding.scale
     return find_clipping(noisy, np.stack(denoised), step)
@@ -229,6 +357,7 @@ def train_on_pairs(
     objective_name: str,
     sampler: SamplerParams,
     look: Look | None = None,
+    last: str = TRAINED,
 ) -> dict[str, Any]:
     """Train the chosen network on the pair store under an objective and a sampler; write and return the figures.
 
@@ -236,7 +365,7 @@ def train_on_pairs(
     ----------
     name
         Of the stage's item.
-    look
+    look, last
         See `fit_denoiser`.
     """
     objective = load_member(OBJECTIVES, objective_name, "objective")
@@ -250,7 +379,7 @@ def train_on_pairs(
     inputs = {"pairs": store.content, **init_digest(params.train_denoiser.init)}
     work = {
         **inputs,
-        "params": params.train_denoiser.model_dump(exclude={"objective"}),
+        "params": params.train_denoiser.model_dump(exclude={"objective", "last_layer"}),
         "objective": objective_name,
         "sampler": sampler.model_dump(),
         "seed": params.seed,
@@ -276,10 +405,11 @@ def train_on_pairs(
             scratch=scratch,
             out=out,
             look=look,
+            last=last,
         )
         if "keep" in columns:
             figures["keep_probability"] = spread(columns["keep"][store.rows("pairs")])
-        # While the checkpoint is still there: a kill before this line trains nothing twice.
+        # While the checkpoint is still there: a kill before this line trains no more than its last steps twice.
         write_json(figures_file, figures)
     return figures
 

@@ -51,7 +51,7 @@ def train_on_frames(
     inputs = {"noisy": store.content, **init_digest(params.train_denoiser.init)}
     work = {
         **inputs,
-        "params": params.train_denoiser.model_dump(),
+        "params": params.train_denoiser.model_dump(exclude={"last_layer"}),
         "crops": params.generate_pairs.model_dump(),
         "seed": params.seed,
         "objective": objective_name,

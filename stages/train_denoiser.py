@@ -19,5 +19,6 @@ def train_denoiser(
     look = sample_picture(pairs, out.with_name("samples.png"))
     objective = chosen.train_denoiser.objective
     metrics = out.with_name("metrics.json")
-    figures = train_on_pairs("train_denoiser", pairs, out, metrics, chosen, objective, chosen.sampler, look)
+    last = chosen.train_denoiser.last_layer
+    figures = train_on_pairs("train_denoiser", pairs, out, metrics, chosen, objective, chosen.sampler, look, last)
     show(out, figures)

@@ -32,6 +32,25 @@ def test_a_range_of_levels_needs_noise_that_has_one(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize(("key", "value"), [("synthesize/sigma_max", 50.0), ("synthesize/model", "poisson")])
+def test_a_last_layer_is_solved_for_gaussian_noise_of_one_level(tmp_path: Path, key: str, value: Any) -> None:
+    path = _changed(tmp_path, key, value)
+    assert not load(path).synthesize.one_gaussian
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("last_layer: auto", "last_layer: stein"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"train_denoiser\.last_layer: found stein, expected auto or trained under"):
+        load(path)
+
+
+def test_a_baseline_that_halves_its_crops_must_find_larger_ones(tmp_path: Path) -> None:
+    path = _changed(tmp_path, "train_baselines/runs", {"halves": {"objective": "neighbor2neighbor"}})
+    assert load(path).train_baselines.runs
+    text = path.read_text(encoding="utf-8").replace("crop: 64", "crop: 96").replace("subsample: 0.5", "subsample: 0.0")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"training\.crop: found 96, expected at most 64 under neighbor2neighbor"):
+        load(path)
+
+
 def _changed(tmp_path: Path, key: str, value: Any) -> Path:
     yaml = YAML(typ="safe", pure=True)
     content = yaml.load((ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8"))

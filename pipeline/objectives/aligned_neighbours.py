@@ -61,4 +61,6 @@ def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generato
     return mean
 
 
-OBJECTIVE = Objective(aligned_neighbours, needs=("target", "warped", "confidence"), samples=("score",), neighbours=True)
+OBJECTIVE = Objective(
+    aligned_neighbours, needs=("target", "warped", "confidence"), samples=("score",), neighbours=True, by_letter=False
+)

@@ -42,9 +42,12 @@ class Objective:
     samples
         Which samplers have an effect: "score", with one probability a pair; "map", with one a pixel of the target.
     reduces
-        The network sees images of this fraction of the crop.
+        How many times smaller than the crops of the batch the images are that the network learns from; it is given
+        crops so many times larger.
     neighbours
         Whether a batch holds targets with all their neighbours, rather than pairs.
+    by_letter
+        Whether it is a paper's, to which nothing is added unasked: ``last_layer: auto`` leaves it as it was trained.
     """
 
     loss: Loss
@@ -52,6 +55,7 @@ class Objective:
     samples: tuple[str, ...] = ()
     reduces: int = 1
     neighbours: bool = False
+    by_letter: bool = True
 
     @property
     def supervised(self) -> bool:

@@ -25,4 +25,6 @@ def warped_prediction(network: nn.Module, batch: Mapping[str, Tensor], generator
     return error.sum() / (weight.sum() * aligned.shape[1]).clamp(min=1.0)
 
 
-OBJECTIVE = Objective(warped_prediction, needs=("target", "source", "transfer", "confidence"), samples=("score",))
+OBJECTIVE = Objective(
+    warped_prediction, needs=("target", "source", "transfer", "confidence"), samples=("score",), by_letter=False
+)
