@@ -55,8 +55,8 @@ class Shrunk(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.last = nn.Conv2d(3, 3, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        for weights in self.last.parameters():
+            nn.init.zeros_(weights)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image, less what the layer makes of it."""

@@ -63,7 +63,7 @@ def _pictures(texture: NDArray[np.float32]) -> Tensor:
     """Return crops of a picture in three colours that are not the same, ``(N, 3, 64, 64)``."""
     gray = torch.from_numpy(texture)[0]
     colours = torch.stack([gray, gray.flip(0), 0.5 * gray + 0.25 * gray.flip(1)])
-    rows = [part for band in colours.split(64, 1) for part in band.split(64, 2)]  # type: ignore[no-untyped-call]
+    rows = [part for band in torch.split(colours, 64, 1) for part in torch.split(band, 64, 2)]
     return torch.stack([part for part in rows if part.shape[-2:] == (64, 64)])
 
 
@@ -94,7 +94,7 @@ def test_noise_that_was_learned_by_heart_is_thrown_away() -> None:
     torch.manual_seed(2)
     network = Ends(-1, nn.Sequential(nn.Conv2d(1, 200, 5, padding=2), nn.ReLU()), nn.Conv2d(200, 1, 3, padding=1))
     last = last_layer(network, 1)
-    nn.init.zeros_(network.last.weight)  # type: ignore[arg-type]
+    nn.init.zeros_(last.layer.weight)
     before = last.weights()
     found = solve_last_layer(
         network, last, [_noisy(_signal(1, 1), 2)[..., :32, :32]], [_noisy(_signal(8, 3), 4)], SIGMA, 0
