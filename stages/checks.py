@@ -62,8 +62,8 @@ class Finding:
     def __str__(self) -> str:
         """Return the line."""
         if not self.advice:
-            return f"ok    {self.subject}: {self.text}"
-        return f"look  {self.subject}: {self.text}: {self.advice}"
+            return f"ok     {self.subject}: {self.text}"
+        return f"{'broken' if self.broken else 'look  '} {self.subject}: {self.text}: {self.advice}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -200,6 +200,11 @@ def check_stages() -> Iterator[Finding]:
     """Look at which stages have run and which would run again."""
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if re.search("is busy, it is being blocked by|Unable to acquire lock", asked.stderr):
+        who = re.search(r"\(PID (\d+)\): ([^\n]*)", asked.stderr)
+        name = f" ({who[2]}, process {who[1]})" if who else ""
+        yield Finding("stages", f"a run is at work here{name}", "ask again when it has ended")
+        return
     if asked.returncode:
         why = re.sub(r"^ERROR: ", "", asked.stderr.strip().partition("\n")[0])
         yield Finding("stages", f"DVC cannot tell: {why}", "mend what it names", broken=True)
@@ -265,7 +270,7 @@ def check_leftovers(folder: Path) -> Iterator[Finding]:
         size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
         yield Finding(
             str(scratch),
-            f"{len(work)} pieces of unfinished work, {size_text(size)} ({listed(work)})",
+            f"{size_text(size)} of unfinished work ({listed(work)})",
             f"`dvc repro` goes on with what is still wanted; then `rm -r {scratch}`, while nothing runs",
         )
     partial = sorted(str(path) for path in folder.rglob(".*.partial"))

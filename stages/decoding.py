@@ -63,7 +63,8 @@ def ingest_to_store(
     rows = [[s.name, s.count, f"{s.height} x {s.width}"] for s in scenes[:20]]
     if len(scenes) > 20:
         rows.append([f"... and {len(scenes) - 20} more", "", ""])
-    table(f"{out}: {len(scenes)} scenes, {len(decoded.skipped)} left out", ["scene", "frames", "px"], rows)
+    count = f"{len(scenes)} scene" + "s" * (len(scenes) != 1)
+    table(f"{out}: {count}, {len(decoded.skipped)} left out", ["scene", "frames", "px"], rows)
 
 
 def source_listing(path: Path) -> list[list[str | int]]:

@@ -19,7 +19,8 @@ def findings(seen: Survey, chosen: Choices, params: Params, profile: str) -> lis
         f"Motion: {seen.motion[0]:.1f} px a frame (median), {seen.motion[1]:.1f} px at the most moving twentieth.",
         *_noise(seen.noise.scaled(seen.looks[0].white / chosen.white if chosen.white else 1.0)),
         f"Held out to validate: {', '.join(chosen.held_out) or 'nothing, since there is one scene'}.",
-        f"Time on this machine: about {in_words(sum(times.values()))} ({parts}), and reading and storing.",
+        f"Time on this machine, as busy as it is now: about {in_words(sum(times.values()))} ({parts}), and reading "
+        "and storing.",
         f"Pairs: at most {pairs}, {size_text(_store(params, seen, pairs))} of pairs.zarr before compression.",
     ]
     return [*lines, *(f"Look: {remark}." for remark in chosen.remarks)]

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from pipeline.images import read_image
 from pipeline.params import Params
 from pipeline.report.canvas import png_bytes
 from pipeline.report.figures import Compared, Curve, comparison, curve_png
@@ -11,6 +14,7 @@ from pipeline.report.html.render import html_page
 from pipeline.report.measures import alignment_png, scores_png
 from pipeline.report.page import Results, Shown, noise_text, page
 from pipeline.report.published import comparable_sets, rows_of_systems
+from pipeline.report.samples import Samples, take_apart
 from pipeline.scratch import write_atomically
 from stages.opening import keep_only
 from stages.results import (
@@ -78,16 +82,29 @@ def gather_shown(left: Left, params: Params, results: Results, curves: Sequence[
     size = params.report.crop
     places = choose_places(left.benchmark_sets, left.benchmark, results.sets, methods, params.report.images)
     images, missing = compare(places, left.benchmark, methods, read_scores(left.benchmark, methods), size)
+    samples = read_samples(left.denoiser / "samples.png")
     return Shown(
         means=read_means(left.benchmark, methods),
         images=images,
         missing=missing,
+        samples=samples,
         pairs=read_pairs(left.pairs / "pictures"),
-        pictures=_draw(left, results, images, methods, size, curves),
+        pictures={
+            **_draw(left, results, images, methods, size, curves),
+            "samples.png": png_bytes(samples.picture) if samples else None,
+        },
         curves=curves,
         params=params.model_dump(),
         versions=package_versions(),
     )
+
+
+def read_samples(path: Path) -> Samples | None:
+    """Return the crops that the training has left, and what was taken off them; None where it has left none."""
+    if not path.is_file():
+        return None
+    picture, _ = read_image(path)
+    return take_apart(picture.transpose(1, 2, 0).astype(np.uint8))
 
 
 def _draw(

@@ -1,6 +1,5 @@
 """Videos: denoised in segments, as they are decoded."""
 
-import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -52,7 +51,7 @@ class VideoFile:
         with av.open(str(source)) as container:
             stream: Any = container.streams.video[0]
             self.encoding = Encoding.like(codec, stream, first)
-            self.tick, self.told = stream.time_base, _told_end(stream)
+            self.tick = stream.time_base
             self.count = max(1, stream.frames or ceil(_seconds(container, stream) * self.encoding.rate))
         left_out = check_container(source, target, self.encoding, self.matrix)
         self.notes = [f"{source}: {what}" for what in left_out]
@@ -100,10 +99,6 @@ class VideoFile:
                 time = time if previous is None else max(time, previous + 1)
                 yield frame, time, frame.duration or usual
                 previous = time
-        end = float((time + usual) * self.tick)
-        if end < 0.9 * self.told:
-            text = f"found {number + 1} frames until {end:.3f} s, expected them until {self.told:.3f} s"
-            raise ValueError(f"{self.source}: {text}, as the file says")
 
     def _encodable(self, values: NDArray[np.float32]) -> Any:
         codes = self.coding.encode(values)
@@ -132,16 +127,6 @@ def _seconds(container: Any, stream: Any) -> Any:
     if stream.duration is not None:
         return stream.duration * stream.time_base
     return (container.duration or 0) / av.time_base
-
-
-def _told_end(stream: Any) -> float:
-    """Return the second until which a Matroska file says that a stream lasts; 0 where nothing says so.
-
-    Its demuxer takes a file that is cut short for one that ends; those of other containers do not.
-    """
-    found = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
-    hours, minutes, seconds = found.groups() if found else (0, 0, 0)
-    return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
 
 
 def _layout(source: Path, frame: Any) -> tuple[str, int, str]:

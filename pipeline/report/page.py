@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from pipeline.report.figures import Compared, Curve
 from pipeline.report.published import published_ablation, records_table, systems_table
+from pipeline.report.samples import Samples
 from pipeline.report.tables import (
     NOT_RUN,
     AblationLine,
@@ -99,10 +100,12 @@ class Shown:
         Of the visual comparison.
     missing
         Names of pictures that it lacks.
+    samples
+        Crops before and after; None where the training left none.
     pairs
         The gallery.
     pictures
-        comparison.png, alignment.png, scores.png and curve.png, the files; None where there is none.
+        comparison.png, samples.png, alignment.png, scores.png and curve.png, the files; None where there is none.
     curves
         Of the trainings.
     params
@@ -114,6 +117,7 @@ class Shown:
     means: Mapping[tuple[str, str, str], tuple[float, float]]
     images: Sequence[Compared]
     missing: Sequence[str]
+    samples: Samples | None
     pairs: Sequence[GalleryPair]
     pictures: Mapping[str, bytes | None]
     curves: Sequence[Curve]
@@ -140,12 +144,16 @@ def skipped_lines(results: Mapping[str, Any]) -> list[str]:
 def page(results: Results, shown: Shown) -> str:
     """Return the report; its pictures lie beside it."""
     there = {name: data is not None for name, data in shown.pictures.items()}
-    sections = [
-        _reading(results),
+    measured = [
         _benchmark(results),
         _systems(results),
         *_ablation(results),
         _comparison(there["comparison.png"], shown.missing),
+    ]
+    sections = [
+        _reading(results),
+        *(measured if results.benchmark else []),
+        *_samples(results, shown.samples),
         _alignment(results, there["alignment.png"]),
         _pairs(results, there["scores.png"]),
         _training(results, there["curve.png"]),
@@ -160,18 +168,23 @@ def _reading(results: Results) -> str:
         "quick": "the first repeat of each test set, from the noise stream of the full protocol (`quick`)",
         "full": "all repeats of each test set, as published (`full`)",
     }
+    rest = (
+        "follow the pipeline: how well neighbouring frames were aligned, what the pairs made of them are worth, and "
+        "how the training went. All figures repeat from the parameters at the end."
+    )
+    if not results.benchmark:
+        return (
+            f"Noise: {results.noise}. No benchmark (`benchmark.methods` names no method).\n\nHow to read it: crops "
+            f"before and after come first; the sections after them {rest}"
+        )
     return (
         f"Noise: {results.noise}. Benchmark: {how[results.repeats]}.\n\nHow to read it: Table 1 tells how "
         "well each method removes noise from the still images of the test sets; more is better for PSNR "
-        "(dB) and SSIM, and the best of each column is bold. The sections after it follow the pipeline: "
-        "how well neighbouring frames were aligned, what the pairs made of them are worth, and how the "
-        "training went. All figures repeat from the parameters at the end."
+        f"(dB) and SSIM, and the best of each column is bold. The sections after it {rest}"
     )
 
 
 def _benchmark(results: Results) -> str:
-    if not results.benchmark:
-        return "## Table 1: denoising\n\nNo method was to be measured (`benchmark.methods`)."
     header, rows = benchmark_table(results.benchmark, results.sets, results.noisy)
     measured = [row for row in results.benchmark.values() if "skipped" not in row]
     sizes = []
@@ -203,7 +216,10 @@ RECORDS_TEXT = "Published by others for this protocol, as means over all repeats
 
 def systems_text(published: bool) -> str:
     """Return what the table of the paper's systems shows, in words."""
-    text = "Every system that the paper compares; what the benchmark has no row for was not run. PSNR, dB, and SSIM."
+    text = (
+        "Every system that the paper compares; what the benchmark has no row for was not run. Self2Align is the "
+        "paper's own objective and sampler here; what is trained by default is in Table 1. PSNR, dB, and SSIM."
+    )
     apart = " Published figures are those of the paper, of other code trained on other data: for orientation alone."
     return text + apart * published
 
@@ -243,6 +259,13 @@ def _comparison(there: bool, missing: Sequence[str]) -> str:
     )
     lines = [f"- no picture: {name}" for name in missing]
     return "\n\n".join([text, *_listed(lines)])
+
+
+def _samples(results: Results, samples: Samples | None) -> list[str]:
+    if samples is None:
+        return []
+    text = samples.text(results.pairs["validation_pairs"] > 0)
+    return [f"## Before and after\n\n![Noisy crops, denoised, and what was taken off](samples.png)\n\n{text}"]
 
 
 def _alignment(results: Results, there: bool) -> str:

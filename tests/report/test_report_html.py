@@ -21,6 +21,7 @@ from pipeline.report.html.plots import curve_plots, gain_plot, round_ticks
 from pipeline.report.html.render import html_page
 from pipeline.report.page import GalleryPair, Results, Shown
 from pipeline.report.published import SYSTEMS
+from pipeline.report.samples import take_apart
 from pipeline.report.tables import AblationLine
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,8 @@ FIGURES: dict[str, dict[str, Any]] = {
     "slow": {"skipped": "it needs <a> GPU"},
 }
 SCORES = ((20.0, 0.3), (30.0, 0.9), (25.0, 0.5), (29.0, 0.8))  # of the first image, in order
-PICTURES = ("comparison.png", "alignment.png", "scores.png", "curve.png")
+DRAWN = ("samples.png", "alignment.png", "scores.png")
+PICTURES = ("comparison.png", *DRAWN, "curve.png")
 RAN = [name for name, row in FIGURES.items() if "skipped" not in row]
 
 
@@ -114,8 +116,9 @@ def shown() -> Shown:
         means={(method, "kodak", name): (FIGURES[method]["kodak"]["psnr"], 0.5) for method, name in names},
         images=[compared()],
         missing=[f"equal: kodak/{ODD}"],
+        samples=take_apart(np.zeros((8, 12, 3), np.uint8)),
         pairs=[GalleryPair(f"s/{ODD}", f"SSIM {ODD}", {"target": png.getvalue(), "warped": png.getvalue()})],
-        pictures={**dict.fromkeys(PICTURES), "alignment.png": png.getvalue(), "scores.png": png.getvalue()},
+        pictures=dict.fromkeys(PICTURES) | dict.fromkeys(DRAWN, png.getvalue()),
         curves=[curve("denoiser"), curve(ODD)],
         params={"seed": 3, "odd": {"a": ODD}},
         versions={"torch": "2"},
@@ -165,8 +168,8 @@ def test_names_are_escaped() -> None:
 def test_every_picture_and_plot_says_what_it_shows() -> None:
     found = Reader(html_page(results(), shown()))
     images = found.all("img")
-    # The whole; clean and all but one method, with errors; a pair of two; two pictures.
-    assert len(images) == 1 + 2 * len(RAN) + 2 + 2
+    # The whole; clean and all but one method, with errors; a pair of two; and pictures.
+    assert len(images) == 1 + 2 * len(RAN) + 2 + len(DRAWN)
     assert all(image["alt"].strip() for image in images)
     plots = [one for one in found.all("svg") if one.get("role") == "img"]
     assert len(plots) == 3
@@ -286,7 +289,7 @@ def test_curves_reach_from_edge_to_edge() -> None:
 
 def test_a_page_with_next_to_nothing_is_whole() -> None:
     empty: Mapping[str, bytes | None] = dict.fromkeys(PICTURES)
-    bare = replace(shown(), means={}, images=[], missing=[], pairs=[], pictures=empty, curves=[])
+    bare = replace(shown(), means={}, images=[], missing=[], samples=None, pairs=[], pictures=empty, curves=[])
     poor = replace(
         results(),
         noisy=None,

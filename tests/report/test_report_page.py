@@ -95,6 +95,8 @@ def project(tmp_path: Path) -> Path:
     curve = "step,loss,validation,learning_rate\n50,0.02,,0.001\n100,0.01,0.011,0.0005\n"
     (tmp_path / "denoiser" / "denoiser.csv").write_text(curve)
     (tmp_path / "baselines" / "n2n.csv").write_text(curve)
+    samples = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    write_png(tmp_path / "denoiser" / "samples.png", samples)
     return tmp_path
 
 
@@ -118,7 +120,8 @@ def make(project: Path, out: str = "report") -> Path:
 def test_the_report_is_the_same_twice(project: Path) -> None:
     first, second = make(project, "one"), make(project, "two")
     names = sorted(path.name for path in first.iterdir())
-    assert names == ["alignment.png", "comparison.png", "curve.png", "report.html", "report.md", "scores.png"]
+    pictures = ["alignment.png", "comparison.png", "curve.png", "samples.png", "scores.png"]
+    assert names == sorted([*pictures, "report.html", "report.md"])
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
@@ -187,12 +190,13 @@ def test_without_pictures_and_curves_the_page_says_so_and_old_ones_go(project: P
         path.unlink()
     (project / "denoiser" / "denoiser.csv").write_text("step,loss,validation,learning_rate\n")
     (project / "alignment" / "scenes.csv").write_text("aligner,scene,psnr\n")
+    (project / "denoiser" / "samples.png").unlink()
     out = make(project)
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.md", "scores.png"]
     assert "No method left a picture" in (out / "report.md").read_text()
 
 
-def test_without_methods_there_is_no_table(project: Path) -> None:
+def test_without_methods_the_page_begins_with_crops_before_and_after(project: Path) -> None:
     yaml = YAML(typ="safe", pure=True)
     content = yaml.load((project / "params.yaml").read_text())
     content |= {"benchmark_sets": {}, "benchmark": {**content["benchmark"], "methods": {}}}
@@ -200,7 +204,11 @@ def test_without_methods_there_is_no_table(project: Path) -> None:
         yaml.dump(content, file)
     out = make(project)
     for name in ("report.md", "report.html"):
-        assert "No method was to be measured" in (out / name).read_text()
+        text = (out / name).read_text()
+        assert "Before and after" in text
+        assert "scenes that were not trained on" in text
+        for absent in ("Table 1", "The systems of the paper", "Visual comparison", "Protocol", "first repeat"):
+            assert absent not in text
 
 
 def test_alignment_that_was_not_measured_is_told(project: Path) -> None:

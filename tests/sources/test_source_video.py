@@ -173,3 +173,17 @@ def test_a_corrupt_video_says_how_far_it_got(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(ValueError, match=r"a\.mkv: found .* after \d+ frames \(\d+ bytes\)"):
         list(decode(path))
+
+
+def test_a_matroska_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path / "a.mkv", _clip(20, 1), "rgb24", "bgr0")
+    whole = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(whole[: len(whole) // 2])
+    message = r"a\.mkv: found \d+ frames until 0\.\d+ s, expected them until 0\.8\d* s, as the file says$"
+    with pytest.raises(ValueError, match=message):
+        list(Video(tmp_path / "a.mkv", Selection()).read("a.mkv"))
+
+
+def test_a_video_of_one_frame_is_whole(tmp_path: Path) -> None:
+    _write(tmp_path / "a.mkv", _clip(1, 1), "rgb24", "bgr0")
+    assert len(list(decode(tmp_path / "a.mkv"))) == 1

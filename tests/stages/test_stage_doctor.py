@@ -1,3 +1,5 @@
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -49,8 +51,8 @@ def broken(findings: list[Finding]) -> list[str]:
 
 
 def test_a_line_is_ok_or_says_what_to_do() -> None:
-    assert str(Finding("disk", "9 GiB free")) == "ok    disk: 9 GiB free"
-    assert str(Finding("disk", "1 GiB free", "make room")) == "look  disk: 1 GiB free: make room"
+    assert str(Finding("disk", "9 GiB free")) == "ok     disk: 9 GiB free"
+    assert str(Finding("disk", "1 GiB free", "make room")) == "look   disk: 1 GiB free: make room"
 
 
 def test_this_environment_is_sound() -> None:
@@ -114,7 +116,7 @@ def test_weights_are_whole_and_fit_their_network(tmp_path: Path) -> None:
 
 def test_what_ended_runs_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert [str(finding) for finding in check_leftovers(Path("data"))] == ["ok    leftovers: none"]
+    assert [str(finding) for finding in check_leftovers(Path("data"))] == ["ok     leftovers: none"]
     (tmp_path / ".self2align" / "train_ian-0123").mkdir(parents=True)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / ".x.json.7.partial").touch()
@@ -148,7 +150,7 @@ def test_stages_are_told_by_what_dvc_says(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "dvc.yaml").write_text("stages:\n" + "".join(stages))
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "a"], check=True)
     found = [str(finding) for finding in check_stages()]
-    assert found == ["ok    stages: 1 are up to date", "look  stages: 1 have not run yet (b): `dvc repro`"]
+    assert found == ["ok     stages: 1 are up to date", "look   stages: 1 have not run yet (b): `dvc repro`"]
     (tmp_path / "in.txt").write_text("2")
     assert "what 1 depend on or made has changed (a)" in str(next(check_stages()))
     shutil.rmtree(tmp_path / ".dvc" / "cache")
@@ -156,12 +158,26 @@ def test_stages_are_told_by_what_dvc_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert "what 1 need or make is not here yet (a)" in str(next(check_stages()))
 
 
+def test_a_run_that_is_going_on_is_not_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  a:\n    cmd: touch a.txt\n    outs: [a.txt]\n")
+    running = {"pid": os.getpid(), "cmd": "dvc repro"}
+    lock = {"read": {}, "write": {str(tmp_path / "a.txt"): running}}
+    (tmp_path / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(lock))
+    (found,) = check_stages()
+    who = f"(dvc repro, process {os.getpid()})"
+    assert str(found) == f"look   stages: a run is at work here {who}: ask again when it has ended"
+    assert not found.broken
+
+
 def test_outside_a_working_folder_nothing_is_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     doctor()
-    assert "look  params.yaml: found none: go to a working folder" in capsys.readouterr().out
+    assert "look   params.yaml: found none: go to a working folder" in capsys.readouterr().out
 
 
 def test_something_broken_is_an_error(
@@ -173,5 +189,5 @@ def test_something_broken_is_an_error(
         doctor()
     assert error.value.exit_code == 1
     shown = capsys.readouterr().out
-    assert "look  params.yaml: " in shown
+    assert "broken params.yaml: " in shown
     assert shown.endswith("1 broken\n")

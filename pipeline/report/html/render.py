@@ -50,11 +50,12 @@ def html_page(results: Results, shown: Shown) -> str:
     return render(
         "report.html.j2",
         title="self2align: report",
-        first="table-1",
+        first="table-1" if results.benchmark else "alignment" if shown.samples is None else "samples",
         results=results,
         noisy=_noisy(results),
         summary=_summary(results, shown),
         missing=shown.missing,
+        samples=shown.samples.text(results.pairs["validation_pairs"] > 0) if shown.samples else None,
         parameters=parameters_yaml(shown.params),
         amplified=AMPLIFIED,
         **_benchmark(results, shown),
@@ -72,7 +73,7 @@ def _summary(results: Results, shown: Shown) -> dict[str, str]:
     return {
         **{f"Best on {name}": text for name, text in best.items()},
         "Noise": results.noise,
-        "Protocol": REPEATS[results.repeats],
+        **({"Protocol": REPEATS[results.repeats]} if results.benchmark else {}),
         "Seed": str(shown.params["seed"]),
         "Versions": ", ".join(f"{name} {version}" for name, version in shown.versions.items()),
     }
