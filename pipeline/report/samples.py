@@ -39,8 +39,9 @@ class Samples:
         scenes = "scenes that were not trained on" if held_out else "scenes that were trained on, as there is no other"
         return (
             f"Crops of {scenes}: noisy, denoised, and what was taken off, stretched about gray. That should look like "
-            "noise and nothing else: edges and texture in it are detail that was lost. Its standard deviation is "
-            f"{self.sigma:.1f} levels of 255, and neighbouring pixels of it correlate by {self.correlation:.2f} "
+            "noise and nothing else: edges and texture in it are detail that was lost; where the picture is clipped at "
+            f"black or white there is less of it. Its standard deviation is {self.sigma:.1f} levels of 255, and "
+            f"neighbouring pixels of it correlate by {self.correlation:.2f} "
             "(white noise: 0; above it, detail went too; below it, coarse noise was left in). No clean frame was seen."
         )
 
