@@ -267,7 +267,7 @@ def test_scenes_of_one_frame_and_black_scenes_are_left_out_by_name(
     ingest("train", DATA / "ingest" / "train.zarr")
     shown = capsys.readouterr().out
     assert "left out s0: one frame" in shown
-    assert "1 scenes, 1 left out" in shown
+    assert "1 scene, 1 left out" in shown
     store = FrameStore(DATA / "ingest" / "train.zarr")
     assert [scene.name for scene in store.scenes] == ["s1"]
     assert [item["scene"] for item in store.attributes["skipped"]] == ["s0"]
