@@ -11,6 +11,7 @@ from pipeline.networks.memnet import MemNet
 from pipeline.networks.nafnet import NAFNet
 from pipeline.networks.rednet import RedNet
 from pipeline.networks.sgn import SGN
+from pipeline.objectives import OBJECTIVES
 
 SMALL = {
     "dncnn": {"width": 8, "depth": 5},
@@ -50,6 +51,23 @@ def test_any_number_of_channels_and_every_weight_learns(name: str, channels: int
     assert network(noisy).shape == noisy.shape
     still = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     assert not still
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_every_network(name: str, objective: str) -> None:
+    torch.manual_seed(0)
+    network, chosen = load(NETWORKS, name, "network")(2, **SMALL[name]), load(OBJECTIVES, objective, "objective")
+    names = ("target", "source", "warped", "first", "second", "clean")
+    images = {key: torch.rand(2, 2, 32, 32) for key in names}
+    batch = images | {"transfer": torch.zeros(2, 2, 32, 32), "confidence": torch.ones(2, 32, 32)}
+    batch |= dict.fromkeys(("keep", "gain"), torch.ones(2)) | {"offset": torch.zeros(2), "progress": torch.tensor(0.5)}
+    if chosen.neighbours:
+        batch |= {key: torch.stack([batch[key]] * 2, 1) for key in ("warped", "confidence")}
+    loss = chosen.loss(network, batch, torch.Generator().manual_seed(0))
+    torch.autograd.backward(loss)
+    assert torch.isfinite(loss)
+    assert any(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
 
 
 @torch.no_grad()

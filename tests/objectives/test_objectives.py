@@ -88,6 +88,40 @@ def test_the_expectation_is_the_true_error_plus_the_noise_variance(name: str, te
         assert found == pytest.approx(float(error) + noise, rel=0.008 / share**0.5, abs=1e-9)
 
 
+# Of the noise's variance, what is left where the network sees a pixel, and where the judge shows it.
+NOISES = {**dict.fromkeys(OBJECTIVES, (1.0, 1.0)), "n2c": (1.0, 0.0), "noise2self": (5 / 36, 1.0)}
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.6])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_what_the_network_sees_is_not_what_it_is_judged_by(name: str, keep: float) -> None:
+    # A network that gives a times what it sees: were it judged by the noise that it sees, noise would cancel.
+    objective, white = load(OBJECTIVES, name, "objective"), 0.5
+    samples = keep if "score" in objective.samples else 1.0
+    batch = _batch(torch.full((1, 3, 96, 96), white), 2)
+    if objective.neighbours:
+        batch["warped"] = torch.stack([batch["first"]] * 2, 1)
+        batch["confidence"] = torch.ones_like(batch["warped"][:, :, 0])
+    batch["keep"] = torch.full((16,), keep)
+    seen, judge = NOISES[name]
+    for factor in (0.9, 0.4):
+        found = float(objective.loss(Times(factor), batch, torch.Generator().manual_seed(0)))
+        kept = ((factor - 1) * white) ** 2 + factor**2 * seen * SIGMA**2
+        expected = samples * kept + (1 - samples) * white**2 + judge * SIGMA**2
+        assert found == pytest.approx(expected, rel=0.01 / KNOWN.get(name, (0, 0.25))[1] ** 0.5)
+
+
+class Times(nn.Module):
+    """A network that gives its input times a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        return self.factor * noisy
+
+
 def test_trusted_pixels_count_as_if_texture_had_not_decided_which_are_trusted(texture_of: torch.Tensor) -> None:
     seen = texture(texture_of)
     # The more there is to see, the less is trusted: a tenth of the weight at the busiest pixels.
