@@ -170,13 +170,11 @@ def _reading(results: Results) -> str:
     }
     rest = (
         "follow the pipeline: how well neighbouring frames were aligned, what the pairs made of them are worth, and "
-        "how the training went. All figures repeat from the parameters at the end."
+        "how the training went. On one machine all figures repeat from the parameters at the end."
     )
     if not results.benchmark:
-        return (
-            f"Noise: {results.noise}. No benchmark (`benchmark.methods` names no method).\n\nHow to read it: crops "
-            f"before and after come first; the sections after them {rest}"
-        )
+        none = f"Noise: {results.noise}. No benchmark (`benchmark.methods` names no method)."
+        return f"{none}\n\nHow to read it: after crops before and after, the sections {rest}"
     return (
         f"Noise: {results.noise}. Benchmark: {how[results.repeats]}.\n\nHow to read it: Table 1 tells how "
         "well each method removes noise from the still images of the test sets; more is better for PSNR "

@@ -40,9 +40,10 @@ class Samples:
         return (
             f"Crops of {scenes}: noisy, denoised, and what was taken off, stretched about gray. That should look like "
             "noise and nothing else: edges and texture in it are detail that was lost; where the picture is clipped at "
-            f"black or white there is less of it. Its standard deviation is {self.sigma:.1f} levels of 255, and "
-            f"neighbouring pixels of it correlate by {self.correlation:.2f} "
-            "(white noise: 0; above it, detail went too; below it, coarse noise was left in). No clean frame was seen."
+            f"black or white there is less of it. Its standard deviation is {self.sigma:.1f} levels of 255 (in 8 bits; "
+            f"below 1 it is rounding), and neighbouring pixels of it correlate by {self.correlation:.2f} (white noise "
+            "has 0; above it, detail went too, or the noise itself is correlated; below it, coarse noise was left in). "
+            "No clean frame was seen."
         )
 
 

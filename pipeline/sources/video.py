@@ -20,6 +20,7 @@ SUFFIXES = frozenset(
     {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
     | {".webm", ".wmv", ".y4m"}
 )
+CUT, LATE = 0.02, 0.1  # of a video's length, and seconds, that its frames may lack of what the file says
 
 
 class Video:
@@ -122,13 +123,13 @@ def _scene(name: str, path: Path, shot: Iterator[av.VideoFrame], length: int, se
 
 def decode(path: Path) -> Generator[av.VideoFrame, None, None]:
     """Yield the frames of a file's first video stream; refuse a file that does not decode to its end."""
-    count, end, told = 0, None, 0.0
+    count, shown, told = 0, None, 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
                 raise ValueError(f"{path}: found no video stream ({kinds}), expected one")
-            told = _told_end(container.streams.video[0])
+            told = _told_end(container)
             for packet in container.demux(container.streams.video[0]):
                 if packet.is_corrupt:
                     raise ValueError(_broken(path, count, "a corrupt packet"))
@@ -137,29 +138,34 @@ def decode(path: Path) -> Generator[av.VideoFrame, None, None]:
                         raise ValueError(_broken(path, count, "a corrupt frame"))
                     yield frame
                     count += 1
-                    end = _end(frame, container.streams.video[0])
+                    shown = _shown(frame, container.streams.video[0], shown)
     except av.FFmpegError as error:
         raise ValueError(_broken(path, count, f"{error.strerror}")) from error
     if count == 0:
         raise ValueError(f"{path}: found no frames, expected a video")
-    if end is not None and end < 0.9 * told:
-        text = f"found {count} frames until {end:.3f} s, expected them until {told:.3f} s"
+    if shown is not None and told - shown[1] > CUT * (told - shown[0]) + LATE:
+        text = f"found {count} frames until {shown[1]:.3f} s, expected them until {told:.3f} s"
         raise ValueError(f"{path}: {text}, as the file says")
 
 
-def _end(frame: av.VideoFrame, stream: Any) -> float | None:
-    """Return the second until which a frame is shown; None where nothing says so."""
+def _shown(frame: av.VideoFrame, stream: Any, before: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the seconds from which and until which frames are shown, this one too; None where nothing says so."""
     if frame.pts is None or not (frame.duration or stream.average_rate):
-        return None
-    lasts = frame.duration * stream.time_base if frame.duration else 1 / stream.average_rate
-    return float(frame.pts * stream.time_base + lasts)
+        return before
+    begin = float(frame.pts * stream.time_base)
+    lasts = float(frame.duration * stream.time_base if frame.duration else 1 / stream.average_rate)
+    first, last = before or (begin, begin + lasts)
+    return min(first, begin), max(last, begin + lasts)
 
 
-def _told_end(stream: Any) -> float:
-    """Return the second until which a Matroska file says that a stream lasts; 0 where nothing says so.
+def _told_end(container: Any) -> float:
+    """Return the second until which a Matroska file says that its video lasts; 0 where nothing says so.
 
     Its demuxer takes a file that is cut short for one that ends; those of other containers do not.
     """
+    if "matroska" not in container.format.name:
+        return 0.0
+    stream = container.streams.video[0]
     found = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
     hours, minutes, seconds = found.groups() if found else (0, 0, 0)
     return 3600 * float(hours) + 60 * float(minutes) + float(seconds)

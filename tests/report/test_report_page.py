@@ -207,6 +207,7 @@ def test_without_methods_the_page_begins_with_crops_before_and_after(project: Pa
         text = (out / name).read_text()
         assert "Before and after" in text
         assert "scenes that were not trained on" in text
+        assert text.rindex("Before and after") < text.rindex("Alignment")
         for absent in ("Table 1", "The systems of the paper", "Visual comparison", "Protocol", "first repeat"):
             assert absent not in text
 

@@ -1,6 +1,6 @@
 """Shots are found where they were put, and frames come out as they went in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,18 @@ def _clip(length: int, seed: int, dtype: type = np.uint8, channels: int = 3) -> 
     return np.stack([texture[t : t + 48, 2 * t : 2 * t + 64] for t in range(length)]).astype(dtype)
 
 
-def _write(path: Path, frames: Iterable[Frames], layout: str, pixel: str) -> None:
-    """Write a lossless video."""
+def _write(
+    path: Path, frames: Iterable[Frames], layout: str, pixel: str, times: Callable[[int], int] = lambda number: number
+) -> None:
+    """Write a lossless video; ``times`` are those of its frames, in 25ths of a second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("ffv1", rate=Fraction(25))
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixel
-        for array in frames:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format=layout)
-            container.mux(stream.encode(frame.reformat(format=pixel)))
+        for number, array in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format=layout).reformat(format=pixel)
+            frame.pts, frame.time_base = times(number), Fraction(1, 25)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
@@ -175,15 +178,24 @@ def test_a_corrupt_video_says_how_far_it_got(tmp_path: Path) -> None:
         list(decode(path))
 
 
-def test_a_matroska_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
-    _write(tmp_path / "a.mkv", _clip(20, 1), "rgb24", "bgr0")
+@pytest.mark.parametrize(("begin", "kept"), [(0, 0.5), (0, 0.92), (250, 0.5)])
+def test_a_matroska_file_that_is_cut_short_is_refused(tmp_path: Path, begin: int, kept: float) -> None:
+    _write(tmp_path / "a.mkv", [*_clip(45, 1), *_clip(45, 2)], "rgb24", "bgr0", lambda number: begin + number)
     whole = (tmp_path / "a.mkv").read_bytes()
-    (tmp_path / "a.mkv").write_bytes(whole[: len(whole) // 2])
-    message = r"a\.mkv: found \d+ frames until 0\.\d+ s, expected them until 0\.8\d* s, as the file says$"
+    (tmp_path / "a.mkv").write_bytes(whole[: int(kept * len(whole))])
+    end = (begin + 90) / 25
+    message = rf"a\.mkv: found \d+ frames until \d+\.\d+ s, expected them until {end:.3f} s, as the file says$"
     with pytest.raises(ValueError, match=message):
         list(Video(tmp_path / "a.mkv", Selection()).read("a.mkv"))
 
 
-def test_a_video_of_one_frame_is_whole(tmp_path: Path) -> None:
-    _write(tmp_path / "a.mkv", _clip(1, 1), "rgb24", "bgr0")
-    assert len(list(decode(tmp_path / "a.mkv"))) == 1
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+@pytest.mark.parametrize("count", [1, 2, 20])
+@pytest.mark.parametrize(
+    "times", [lambda at: at, lambda at: 250 + at, lambda at: at * at], ids=["even", "late", "slower"]
+)
+def test_what_is_whole_is_taken_whenever_its_frames_are_shown(
+    tmp_path: Path, suffix: str, count: int, times: Callable[[int], int]
+) -> None:
+    _write(tmp_path / f"a.{suffix}", _clip(count, 1), "rgb24", "bgr0", times)
+    assert sum(frame.width == 64 for frame in decode(tmp_path / f"a.{suffix}")) >= count
