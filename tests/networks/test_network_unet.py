@@ -4,16 +4,18 @@ import torch
 from pipeline.networks.unet import UNet
 
 
-def test_the_fields_unet_has_its_number_of_parameters() -> None:
+@pytest.mark.parametrize(("w", "thousands"), [(48, 991), (24, 278)])
+def test_the_fields_unet_and_the_light_one_have_their_number_of_parameters(w: int, thousands: int) -> None:
     # Counted layer by layer from Noise2Noise, appendix A.1, with one convolution a level in the encoder.
-    w, c = 48, 3
+    c = 3
 
     def conv(inputs: int, outputs: int) -> int:
         return 9 * inputs * outputs + outputs
 
     expected = conv(c, w) + 6 * conv(w, w) + conv(2 * w, 2 * w) + 3 * conv(3 * w, 2 * w) + 4 * conv(2 * w, 2 * w)
     expected += conv(2 * w + c, 64) + conv(64, 32) + conv(32, c)
-    assert sum(p.numel() for p in UNet(3).parameters()) == expected
+    assert sum(p.numel() for p in UNet(3, width=w).parameters()) == expected
+    assert expected // 1000 == thousands
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
