@@ -174,7 +174,7 @@ def _reading(results: Results) -> str:
     )
     if not results.benchmark:
         none = f"Noise: {results.noise}. No benchmark (`benchmark.methods` names no method)."
-        return f"{none}\n\nHow to read it: after crops before and after, the sections {rest}"
+        return f"{none}\n\nHow to read it: the sections {rest}"
     return (
         f"Noise: {results.noise}. Benchmark: {how[results.repeats]}.\n\nHow to read it: Table 1 tells how "
         "well each method removes noise from the still images of the test sets; more is better for PSNR "
@@ -262,8 +262,13 @@ def _comparison(there: bool, missing: Sequence[str]) -> str:
 def _samples(results: Results, samples: Samples | None) -> list[str]:
     if samples is None:
         return []
-    text = samples.text(results.pairs["validation_pairs"] > 0)
-    return [f"## Before and after\n\n![Noisy crops, denoised, and what was taken off](samples.png)\n\n{text}"]
+    title, picture = "## Before and after", "![Noisy crops, denoised, and what was taken off](samples.png)"
+    return ["\n\n".join([title, picture, samples_text(results, samples)])]
+
+
+def samples_text(results: Results, samples: Samples) -> str:
+    """Return what the crops before and after show, in words."""
+    return samples.text(results.pairs["validation_pairs"] > 0)
 
 
 def _alignment(results: Results, there: bool) -> str:

@@ -8,7 +8,16 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from pipeline.report.html.crops import AMPLIFIED, data_uri, show_image
 from pipeline.report.html.grids import benchmark_grid, best_lines, grid, image_grid
 from pipeline.report.html.plots import DASHES, SHAPES, curve_plots, gain_plot
-from pipeline.report.page import ABLATION_TEXT, RECORDS_TEXT, SPREADS, Results, Shown, parameters_yaml, systems_text
+from pipeline.report.page import (
+    ABLATION_TEXT,
+    RECORDS_TEXT,
+    SPREADS,
+    Results,
+    Shown,
+    parameters_yaml,
+    samples_text,
+    systems_text,
+)
 from pipeline.report.plots import COLORS
 from pipeline.report.published import published_ablation, records_table, systems_table
 from pipeline.report.tables import ablation_table, alignment_table, scene_table, spread_table, training_table
@@ -55,7 +64,7 @@ def html_page(results: Results, shown: Shown) -> str:
         noisy=_noisy(results),
         summary=_summary(results, shown),
         missing=shown.missing,
-        samples=shown.samples.text(results.pairs["validation_pairs"] > 0) if shown.samples else None,
+        samples=samples_text(results, shown.samples) if shown.samples else None,
         parameters=parameters_yaml(shown.params),
         amplified=AMPLIFIED,
         **_benchmark(results, shown),
