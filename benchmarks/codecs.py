@@ -15,7 +15,7 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-from pipeline.stores.frames import FrameStore
+from self2align.stores.frames import FrameStore
 
 SHUFFLES = {"plain": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bits": blosc.BITSHUFFLE}
 

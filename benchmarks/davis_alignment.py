@@ -18,23 +18,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typer import Option, Typer
 
-from pipeline.alignment.aligner import estimate
-from pipeline.alignment.confidence import confidence, inconsistency
-from pipeline.alignment.dis import Dis
-from pipeline.alignment.ian import Ian
-from pipeline.alignment.losses import halves, photometric, split
-from pipeline.alignment.lucas_kanade import LucasKanade
-from pipeline.alignment.measures import aligned_psnr, most_trusted, warped_noise
-from pipeline.alignment.warp import inside, warp
-from pipeline.feed import FrameFeed
-from pipeline.images import read_image
-from pipeline.networks.unet import UNet
-from pipeline.noise import gaussian
-from pipeline.pairs.plan import frame_pairs
-from pipeline.params import load
-from pipeline.seeding import generator
-from pipeline.synthesis import unclipped
-from pipeline.training import Recipe, exact_threads, train
+from self2align.alignment.aligner import estimate
+from self2align.alignment.confidence import confidence, inconsistency
+from self2align.alignment.dis import Dis
+from self2align.alignment.ian import Ian
+from self2align.alignment.losses import halves, photometric, split
+from self2align.alignment.refined_dis import LucasKanade
+from self2align.alignment.warp import inside, warp
+from self2align.evaluation.alignment_measures import aligned_psnr, most_trusted, warped_noise
+from self2align.images.files import read_image
+from self2align.networks.unet import UNet
+from self2align.noise.models import gaussian
+from self2align.noise.synthesis import unclipped
+from self2align.pairs.plan import frame_pairs
+from self2align.params.schema import load
+from self2align.runtime.seeding import generator
+from self2align.runtime.workers import exact_threads
+from self2align.training.feed import FrameFeed
+from self2align.training.loop import Recipe, train
 
 FOLDS = 4
 FRAMES = 24  # of each sequence, spread in neighbouring threes

@@ -24,21 +24,22 @@ from ruamel.yaml import YAML
 from torch import nn
 from typer import Argument, Option, Typer
 
-from pipeline.devices import device
-from pipeline.families import load as load_member
-from pipeline.inference import denoise
-from pipeline.metrics import psnr, to_levels
-from pipeline.objectives import OBJECTIVES
-from pipeline.params import load
-from pipeline.stores.frames import FrameStore
-from stages.benchmark import benchmark
-from stages.benchmark_sets import benchmark_sets
-from stages.denoising import Look, train_on_pairs
-from stages.generate_pairs import generate_pairs
-from stages.ingest import ingest
-from stages.perfect import train_on_frames
-from stages.synthesize import synthesize
-from stages.train_ian import train_ian
+from self2align.denoising.inference import denoise
+from self2align.evaluation.metrics import psnr
+from self2align.images.levels import to_levels
+from self2align.objectives import OBJECTIVES
+from self2align.params.schema import load
+from self2align.runtime.devices import device
+from self2align.runtime.families import load as load_member
+from self2align.stages.benchmark import benchmark
+from self2align.stages.benchmark_sets import benchmark_sets
+from self2align.stages.generate_pairs import generate_pairs
+from self2align.stages.ingest import ingest
+from self2align.stages.synthesize import synthesize
+from self2align.stages.train_ian import train_ian
+from self2align.stores.frames import FrameStore
+from self2align.training.baselines import train_on_frames
+from self2align.training.denoiser import Look, train_on_pairs
 
 PROFILE = Path(__file__).parent.parent / "profiles" / "quality.yaml"
 NOISY, FRAMES, PAIRS = Path("synthesize/noisy.zarr"), Path("ingest"), Path("generate_pairs/pairs.zarr")

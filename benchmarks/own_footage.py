@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from typer import Argument, Option, Typer
 
-from pipeline.estimation import estimate_noise
-from pipeline.images import read_image
-from pipeline.methods.bm3d import bm3d
-from pipeline.methods.nlm import nlm
-from pipeline.metrics import psnr, ssim, to_levels
+from self2align.evaluation.metrics import psnr, ssim
+from self2align.images.files import read_image
+from self2align.images.levels import to_levels
+from self2align.methods.bm3d import bm3d
+from self2align.methods.nlm import nlm
+from self2align.noise.estimation import estimate_noise
 
 HEIGHT, WIDTH = 384, 640
 SHAKE, TURN = 6.0, 0.4  # standard deviations: px, degrees

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.devices import device
-from pipeline.families import load
-from pipeline.images import read_image
-from pipeline.methods import METHODS, ON_DEVICE
-from pipeline.metrics import psnr, ssim, to_levels
+from self2align.evaluation.metrics import psnr, ssim
+from self2align.images.files import read_image
+from self2align.images.levels import to_levels
+from self2align.methods import METHODS, ON_DEVICE
+from self2align.runtime.devices import device
+from self2align.runtime.families import load
 
 
 def main() -> None:

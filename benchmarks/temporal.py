@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from typer import Argument, Option, run
 
-from pipeline.alignment.loading import load_aligner
-from pipeline.devices import device
-from pipeline.inference import denoise, load_denoiser
-from pipeline.metrics import psnr, to_levels
-from pipeline.stores.frames import FrameStore
-from pipeline.temporal.fusion import fuse
+from self2align.alignment.loading import load_aligner
+from self2align.denoising.fusion import fuse
+from self2align.denoising.inference import denoise, load_denoiser
+from self2align.evaluation.metrics import psnr
+from self2align.images.levels import to_levels
+from self2align.runtime.devices import device
+from self2align.stores.frames import FrameStore
 
 
 def measure(

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.methods.nlm import nlm
-from pipeline.metrics import psnr, to_levels
-from pipeline.stores.frames import FrameStore
+from self2align.evaluation.metrics import psnr
+from self2align.images.levels import to_levels
+from self2align.methods.nlm import nlm
+from self2align.stores.frames import FrameStore
 
 FRAMES = 3  # of each scene
 

@@ -13,11 +13,19 @@ def benchmark(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Measure PSNR and SSIM of one method by the field's protocol."""
-    from pipeline.methods.protocol import missing_package
-    from pipeline.params import load
-    from stages.measuring import check_files, measure_all, plan_work, sets_of, why_not, write_figures, write_skipped
-    from stages.opening import keep_only
-    from stages.screen import say
+    from self2align.evaluation.benchmark import (
+        check_files,
+        measure_all,
+        plan_work,
+        sets_of,
+        why_not,
+        write_figures,
+        write_skipped,
+    )
+    from self2align.evaluation.protocol import missing_package
+    from self2align.params.schema import load
+    from self2align.stages.screen import say
+    from self2align.stores.opening import keep_only
 
     chosen = load(params)
     mine = chosen.benchmark

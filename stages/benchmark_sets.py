@@ -12,8 +12,8 @@ def benchmark_sets(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Read one set of test images into a Zarr store."""
-    from pipeline.params import load
-    from stages.decoding import ingest_to_store
+    from self2align.params.schema import load
+    from self2align.sources.decoding import ingest_to_store
 
     chosen = load(params)
     if name not in chosen.benchmark_sets:

@@ -8,30 +8,21 @@ from types import TracebackType
 
 import typer
 
-# name -> "module:function"; these modules import nothing heavy before they are called.
-COMMANDS = {
-    "ingest": "stages.ingest:ingest",
-    "benchmark_sets": "stages.benchmark_sets:benchmark_sets",
-    "synthesize": "stages.synthesize:synthesize",
-    "train_ian": "stages.train_ian:train_ian",
-    "evaluate_alignment": "stages.evaluate_alignment:evaluate_alignment",
-    "generate_pairs": "stages.generate_pairs:generate_pairs",
-    "train_denoiser": "stages.train_denoiser:train_denoiser",
-    "train_ablation": "stages.train_ablation:train_ablation",
-    "train_baselines": "stages.train_baselines:train_baselines",
-    "evaluate_denoiser": "stages.evaluate_denoiser:evaluate_denoiser",
-    "benchmark": "stages.benchmark:benchmark",
-    "report": "stages.report:report",
-    "bundle": "stages.bundle:bundle",
-    "costs": "stages.costs:costs",
-    "denoise": "stages.denoise:denoise",
-    "doctor": "stages.doctor:doctor",
-    "export": "stages.export:export",
-    "init": "stages.init:init",
-    "inspect": "stages.inspect:inspect",
-    "profile": "stages.profile:profile",
-    "sweep": "stages.sweep:sweep",
-}
+# Names of the modules here and in `tools`, which hold a function of the same name and import nothing heavy.
+STAGES = (
+    "ingest",
+    "benchmark_sets",
+    "synthesize",
+    "train_ian",
+    "evaluate_alignment",
+    "generate_pairs",
+    "train_denoiser",
+    "train_ablation",
+    "train_baselines",
+    "evaluate_denoiser",
+    "benchmark",
+    "report",
+)
 TOOLS = ("bundle", "costs", "denoise", "doctor", "export", "init", "inspect", "profile", "sweep")
 
 app = typer.Typer(
@@ -46,7 +37,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from pipeline import __version__
+        from self2align import __version__
 
         print(__version__)
         raise typer.Exit
@@ -60,22 +51,14 @@ def _options(
     pass
 
 
-def _own_code() -> None:
-    """Run the code of the folder that this is called in: DVC hashes that code, so that is what must run."""
-    # A working folder holds links to the code, so places are compared where they lead.
-    mine = Path("stages", "cli.py")
-    if Path("pipeline", "params.py").is_file() and mine.resolve() != Path(__file__).resolve():
-        os.execv(sys.executable, [sys.executable, "-m", "stages.cli", *sys.argv[1:]])  # -m looks here first
-
-
-def main() -> None:
+def main(stages_only: bool = False) -> None:
     """Run a command; an error is one line and a non-zero exit, a traceback only with --debug."""
-    _own_code()
     debug = "--debug" in sys.argv[1:] or bool(os.environ.get("SELF2ALIGN_DEBUG"))
-    for name, place in COMMANDS.items():
-        module, _, function = place.partition(":")
-        panel = "Tools" if name in TOOLS else "Stages of the pipeline, run by `dvc repro`"
-        app.command(name, rich_help_panel=panel)(getattr(import_module(module), function))
+    commands = [(name, "self2align.stages", "Stages of the pipeline, run by `dvc repro`") for name in STAGES]
+    if not stages_only:
+        commands += [(name, "self2align.stages.tools", "Tools") for name in TOOLS]
+    for name, package, panel in commands:
+        app.command(name, rich_help_panel=panel)(getattr(import_module(f"{package}.{name}"), name))
     if not debug:
         sys.excepthook = _one_line
     # The command itself: Typer's own call would put its traceback in place of our line.
@@ -96,7 +79,3 @@ def _text(error: BaseException) -> str:
         name = error.filename2 or error.filename
         return f"{Path(os.fsdecode(name))}: found {error.strerror or error}, expected to read or write it"
     return str(error)
-
-
-if __name__ == "__main__":
-    main()

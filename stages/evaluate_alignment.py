@@ -16,15 +16,15 @@ def evaluate_alignment(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Measure alignment: dB on clean frames, end-point error, and whether it follows the noise."""
-    from pipeline.alignment.evaluate import MEASURES, evaluate_scene, summarize
-    from pipeline.params import load
-    from pipeline.report.measures import alignment_png
-    from pipeline.scratch import write_atomically, write_json
-    from pipeline.stores.build import run_tasks
-    from pipeline.stores.frames import FrameStore
-    from stages.opening import keep_only
-    from stages.screen import bar, say, table
-    from stages.summaries import write_rows
+    from self2align.evaluation.alignment import MEASURES, evaluate_scene, summarize
+    from self2align.params.schema import load
+    from self2align.report.measures import alignment_png
+    from self2align.runtime.scratch import write_atomically, write_json
+    from self2align.runtime.tables import write_rows
+    from self2align.runtime.workers import run_tasks
+    from self2align.stages.screen import bar, say, table
+    from self2align.stores.frames import FrameStore
+    from self2align.stores.opening import keep_only
 
     chosen = load(params)
     mine = chosen.evaluate_alignment

@@ -16,13 +16,13 @@ def evaluate_denoiser(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Measure PSNR and SSIM on held-out frames: what to choose by, so that the benchmark stays unseen."""
-    from pipeline.methods.held_out import NOISY, measure_scene
-    from pipeline.params import load
-    from pipeline.scratch import write_json
-    from pipeline.stores.build import run_tasks
-    from pipeline.stores.frames import FrameStore
-    from stages.screen import bar, say, table
-    from stages.summaries import write_rows
+    from self2align.evaluation.held_out import NOISY, measure_scene
+    from self2align.params.schema import load
+    from self2align.runtime.scratch import write_json
+    from self2align.runtime.tables import write_rows
+    from self2align.runtime.workers import run_tasks
+    from self2align.stages.screen import bar, say, table
+    from self2align.stores.frames import FrameStore
 
     chosen = load(params)
     header = ("denoiser", "scene", "psnr", "ssim")

@@ -16,17 +16,17 @@ def generate_pairs(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
-    from pipeline.alignment.exposure import LIMITS
-    from pipeline.pairs.gallery import write_gallery
-    from pipeline.pairs.making import fill_pairs, plan, usable_scenes
-    from pipeline.pairs.scores import histogram
-    from pipeline.params import load
-    from pipeline.scratch import file_digest, move_into_place, workspace, write_json
-    from pipeline.stores.frames import FrameStore
-    from pipeline.stores.pairs import table, write_pairs
-    from pipeline.synthesis import unclipped
-    from stages.screen import bar, say
-    from stages.summaries import pair_summary, write_rows
+    from self2align.alignment.exposure import LIMITS
+    from self2align.noise.synthesis import unclipped
+    from self2align.pairs.making import fill_pairs, plan, usable_scenes
+    from self2align.pairs.scores import histogram
+    from self2align.params.schema import load
+    from self2align.report.gallery import write_gallery
+    from self2align.runtime.scratch import file_digest, move_into_place, workspace, write_json
+    from self2align.runtime.tables import pair_summary, write_rows
+    from self2align.stages.screen import bar, say
+    from self2align.stores.frames import FrameStore
+    from self2align.stores.pairs import table, write_pairs
 
     chosen = load(params)
     mine, noise = chosen.generate_pairs, chosen.synthesize

@@ -12,8 +12,8 @@ def ingest(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Decode one source of frames into a Zarr store."""
-    from pipeline.params import load
-    from stages.decoding import ingest_to_store
+    from self2align.params.schema import load
+    from self2align.sources.decoding import ingest_to_store
 
     chosen = load(params)
     if source not in chosen.ingest.sources:

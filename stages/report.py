@@ -19,10 +19,10 @@ def report(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Write the report: tables, the visual comparison, curves."""
-    from pipeline.params import load
-    from stages.reporting import Left, gather_shown, read_results, write_report
-    from stages.results import show_benchmark
-    from stages.screen import say
+    from self2align.params.schema import load
+    from self2align.report.gathering import Left, gather_shown, read_results, write_report
+    from self2align.report.results import show_benchmark
+    from self2align.stages.screen import say
 
     chosen = load(params)
     left = Left(benchmark_sets, benchmark, alignment, pairs, denoiser, ablation, baselines, held_out)

@@ -13,12 +13,12 @@ def synthesize(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Add noise to all sources, one frozen draw a frame."""
-    from pipeline.params import load
-    from pipeline.scratch import workspace
-    from pipeline.stores.frames import write_frames
-    from pipeline.synthesis import fetch_noisy, noisy_parts
-    from stages.opening import open_sources
-    from stages.screen import bar, table
+    from self2align.noise.synthesis import fetch_noisy, noisy_parts
+    from self2align.params.schema import load
+    from self2align.runtime.scratch import workspace
+    from self2align.stages.screen import bar, table
+    from self2align.stores.frames import write_frames
+    from self2align.stores.opening import open_sources
 
     chosen = load(params)
     noise = chosen.synthesize

@@ -13,8 +13,8 @@ def train_ablation(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train one line of the ablation table (the paper's Table 2)."""
-    from pipeline.params import SamplerParams, load
-    from stages.denoising import show, train_on_pairs
+    from self2align.params.schema import SamplerParams, load
+    from self2align.training.denoiser import show, train_on_pairs
 
     chosen = load(params)
     if name not in chosen.train_ablation.runs:

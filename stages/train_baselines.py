@@ -14,13 +14,13 @@ def train_baselines(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train a baseline on the same crops as the denoiser."""
-    from pipeline.families import load as load_member
-    from pipeline.objectives import OBJECTIVES
-    from pipeline.params import load
-    from pipeline.scratch import write_json
-    from stages.denoising import show
-    from stages.perfect import train_on_frames
-    from stages.screen import say
+    from self2align.objectives import OBJECTIVES
+    from self2align.params.schema import load
+    from self2align.runtime.families import load as load_member
+    from self2align.runtime.scratch import write_json
+    from self2align.stages.screen import say
+    from self2align.training.baselines import train_on_frames
+    from self2align.training.denoiser import show
 
     chosen = load(params)
     if name not in chosen.train_baselines.runs:

@@ -12,8 +12,8 @@ def train_denoiser(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train the chosen network under the chosen objective and sampling strategy."""
-    from pipeline.params import load
-    from stages.denoising import sample_picture, show, train_on_pairs
+    from self2align.params.schema import load
+    from self2align.training.denoiser import sample_picture, show, train_on_pairs
 
     chosen = load(params)
     look = sample_picture(pairs, out.with_name("samples.png"))

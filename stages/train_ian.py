@@ -13,15 +13,15 @@ def train_ian(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train an aligner, self-supervised; a classical one leaves a header only."""
-    from pipeline import __version__
-    from pipeline.alignment import ALIGNERS
-    from pipeline.alignment.loading import make_aligner, save_aligner
-    from pipeline.families import load as load_member
-    from pipeline.params import load
-    from pipeline.provenance import source_digest
-    from pipeline.stores.frames import FrameStore
-    from stages.fitting import fit_aligner, write_curve
-    from stages.screen import say
+    from self2align import __version__
+    from self2align.alignment import ALIGNERS
+    from self2align.alignment.loading import make_aligner, save_aligner
+    from self2align.params.schema import load
+    from self2align.runtime.families import load as load_member
+    from self2align.runtime.provenance import source_digest
+    from self2align.stages.screen import say
+    from self2align.stores.frames import FrameStore
+    from self2align.training.fitting import fit_aligner, write_curve
 
     chosen = load(params)
     if aligner not in chosen.train_ian.aligners:

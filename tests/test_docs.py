@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.stores.codes import Coding
-from pipeline.stores.pairs import COLUMNS, table, write_pairs
+from self2align.stores.codes import Coding
+from self2align.stores.pairs import COLUMNS, table, write_pairs
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-footage.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.S)

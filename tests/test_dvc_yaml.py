@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.alignment import ALIGNERS
-from pipeline.families import load
-from pipeline.methods import METHODS
-from pipeline.networks import NETWORKS
-from pipeline.objectives import OBJECTIVES
-from pipeline.params import Params
-from pipeline.sources import SOURCES
+from self2align.alignment import ALIGNERS
+from self2align.methods import METHODS
+from self2align.networks import NETWORKS
+from self2align.objectives import OBJECTIVES
+from self2align.params.schema import Params
+from self2align.runtime.families import load
+from self2align.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

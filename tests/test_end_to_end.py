@@ -17,25 +17,25 @@ import pytest
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from pipeline.images import write_png
-from pipeline.params import load
-from pipeline.stores.frames import FrameStore
-from pipeline.stores.pairs import PairStore
-from pipeline.weights import load_weights
-from stages.benchmark import benchmark
-from stages.benchmark_sets import benchmark_sets
-from stages.evaluate_alignment import evaluate_alignment
-from stages.evaluate_denoiser import evaluate_denoiser
-from stages.generate_pairs import generate_pairs
-from stages.ingest import ingest
-from stages.inspect import inspect
-from stages.perfect import baseline_crops
-from stages.report import report
-from stages.synthesize import synthesize
-from stages.train_ablation import train_ablation
-from stages.train_baselines import train_baselines
-from stages.train_denoiser import train_denoiser
-from stages.train_ian import train_ian
+from self2align.images.files import write_png
+from self2align.params.schema import load
+from self2align.stages.benchmark import benchmark
+from self2align.stages.benchmark_sets import benchmark_sets
+from self2align.stages.evaluate_alignment import evaluate_alignment
+from self2align.stages.evaluate_denoiser import evaluate_denoiser
+from self2align.stages.generate_pairs import generate_pairs
+from self2align.stages.ingest import ingest
+from self2align.stages.report import report
+from self2align.stages.synthesize import synthesize
+from self2align.stages.tools.inspect import inspect
+from self2align.stages.train_ablation import train_ablation
+from self2align.stages.train_baselines import train_baselines
+from self2align.stages.train_denoiser import train_denoiser
+from self2align.stages.train_ian import train_ian
+from self2align.stores.frames import FrameStore
+from self2align.stores.pairs import PairStore
+from self2align.stores.weights import load_weights
+from self2align.training.baselines import baseline_crops
 
 ROOT = Path(__file__).parent.parent
 DATA = Path("data")
@@ -292,7 +292,7 @@ def test_training_killed_at_any_moment_ends_in_the_same_bytes(project: Path) -> 
     _until_pairs()
     train_denoiser(PAIRS, Path("whole") / "denoiser.safetensors")
     expected = Path("whole/denoiser.safetensors").read_bytes()
-    command = [sys.executable, "-c", "from stages.cli import main; main()", "train_denoiser"]
+    command = [sys.executable, "-c", "from self2align.stages.cli import main; main()", "train_denoiser"]
     command += ["--pairs", str(PAIRS), "--out", str(DENOISER)]
     process = subprocess.Popen(command, env={**os.environ}, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60

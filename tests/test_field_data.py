@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.alignment.dis import Dis
-from pipeline.alignment.measures import aligned_psnr, warped_noise
-from pipeline.images import read_image
-from pipeline.sources.folder import Folder
-from pipeline.sources.images import Images
-from pipeline.sources.scene import Selection
+from self2align.alignment.dis import Dis
+from self2align.evaluation.alignment_measures import aligned_psnr, warped_noise
+from self2align.images.files import read_image
+from self2align.sources.folder import Folder
+from self2align.sources.images import Images
+from self2align.sources.source import Selection
 
 
 def test_davis_is_read_as_it_comes(shared: Path) -> None:

@@ -1,11 +1,11 @@
 """Finding where each pixel of a noisy target lies in a noisy neighbour."""
 
 ALIGNERS = {
-    "dis": "pipeline.alignment.dis:Dis",
-    "ian": "pipeline.alignment.ian:Ian",
-    "lucas_kanade": "pipeline.alignment.lucas_kanade:LucasKanade",
+    "dis": "self2align.alignment.dis:Dis",
+    "ian": "self2align.alignment.ian:Ian",
+    "lucas_kanade": "self2align.alignment.refined_dis:LucasKanade",
 }
 LOSSES = {
-    "photometric": "pipeline.alignment.losses:photometric",
-    "split": "pipeline.alignment.losses:split",
+    "photometric": "self2align.alignment.losses:photometric",
+    "split": "self2align.alignment.losses:split",
 }

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from pipeline.alignment.filters import surround, surround_energy
-from pipeline.alignment.warp import inside, warp
+from self2align.alignment.filters import surround, surround_energy
+from self2align.alignment.warp import inside, warp
 
 RESIDUAL_BLUR = 2.0  # px; noise falls to a seventh
 # Blurs of the residual (px), their weights, and the share of noise that bilinear sampling at a random fraction leaves
@@ -96,7 +96,7 @@ def confidence(
         Transfer fields target to source and source to target, ``(N, 2, H, W)``, px.
     expected
         The disagreement that the aligner foresees, ``(N, H, W)``, where it does; see
-        `pipeline.alignment.aligner.estimate`.
+        `self2align.alignment.aligner.estimate`.
 
     Returns
     -------

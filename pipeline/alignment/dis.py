@@ -9,7 +9,7 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.alignment.filters import low_pass
+from self2align.alignment.filters import low_pass
 
 PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
@@ -47,7 +47,7 @@ class Dis:
         self.flow = cv2.DISOpticalFlow.create(PRESETS[preset])
 
     def __call__(self, target: Tensor, source: Tensor) -> Tensor:
-        """Return the transfer field; see `pipeline.alignment.aligner.Aligner`."""
+        """Return the transfer field; see `self2align.alignment.aligner.Aligner`."""
         gray = [low_pass(frames.mean(1, keepdim=True).cpu(), self.blur)[:, 0].numpy() for frames in (target, source)]
         fields = [self._match(*pair) for pair in zip(*gray, strict=True)]
         return torch.from_numpy(np.stack(fields)).to(target.device)

@@ -60,7 +60,7 @@ class Ian(nn.Module):
         nn.init.zeros_(self.field.bias)
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
-        """Return the transfer field; see `pipeline.alignment.aligner.Aligner`."""
+        """Return the transfer field; see `self2align.alignment.aligner.Aligner`."""
         height, width = target.shape[-2:]
         x = torch.cat([source, target], 1)
         x = functional.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.alignment import ALIGNERS
-from pipeline.alignment.aligner import Aligner
-from pipeline.devices import place
-from pipeline.families import load
-from pipeline.weights import fit_weights, load_part, save_weights
+from self2align.alignment import ALIGNERS
+from self2align.alignment.aligner import Aligner
+from self2align.runtime.devices import place
+from self2align.runtime.families import load
+from self2align.stores.weights import fit_weights, load_part, save_weights
 
 
 def make_aligner(kind: str, channels: int, arguments: Mapping[str, Any]) -> Aligner:
-    """Return a new aligner; see `pipeline.alignment.ALIGNERS`."""
+    """Return a new aligner; see `self2align.alignment.ALIGNERS`."""
     aligner: Aligner = load(ALIGNERS, kind, "aligner")(channels, **arguments)
     return aligner
 

@@ -6,9 +6,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.alignment.confidence import FLOOR, SCALES, noise_variance
-from pipeline.alignment.filters import halve, low_pass, surround_energy
-from pipeline.alignment.warp import inside, warp
+from self2align.alignment.confidence import FLOOR, SCALES, noise_variance
+from self2align.alignment.filters import halve, low_pass, surround_energy
+from self2align.alignment.warp import inside, warp
 
 BLUR = 1.0  # px
 ROUND = 0.02  # of white: below it errors count by their square, above it by their size
@@ -81,7 +81,7 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     sides are low-passed, so that sampling between pixels averages little. Half of the batches are reduced by two: more
     motions, and less noise.
 
-    A network that also says what disagreement it expects (`pipeline.alignment.lucas_kanade`) learns that
+    A network that also says what disagreement it expects (`self2align.alignment.refined_dis`) learns that
     from the same pixels that it did not see: by the likelihood of a squared Gaussian residual, ``e / x + log x`` for e
     shown and x expected, which is least at ``x = E[e]``.
 

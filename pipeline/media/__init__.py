@@ -1,8 +1,8 @@
 """Files that are denoised from one to the next, keeping what they tell beside their pixels."""
 
 MEDIA = {
-    "image": "pipeline.media.image:ImageFile",
-    "tiff": "pipeline.media.tiff:TiffStack",
-    "video": "pipeline.media.video:VideoFile",
-    "zarr": "pipeline.media.planes:ZarrPlanes",
+    "image": "self2align.media.image:ImageFile",
+    "tiff": "self2align.media.tiff:TiffStack",
+    "video": "self2align.media.video:VideoFile",
+    "zarr": "self2align.media.zarr_planes:ZarrPlanes",
 }

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.images import read_image
-from pipeline.media import png
-from pipeline.media.medium import (
+from self2align.images import png
+from self2align.images.files import read_image
+from self2align.media.medium import (
     Choices,
     Clean,
     Frames,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.media import image, tiff
-from pipeline.media.containers import ANY, CONTAINERS
-from pipeline.sources.names import natural
-from pipeline.sources.video import SUFFIXES as VIDEO_SUFFIXES
-from pipeline.stores.arrays import is_zarr
+from self2align.images.names import natural
+from self2align.media import image, tiff
+from self2align.media.containers import ANY, CONTAINERS
+from self2align.sources.video import SUFFIXES as VIDEO_SUFFIXES
+from self2align.stores.arrays import is_zarr
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Job:
     Attributes
     ----------
     kind
-        A key of `pipeline.media.MEDIA`.
+        A key of `self2align.media.MEDIA`.
     source
         Its path.
     target

@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.denoiser import fits
-from pipeline.stores.codes import WHITES, Coding
+from self2align.denoising.tiled import fits
+from self2align.stores.codes import WHITES, Coding
 
 Progress = Callable[[int, int], None]
 
@@ -20,7 +20,7 @@ ORDINARY = (0.1, 1.5)  # of white: 12 bits in 16 reach a sixteenth of it, counts
 
 
 class Clean(Protocol):
-    """What denoises frames in their order; see `pipeline.footage`.
+    """What denoises frames in their order; see `self2align.denoising.footage`.
 
     Attributes
     ----------

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.containers import ANY, CONTAINERS
-from pipeline.media.segments import Encoding, Segment
+from self2align.media.containers import ANY, CONTAINERS
+from self2align.media.segments import Encoding, Segment
 
 # What a container writes of itself.
 _OWN = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})

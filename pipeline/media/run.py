@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.families import load
-from pipeline.media import MEDIA
-from pipeline.media.jobs import Job, find_jobs
-from pipeline.media.medium import Choices, Clean, Medium, Pictures, Progress, finish_series
-from pipeline.media.staging import check_output, publish, staging, work_folder
+from self2align.media import MEDIA
+from self2align.media.jobs import Job, find_jobs
+from self2align.media.medium import Choices, Clean, Medium, Pictures, Progress, finish_series
+from self2align.media.staging import check_output, publish, staging, work_folder
+from self2align.runtime.families import load
 
 
 def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> list[tuple[Job, Medium]]:

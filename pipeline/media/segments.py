@@ -15,7 +15,7 @@ from av.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
-from pipeline.media.containers import ENCODERS
+from self2align.media.containers import ENCODERS
 
 _UNSPECIFIED, _FULL = 0, 2
 _LIMITED, _BT709 = 1, 1  # of RGB that an encoder takes as YUV only: range and matrix as of HD video
@@ -28,7 +28,7 @@ class Encoding:
     Attributes
     ----------
     codec
-        A key of `pipeline.media.containers.ENCODERS`.
+        A key of `self2align.media.containers.ENCODERS`.
     width, height
         px.
     pixels

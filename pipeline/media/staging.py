@@ -20,9 +20,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipeline.media.jobs import Job
-from pipeline.scratch import code_digest, move_into_place
-from pipeline.stores.arrays import is_zarr
+from self2align.media.jobs import Job
+from self2align.runtime.scratch import code_digest, move_into_place
+from self2align.stores.arrays import is_zarr
 
 
 def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:

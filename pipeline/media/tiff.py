@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
 
-from pipeline.media.medium import (
+from self2align.images.tiff_pages import read_page
+from self2align.media.medium import (
     Choices,
     Clean,
     Frames,
@@ -25,7 +26,6 @@ from pipeline.media.medium import (
     finished_frame,
     odd_white,
 )
-from pipeline.tiff_pages import read_page
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
 

@@ -12,11 +12,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.containers import CONTAINERS, ENCODERS
-from pipeline.media.medium import Choices, Clean, Progress, check_channels, check_size, coding_of
-from pipeline.media.remux import check_container, remux
-from pipeline.media.segments import Encoding, SegmentEncoder
-from pipeline.sources.video import decode
+from self2align.media.containers import CONTAINERS, ENCODERS
+from self2align.media.medium import Choices, Clean, Progress, check_channels, check_size, coding_of
+from self2align.media.remux import check_container, remux
+from self2align.media.segments import Encoding, SegmentEncoder
+from self2align.sources.video import decode
 
 SEGMENT = 24  # frames: about what a kill loses, and how far apart key frames are at most
 

@@ -1,11 +1,11 @@
 """What the benchmark compares with: ``(noisy, noise level) -> denoised``."""
 
 METHODS = {
-    "bm3d": "pipeline.methods.bm3d:bm3d",
-    "dip": "pipeline.methods.dip:dip",
-    "nlm": "pipeline.methods.nlm:nlm",
-    "noisy": "pipeline.methods.noisy:noisy",
-    "self2self": "pipeline.methods.self2self:self2self",
+    "bm3d": "self2align.methods.bm3d:bm3d",
+    "dip": "self2align.methods.dip:dip",
+    "nlm": "self2align.methods.nlm:nlm",
+    "noisy": "self2align.methods.noisy:noisy",
+    "self2self": "self2align.methods.self2self:self2self",
 }
 
 # The package, an extra, that a method alone needs: without it, its row says so and the rest goes on.
@@ -16,6 +16,6 @@ ON_DEVICE = frozenset({"dip", "self2self"})
 
 # What makes the network of those that are trained on each image; its parameters are the method's own.
 IMAGE_NETWORKS = {
-    "dip": "pipeline.methods.dip:hourglass",
-    "self2self": "pipeline.methods.self2self:PartialUNet",
+    "dip": "self2align.methods.dip:hourglass",
+    "self2self": "self2align.methods.self2self:PartialUNet",
 }

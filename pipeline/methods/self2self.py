@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.devices import device, place
+from self2align.runtime.devices import device, place
 
 # (iterations so far, what the result would be if they were all)
 Watch = Callable[[int, Callable[[], NDArray[np.float32]]], None]

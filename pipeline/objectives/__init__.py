@@ -1,13 +1,13 @@
 """What a denoiser is trained by: ``(network, batch, generator) -> scalar``."""
 
 OBJECTIVES = {
-    "aligned_neighbours": "pipeline.objectives.aligned_neighbours:OBJECTIVE",
-    "n2c": "pipeline.objectives.n2c:OBJECTIVE",
-    "n2n": "pipeline.objectives.n2n:OBJECTIVE",
-    "neighbor2neighbor": "pipeline.objectives.neighbor2neighbor:OBJECTIVE",
-    "noise2self": "pipeline.objectives.noise2self:OBJECTIVE",
-    "noise2void": "pipeline.objectives.noise2void:OBJECTIVE",
-    "self2align": "pipeline.objectives.self2align:OBJECTIVE",
-    "self2align_exchanged": "pipeline.objectives.self2align_exchanged:OBJECTIVE",
-    "warped_prediction": "pipeline.objectives.warped_prediction:OBJECTIVE",
+    "aligned_neighbours": "self2align.objectives.aligned_neighbours:OBJECTIVE",
+    "n2c": "self2align.objectives.n2c:OBJECTIVE",
+    "n2n": "self2align.objectives.n2n:OBJECTIVE",
+    "neighbor2neighbor": "self2align.objectives.neighbor2neighbor:OBJECTIVE",
+    "noise2self": "self2align.objectives.noise2self:OBJECTIVE",
+    "noise2void": "self2align.objectives.noise2void:OBJECTIVE",
+    "self2align": "self2align.objectives.self2align:OBJECTIVE",
+    "self2align_exchanged": "self2align.objectives.self2align_exchanged:OBJECTIVE",
+    "warped_prediction": "self2align.objectives.warped_prediction:OBJECTIVE",
 }

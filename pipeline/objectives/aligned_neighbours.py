@@ -6,8 +6,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.objectives.objective import Objective
-from pipeline.pairs.samplers import bernoulli
+from self2align.objectives.objective import Objective
+from self2align.samplers.sampler import bernoulli
 
 TRUST = 8  # power of the confidence: 0.95 keeps two thirds of its weight, 0.7 a twentieth
 CLASSES = 16  # of texture
@@ -51,7 +51,7 @@ def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generato
 
     The network sees camera noise only, as in use. Two neighbours halve the noise of what it is judged by, at the
     cost of one pass. Its expectation is the weighted error plus the variance of the neighbours' noise, because
-    the confidence selects no noise. See `pipeline.objectives.objective.Loss`.
+    the confidence selects no noise. See `self2align.objectives.objective.Loss`.
     """
     predicted = network(bernoulli(batch["target"], batch["keep"], generator)).float()
     trusted = batch["confidence"] ** TRUST

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.objectives.objective import Objective
+from self2align.objectives.objective import Objective
 
 
 def n2c(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.objectives.objective import Objective
+from self2align.objectives.objective import Objective
 
 # Of a cell of 2 x 2 px, counted by rows: two that touch, in either order.
 CHOICES = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2))

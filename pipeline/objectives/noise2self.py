@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.objectives.objective import Objective
+from self2align.objectives.objective import Objective
 
 GRID = 4  # px
 

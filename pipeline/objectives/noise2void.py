@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from pipeline.objectives.objective import Objective
+from self2align.objectives.objective import Objective
 
 BOX = 8  # px; one pixel of each box is hidden: 1.6 %
 RADIUS = 5  # px, from where its stand-in is taken

@@ -18,7 +18,7 @@ class Loss(Protocol):
         network
             ``(N, C, H, W) -> (N, C, H, W)``.
         batch
-            From `pipeline.feed`, what the objective needs of: ``target, source, warped (N, C, s, s)``,
+            From `self2align.training.feed`, what the objective needs of: ``target, source, warped (N, C, s, s)``,
             ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``, ``keep (N,)`` or ``(N, s, s)``,
             ``gain, offset (N,)``; where it takes all neighbours of a target together ``warped (N, K, C, s, s)`` and
             ``confidence (N, K, s, s)``; or, of perfect pairs, ``first, second, clean (N, C, s, s)``; always

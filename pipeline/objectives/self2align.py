@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.objectives.objective import Objective
-from pipeline.pairs.samplers import bernoulli
+from self2align.objectives.objective import Objective
+from self2align.samplers.sampler import bernoulli
 
 
 def self2align(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
     """L2 between the network on the sampled, warped neighbour and the noisy target.
 
     Input ``y^`` of equation 7, target ``I_target``; every pixel counts, confident or not. See
-    `pipeline.objectives.objective.Loss`.
+    `self2align.objectives.objective.Loss`.
     """
     sampled = bernoulli(batch["warped"], batch["keep"], generator)
     return functional.mse_loss(network(sampled), batch["target"])

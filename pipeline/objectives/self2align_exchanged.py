@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from pipeline.objectives.objective import Objective
-from pipeline.pairs.samplers import bernoulli
+from self2align.objectives.objective import Objective
+from self2align.samplers.sampler import bernoulli
 
 
 def self2align_exchanged(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
     """L2 between the network on the sampled target frame and the warped neighbour.
 
     The network sees camera noise only, as in use; interpolation and errors of alignment are in what it is
-    judged by. See `pipeline.objectives.objective.Loss`.
+    judged by. See `self2align.objectives.objective.Loss`.
     """
     sampled = bernoulli(batch["target"], batch["keep"], generator)
     return functional.mse_loss(network(sampled), batch["warped"])

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor, nn
 
-from pipeline.alignment.warp import warp
-from pipeline.objectives.objective import Objective
-from pipeline.pairs.samplers import bernoulli
+from self2align.alignment.warp import warp
+from self2align.objectives.objective import Objective
+from self2align.samplers.sampler import bernoulli
 
 
 def warped_prediction(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
@@ -15,7 +15,7 @@ def warped_prediction(network: nn.Module, batch: Mapping[str, Tensor], generator
     Sampling between noisy pixels changes their statistics, and a network trained on warped noise meets
     other noise when it is used. Here it sees camera noise only, and interpolation falls on the prediction,
     which is smooth. Its expectation is the weighted error of the warped prediction plus the target's noise
-    variance, because the confidence does not depend on that noise. See `pipeline.objectives.objective`.
+    variance, because the confidence does not depend on that noise. See `self2align.objectives.objective`.
     """
     predicted = network(bernoulli(batch["source"], batch["keep"], generator)).float()
     aligned = warp(predicted, batch["transfer"], "bicubic")

@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.alignment.aligner import Aligner
-from pipeline.alignment.loading import load_aligner
-from pipeline.devices import device
-from pipeline.pairs.generate import Aligned, align_both, crop_rows, cut_source
-from pipeline.pairs.plan import Crop, Footage, plan_crops
-from pipeline.stores.codes import Coding
-from pipeline.stores.frames import FrameStore, SceneRecord, opened
-from pipeline.stores.pairs import CONFIDENCE, ROLES
+from self2align.alignment.aligned import Aligned, align_both
+from self2align.alignment.aligner import Aligner
+from self2align.alignment.loading import load_aligner
+from self2align.pairs.generate import crop_rows, cut_source
+from self2align.pairs.plan import Crop, Footage, plan_crops
+from self2align.runtime.devices import device
+from self2align.stores.codes import Coding
+from self2align.stores.frames import FrameStore, SceneRecord, opened
+from self2align.stores.pairs import CONFIDENCE, ROLES
 
 KEPT = 8  # aligned pairs of frames, and frames, that a worker remembers
 
@@ -58,7 +59,7 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
 def plan(
     scenes: Sequence[SceneRecord], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
 ) -> list[Crop]:
-    """Return the pairs to make of some scenes; see `pipeline.pairs.plan.plan_crops`.
+    """Return the pairs to make of some scenes; see `self2align.pairs.plan.plan_crops`.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.seeding import generator
+from self2align.runtime.seeding import generator
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.alignment.filters import gaussian_taps, low_pass, surround, surround_energy
+from self2align.alignment.filters import gaussian_taps, low_pass, surround, surround_energy
 
 C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for a data range of 1
 

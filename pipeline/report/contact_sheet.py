@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.report.canvas import (
+from self2align.report.canvas import (
     FADED,
     RULE,
     Canvas,
@@ -17,7 +17,7 @@ from pipeline.report.canvas import (
     text_width,
     to_picture,
 )
-from pipeline.report.flow_colors import flow_to_rgb, round_reach, wheel_picture
+from self2align.report.flow_colors import flow_to_rgb, round_reach, wheel_picture
 
 MARGIN, GAP = 20, 8
 HEAD, CAPTION, NOTE, SPACE = 62, 19, 19, 18  # px, heights

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from pipeline.report.canvas import (
+from self2align.report.canvas import (
     EMPTY,
     FADED,
     INK,
@@ -22,7 +22,7 @@ from pipeline.report.canvas import (
     fit,
     shorten,
 )
-from pipeline.report.plots import COLORS, plain_axis, save_png
+from self2align.report.plots import COLORS, plain_axis, save_png
 
 MARGIN, GAP, HEAD, NOTE = 20, 8, 34, 40
 WIDEST = 1640  # px, of a page with enlarged crops

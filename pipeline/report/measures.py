@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from pipeline.report.plots import COLORS, plain_axis, save_png
+from self2align.report.plots import COLORS, plain_axis, save_png
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def scores_png(rows: Sequence[Mapping[str, str]], threshold: float = 0.5) -> byt
     Parameters
     ----------
     rows
-        Of `pipeline.pairs.scores.histogram`, as text.
+        Of `self2align.pairs.scores.histogram`, as text.
     threshold
         Equation 7 keeps every pixel above it.
     """

@@ -7,10 +7,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.report.figures import Compared, Curve
-from pipeline.report.published import published_ablation, records_table, systems_table
-from pipeline.report.samples import Samples
-from pipeline.report.tables import (
+from self2align.report.figures import Compared, Curve
+from self2align.report.published import published_ablation, records_table, systems_table
+from self2align.report.samples import Samples
+from self2align.report.tables import (
     NOT_RUN,
     AblationLine,
     ablation_table,
@@ -42,13 +42,13 @@ class Results:
     benchmark
         Method -> set -> ``images, psnr, repeats, ssim``; or ``{"skipped": why}``.
     systems
-        The paper's: the method that each is here, or None (`pipeline.report.published.rows_of_systems`).
+        The paper's: the method that each is here, or None (`self2align.report.published.rows_of_systems`).
     published
-        Test sets that published figures are for (`pipeline.report.published.comparable_sets`).
+        Test sets that published figures are for (`self2align.report.published.comparable_sets`).
     ablation
         Lines of Table 2; may be empty.
     alignment
-        Aligner -> measures (`pipeline.report.tables.alignment_table`); or ``{"skipped": why}``.
+        Aligner -> measures (`self2align.report.tables.alignment_table`); or ``{"skipped": why}``.
     scenes
         Rows of the alignment of each scene: ``aligner, scene, psnr, ...``, as text.
     pairs

@@ -7,7 +7,7 @@ All are for Gaussian noise of sigma 25 on RGB images, means over all repeats and
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.report.tables import NOT_RUN, NOTHING
+from self2align.report.tables import NOT_RUN, NOTHING
 
 SETS = ("kodak", "bsd300", "set14")
 SIGMA = 25.0

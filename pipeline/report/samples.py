@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.report.canvas import Picture
+from self2align.report.canvas import Picture
 
 GRAY, SPREAD = 128, 40  # levels: the mean and the standard deviation that what was taken off is shown with
 

@@ -1,9 +1,9 @@
 """Where frames come from."""
 
 SOURCES = {
-    "folder": "pipeline.sources.folder:Folder",
-    "images": "pipeline.sources.images:Images",
-    "sample": "pipeline.sources.sample:Sample",
-    "stack": "pipeline.sources.stack:Stack",
-    "video": "pipeline.sources.video:Video",
+    "folder": "self2align.sources.folder:Folder",
+    "images": "self2align.sources.images:Images",
+    "sample": "self2align.sources.sample:Sample",
+    "stack": "self2align.sources.stack:Stack",
+    "video": "self2align.sources.video:Video",
 }

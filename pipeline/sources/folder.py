@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.images import SUFFIXES, Pixels, read_image, to_color
-from pipeline.sources.names import choose, natural
-from pipeline.sources.scene import Scene, Selection
+from self2align.images.files import SUFFIXES, Pixels, read_image, to_color
+from self2align.images.names import natural
+from self2align.sources.names import choose
+from self2align.sources.source import Selection
+from self2align.stores.scene import Scene
 
 
 class Folder:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.images import SUFFIXES
-from pipeline.sources.folder import check_stems, list_images, read_frames, walk
-from pipeline.sources.names import choose, natural
-from pipeline.sources.scene import Scene, Selection
+from self2align.images.files import SUFFIXES
+from self2align.images.names import natural
+from self2align.sources.folder import check_stems, list_images, read_frames, walk
+from self2align.sources.names import choose
+from self2align.sources.source import Selection
+from self2align.stores.scene import Scene
 
 
 class Images:

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.families import load
-from pipeline.scratch import write_json
-from pipeline.sources import SOURCES
-from pipeline.sources.scene import Scene, Selection, Source, Truth
-from pipeline.stores.build import Progress, run_tasks
-from pipeline.stores.codes import Coding
-from pipeline.stores.frames import Part, SceneRecord
+from self2align.runtime.families import load
+from self2align.runtime.progress import Progress
+from self2align.runtime.scratch import write_json
+from self2align.runtime.workers import run_tasks
+from self2align.sources import SOURCES
+from self2align.sources.source import Selection, Source
+from self2align.stores.codes import Coding
+from self2align.stores.frames import Part, SceneRecord
+from self2align.stores.scene import Scene, Truth
 
 BLACK = 0.02  # of white: a scene that never gets brighter holds nothing to align
 
@@ -127,7 +129,7 @@ def decode(
     key
         Name of the source.
     kind, path, selection
-        See `pipeline.sources`.
+        See `self2align.sources`.
     crop
         Height and width of the centre to keep, px.
     white

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sources.scene import Truth
+from self2align.stores.scene import Truth
 
 Original = NDArray[np.uint8]
 Points = NDArray[np.float64]

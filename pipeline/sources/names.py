@@ -1,23 +1,12 @@
 """The names of scenes: their order, and which of them a selection wants."""
 
-import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from pipeline.images import SUFFIXES
-from pipeline.sources.scene import Selection
-
-
-def natural(name: str) -> tuple[tuple[tuple[tuple[str, int], ...], ...], str]:
-    """Return a sort key under which "img2" comes before "img10", and a folder's content stays together."""
-    return tuple(_pieces(part) for part in name.split("/")), name
-
-
-def _pieces(part: str) -> tuple[tuple[str, int], ...]:
-    """Return the texts of a name, each with the number that follows it (-1: none)."""
-    split = re.split(r"(\d+)", part)
-    return tuple(zip(split[0::2], [*map(int, split[1::2]), -1], strict=True))
+from self2align.images.files import SUFFIXES
+from self2align.images.names import natural
+from self2align.sources.source import Selection
 
 
 def takes(selection: Selection, name: str) -> bool:

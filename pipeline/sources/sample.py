@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.images import read_image, to_color
-from pipeline.sources.moving import Layer, Original, Recipe, render
-from pipeline.sources.names import refusal, takes
-from pipeline.sources.scene import Scene, Selection
-from pipeline.sources.video import may_take, read_shots
+from self2align.images.files import read_image, to_color
+from self2align.sources.moving import Layer, Original, Recipe, render
+from self2align.sources.names import refusal, takes
+from self2align.sources.source import Selection
+from self2align.sources.video import may_take, read_shots
+from self2align.stores.scene import Scene
 
 CLIPS = {"bikes": "bikes.mp4", "bigbuckbunny": "bigbuckbunny.mp4", "carphone": "carphone_pristine.mp4"}
 

@@ -14,11 +14,13 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from pipeline.images import Pixels, to_color
-from pipeline.sources.names import choose, natural
-from pipeline.sources.scene import Scene, Selection
-from pipeline.stores.codes import WHITES
-from pipeline.tiff_pages import is_lzw, read_page
+from self2align.images.files import Pixels, to_color
+from self2align.images.names import natural
+from self2align.images.tiff_pages import is_lzw, read_page
+from self2align.sources.names import choose
+from self2align.sources.source import Selection
+from self2align.stores.codes import WHITES
+from self2align.stores.scene import Scene
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 TYPES = ("uint8", "uint16", "float32")

@@ -11,10 +11,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images import Pixels, to_color
-from pipeline.sources.cuts import HEIGHT, WIDTH, find_shots
-from pipeline.sources.names import natural, refusal, takes
-from pipeline.sources.scene import Scene, Selection
+from self2align.images.files import Pixels, to_color
+from self2align.images.names import natural
+from self2align.sources.cuts import HEIGHT, WIDTH, find_shots
+from self2align.sources.names import refusal, takes
+from self2align.sources.source import Selection
+from self2align.stores.scene import Scene
 
 SUFFIXES = frozenset(
     {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}

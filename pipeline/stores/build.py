@@ -10,13 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +20,11 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle
 
-from pipeline.scratch import file_digest, move_into_place
+from self2align.runtime.progress import Progress
+from self2align.runtime.scratch import file_digest, move_into_place
+from self2align.runtime.workers import run_tasks
 
 Fill = Callable[[str, int, int], dict[str, NDArray[Any]]]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -70,79 +66,6 @@ def rows_per_shard(bytes_per_row: int, multiple: int = 1, target: int = 48 * 2**
     return max(1, target // max(1, bytes_per_row * multiple)) * multiple
 
 
-def workers() -> int:
-    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, or one a core."""
-    text = os.environ.get("SELF2ALIGN_WORKERS", "")
-    if not text:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"SELF2ALIGN_WORKERS: found {text!r}, expected a whole number from 1")
-    return int(text)
-
-
-def run_tasks(
-    task: Callable[..., Any],
-    arguments: Sequence[tuple[Any, ...]],
-    progress: Progress,
-    processes: int | None = None,
-) -> list[Any]:
-    """Call a function for each tuple of arguments, on all workers, each with one thread.
-
-    Results come in the order of the arguments. One thread a worker keeps the bytes the same
-    however many workers there are. A worker ends itself when its parent has been killed.
-    """
-    processes = min(workers() if processes is None else processes, len(arguments))
-    if processes <= 1:
-        results = []
-        with _one_thread():
-            for number, argument in enumerate(arguments):
-                progress(number, len(arguments))
-                results.append(task(*argument))
-        progress(len(arguments), len(arguments))
-        return results
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
-        futures: list[Future[Any]] = [pool.submit(task, *argument) for argument in arguments]
-        pending: set[Future[Any]] = set(futures)
-        while pending:
-            finished, pending = wait(pending, timeout=0.5, return_when="FIRST_EXCEPTION")
-            progress(len(futures) - len(pending), len(futures))
-            for future in finished:
-                if future.exception() is not None:
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    future.result()
-        return [future.result() for future in futures]
-
-
-@contextmanager
-def _one_thread() -> Any:
-    import cv2
-    import torch
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
-
-
-def _start_worker(parent: int) -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-    def follow_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=follow_parent, daemon=True).start()
-
-
 def build(
     final: Path,
     tables: Sequence[Table],
@@ -164,7 +87,7 @@ def build(
     attributes
         Of the root; ``content`` (`content_digest`) is added.
     scratch
-        This work's own folder (`pipeline.scratch.workspace`).
+        This work's own folder (`self2align.runtime.scratch.workspace`).
     progress
         Called with (shards done, shards in all).
 

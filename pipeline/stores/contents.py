@@ -11,8 +11,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.abc.codec import BytesBytesCodec
 
-from pipeline.stores import frames, pairs
-from pipeline.stores.frames import FrameStore, SceneRecord
+from self2align.stores import frames, pairs
+from self2align.stores.frames import FrameStore, SceneRecord
 
 KINDS = (frames.KIND, pairs.KIND)
 

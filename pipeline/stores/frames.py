@@ -23,10 +23,11 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pipeline import __version__
-from pipeline.sources.scene import Truth
-from pipeline.stores.build import ArraySpec, Progress, Table, build, rows_per_shard
-from pipeline.stores.codes import Coding
+from self2align import __version__
+from self2align.runtime.progress import Progress
+from self2align.stores.build import ArraySpec, Table, build, rows_per_shard
+from self2align.stores.codes import Coding
+from self2align.stores.scene import Truth
 
 KIND = "self2align frames 1"
 

@@ -22,10 +22,11 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pipeline import __version__
-from pipeline.stores.build import ArraySpec, Fill, Progress, Table, build, rows_per_shard
-from pipeline.stores.codes import Coding
-from pipeline.stores.frames import open_store
+from self2align import __version__
+from self2align.runtime.progress import Progress
+from self2align.stores.build import ArraySpec, Fill, Table, build, rows_per_shard
+from self2align.stores.codes import Coding
+from self2align.stores.frames import open_store
 
 KIND = "self2align pairs 1"
 GROUP = "pairs"

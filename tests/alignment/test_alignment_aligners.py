@@ -6,13 +6,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
-from pipeline.alignment.confidence import confidence, disagreement, inconsistency, noise_variance
-from pipeline.alignment.dis import Dis
-from pipeline.alignment.exposure import estimate_exposure
-from pipeline.alignment.ian import Ian
-from pipeline.alignment.losses import photometric
-from pipeline.alignment.measures import aligned_psnr, endpoint_error, warped_noise
-from pipeline.alignment.warp import warp
+from self2align.alignment.confidence import confidence, disagreement, inconsistency, noise_variance
+from self2align.alignment.dis import Dis
+from self2align.alignment.exposure import estimate_exposure
+from self2align.alignment.ian import Ian
+from self2align.alignment.losses import photometric
+from self2align.alignment.warp import warp
+from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, warped_noise
 
 SIGMA = 25 / 255
 

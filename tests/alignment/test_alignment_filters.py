@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.alignment.filters import enlarge, gaussian_taps, halve, low_pass, surround
+from self2align.alignment.filters import enlarge, gaussian_taps, halve, low_pass, surround
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

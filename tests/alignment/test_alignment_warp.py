@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from pipeline.alignment.filters import low_pass, surround, surround_energy
-from pipeline.alignment.warp import inside, warp
+from self2align.alignment.filters import low_pass, surround, surround_energy
+from self2align.alignment.warp import inside, warp
 
 
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "nearest", "sinc"])

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.alignment.loading import make_aligner
-from pipeline.denoiser import Denoiser
-from pipeline.footage import OneByOne, WithNeighbours
-from pipeline.media.medium import Choices, Clean, Progress
-from pipeline.media.run import denoise_media, open_media
-from pipeline.networks.unet import UNet
+from self2align.alignment.loading import make_aligner
+from self2align.denoising.footage import OneByOne, WithNeighbours
+from self2align.denoising.tiled import Denoiser
+from self2align.media.medium import Choices, Clean, Progress
+from self2align.media.run import denoise_media, open_media
+from self2align.networks.unet import UNet
 
 
 class KilledError(Exception):

@@ -12,9 +12,9 @@ import zarr
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from pipeline.images import read_image
-from pipeline.media import png
-from pipeline.media.jobs import find_jobs
+from self2align.images import png
+from self2align.images.files import read_image
+from self2align.media.jobs import find_jobs
 from tests.media.running import KilledError, Run
 
 
@@ -128,7 +128,7 @@ def test_unfinished_work_of_another_input_or_choice_is_not_used(tmp_path: Path) 
 def test_a_kill_while_a_folder_is_moved_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b", "c"):
         _picture(tmp_path / "in" / f"{name}.png", ord(name))
-    from pipeline.media import staging
+    from self2align.media import staging
 
     moved: list[Path] = []
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.media import video
-from pipeline.sources.scene import Selection
-from pipeline.sources.video import Video
+from self2align.media import video
+from self2align.sources.source import Selection
+from self2align.sources.video import Video
 from tests.media.running import KilledError, Run
 
 SIZE = (48, 64)  # height, width

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.families import load
-from pipeline.methods import METHODS
-from pipeline.methods.bm3d import bm3d
-from pipeline.methods.nlm import nlm
-from pipeline.metrics import psnr, to_levels
-from pipeline.params import check_arguments
+from self2align.evaluation.metrics import psnr
+from self2align.images.levels import to_levels
+from self2align.methods import METHODS
+from self2align.methods.bm3d import bm3d
+from self2align.methods.nlm import nlm
+from self2align.params.schema import check_arguments
+from self2align.runtime.families import load
 
 ROOT = Path(__file__).parent.parent.parent
 SIGMA = 25 / 255

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
-from pipeline.methods import METHODS, ON_DEVICE
-from pipeline.methods.dip import dip, hourglass
-from pipeline.metrics import psnr, to_levels
-from pipeline.training import exact_threads
+from self2align.evaluation.metrics import psnr
+from self2align.images.levels import to_levels
+from self2align.methods import METHODS, ON_DEVICE
+from self2align.methods.dip import dip, hourglass
+from self2align.runtime.workers import exact_threads
 
 
 def _smooth(channels: int, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
-from pipeline.methods.self2self import PartialConvolution, PartialUNet, dropped_error, sampled, self2self
-from pipeline.metrics import psnr, to_levels
-from pipeline.training import exact_threads
+from self2align.evaluation.metrics import psnr
+from self2align.images.levels import to_levels
+from self2align.methods.self2self import PartialConvolution, PartialUNet, dropped_error, sampled, self2self
+from self2align.runtime.workers import exact_threads
 
 
 def _smooth(channels: int, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.families import load
-from pipeline.networks import NETWORKS
-from pipeline.networks.dncnn import DnCNN
-from pipeline.networks.memnet import MemNet
-from pipeline.networks.nafnet import NAFNet
-from pipeline.networks.rednet import RedNet
-from pipeline.networks.sgn import SGN
-from pipeline.objectives import OBJECTIVES
+from self2align.networks import NETWORKS
+from self2align.networks.dncnn import DnCNN
+from self2align.networks.memnet import MemNet
+from self2align.networks.nafnet import NAFNet
+from self2align.networks.rednet import RedNet
+from self2align.networks.sgn import SGN
+from self2align.objectives import OBJECTIVES
+from self2align.runtime.families import load
 
 SMALL = {
     "dncnn": {"width": 8, "depth": 5},

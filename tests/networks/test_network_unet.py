@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.networks.unet import UNet
+from self2align.networks.unet import UNet
 
 
 @pytest.mark.parametrize(("w", "thousands"), [(48, 991), (24, 278)])

@@ -4,12 +4,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.families import load
-from pipeline.objectives import OBJECTIVES
-from pipeline.objectives.aligned_neighbours import balance, texture
-from pipeline.objectives.neighbor2neighbor import choose, take
-from pipeline.objectives.noise2void import hide
-from pipeline.pairs.samplers import sampled_by_map
+from self2align.objectives import OBJECTIVES
+from self2align.objectives.aligned_neighbours import balance, texture
+from self2align.objectives.neighbor2neighbor import choose, take
+from self2align.objectives.noise2void import hide
+from self2align.runtime.families import load
+from self2align.samplers.sampler import sampled_by_map
 
 SIGMA = 25 / 255
 

@@ -3,12 +3,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline.alignment.aligner import Aligner
-from pipeline.alignment.warp import warp
-from pipeline.feed import NeighbourFeed, PairFeed, turn, turn_colors
-from pipeline.pairs.generate import align_both, crop_rows, cut_source
-from pipeline.pairs.plan import Crop, Footage, frame_pairs, neighbours, plan_crops
-from pipeline.stores.codes import Coding
+from self2align.alignment.aligned import align_both
+from self2align.alignment.aligner import Aligner
+from self2align.alignment.warp import warp
+from self2align.pairs.generate import crop_rows, cut_source
+from self2align.pairs.plan import Crop, Footage, frame_pairs, neighbours, plan_crops
+from self2align.stores.codes import Coding
+from self2align.training.feed import NeighbourFeed, PairFeed, turn, turn_colors
 
 
 def test_frame_pairs_are_spread_evenly_and_counted() -> None:

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from pipeline.pairs.scores import histogram, ssim, ssim_filtered
+from self2align.pairs.scores import histogram, ssim, ssim_filtered
 
 
 def _noisy(clean: torch.Tensor, sigma: float, seed: int) -> torch.Tensor:

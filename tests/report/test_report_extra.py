@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.report.html.costs import cost_parts, cost_table, decade_ticks, quality_plot, seconds_text
-from pipeline.report.html.extra import extra_html, extra_markdown
-from pipeline.report.html.sweep import Level, sweep_parts, sweep_plot
-from pipeline.report.tables import NOT_RUN, NOTHING
+from self2align.report.html.costs import cost_parts, cost_table, decade_ticks, quality_plot, seconds_text
+from self2align.report.html.extra import extra_html, extra_markdown
+from self2align.report.html.sweep import Level, sweep_parts, sweep_plot
+from self2align.report.tables import NOT_RUN, NOTHING
 
 ODD = "<b>&\"'"
 COST: dict[str, Any] = {"memory": 300.4, "device_memory": None, "parameters": None, "minutes": None, "finished": True}

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.report.canvas import enlarge, fit, shorten, text_width, to_picture
-from pipeline.report.contact_sheet import ShownPair, ShownScene, pair_sheet, scene_sheet
-from pipeline.report.figures import Compared, Crop, Curve, busiest_crop, comparison, curve_png
+from self2align.report.canvas import enlarge, fit, shorten, text_width, to_picture
+from self2align.report.contact_sheet import ShownPair, ShownScene, pair_sheet, scene_sheet
+from self2align.report.figures import Compared, Crop, Curve, busiest_crop, comparison, curve_png
 
 
 def contains(page: NDArray[np.uint8], picture: NDArray[np.uint8]) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.report.flow_colors import BEYOND, color_wheel, flow_to_rgb, round_reach, wheel_picture
+from self2align.report.flow_colors import BEYOND, color_wheel, flow_to_rgb, round_reach, wheel_picture
 
 
 def color(u: float, v: float, reach: float = 1.0) -> tuple[int, int, int]:

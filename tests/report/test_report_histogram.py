@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.report.histogram import count_bins, histogram_lines, text_bar
+from self2align.report.histogram import count_bins, histogram_lines, text_bar
 
 
 def test_counts_sum_to_the_number_of_values() -> None:

@@ -14,15 +14,15 @@ from jinja2 import Environment, meta
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline.report.figures import Compared, Crop, Curve
-from pipeline.report.html.crops import AMPLIFIED, error_map, show_image
-from pipeline.report.html.grids import benchmark_grid, best_lines, grid, image_grid
-from pipeline.report.html.plots import curve_plots, gain_plot, round_ticks
-from pipeline.report.html.render import html_page
-from pipeline.report.page import GalleryPair, Results, Shown
-from pipeline.report.published import SYSTEMS
-from pipeline.report.samples import take_apart
-from pipeline.report.tables import AblationLine
+from self2align.report.figures import Compared, Crop, Curve
+from self2align.report.html.crops import AMPLIFIED, error_map, show_image
+from self2align.report.html.grids import benchmark_grid, best_lines, grid, image_grid
+from self2align.report.html.plots import curve_plots, gain_plot, round_ticks
+from self2align.report.html.render import html_page
+from self2align.report.page import GalleryPair, Results, Shown
+from self2align.report.published import SYSTEMS
+from self2align.report.samples import take_apart
+from self2align.report.tables import AblationLine
 
 ROOT = Path(__file__).parents[2]
 ODD = "<b>&\"'"
@@ -315,7 +315,7 @@ def test_the_parameters_read_back_from_the_page() -> None:
 
 
 def test_every_file_of_the_page_is_a_dependency_of_the_report() -> None:
-    folder, todo, needed = files("pipeline.report.html"), {"report.html.j2"}, {"style.css", "script.js"}
+    folder, todo, needed = files("self2align.report.html"), {"report.html.j2"}, {"style.css", "script.js"}
     while todo:
         name = todo.pop()
         needed.add(name)

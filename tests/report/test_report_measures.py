@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from pipeline.report.measures import alignment_png, scores_png
+from self2align.report.measures import alignment_png, scores_png
 
 ROWS = [
     {"aligner": name, "scene": scene, "psnr": f"{level + place}", "endpoint_error": "", "noise_ratio": "0.6"}

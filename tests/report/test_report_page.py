@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from pipeline.images import write_png
-from pipeline.params import Params, load
-from pipeline.report.page import noise_text
-from pipeline.report.published import SYSTEMS
-from pipeline.stores.codes import Coding
-from pipeline.stores.frames import Part, SceneRecord, write_frames
-from stages.report import report
+from self2align.images.files import write_png
+from self2align.params.schema import Params, load
+from self2align.report.page import noise_text
+from self2align.report.published import SYSTEMS
+from self2align.stages.report import report
+from self2align.stores.codes import Coding
+from self2align.stores.frames import Part, SceneRecord, write_frames
 
 DEFAULT = Path(__file__).parents[2] / "profiles" / "default.yaml"
 SET = "stills"

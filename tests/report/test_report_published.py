@@ -1,6 +1,6 @@
 from typing import Any
 
-from pipeline.report.published import (
+from self2align.report.published import (
     PAPER,
     SYSTEMS,
     comparable_sets,
@@ -9,7 +9,7 @@ from pipeline.report.published import (
     rows_of_systems,
     systems_table,
 )
-from pipeline.report.tables import NOT_RUN, NOTHING
+from self2align.report.tables import NOT_RUN, NOTHING
 
 
 def test_sets_are_comparable_by_name_under_the_published_noise_only() -> None:

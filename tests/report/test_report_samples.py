@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from pipeline.report.samples import GRAY, SPREAD, take_apart
+from self2align.report.samples import GRAY, SPREAD, take_apart
 
 SIGMA, SIDE, COUNT = 20.0, 64, 3
 

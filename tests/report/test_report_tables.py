@@ -1,6 +1,6 @@
 from typing import Any
 
-from pipeline.report.tables import (
+from self2align.report.tables import (
     NOT_RUN,
     NOTHING,
     alignment_table,

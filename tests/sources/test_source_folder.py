@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.sources.folder import Folder
-from pipeline.sources.names import natural
-from pipeline.sources.scene import Selection
+from self2align.images.names import natural
+from self2align.sources.folder import Folder
+from self2align.sources.source import Selection
 
 
 def _put(path: Path, value: int = 0, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.sources.images import Images
-from pipeline.sources.scene import Selection
+from self2align.sources.images import Images
+from self2align.sources.source import Selection
 
 
 def _put(path: Path, value: int = 0, size: tuple[int, int] = (6, 4)) -> None:

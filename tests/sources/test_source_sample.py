@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.sources.moving import Layer, Recipe, render
-from pipeline.sources.sample import PHOTOGRAPHS, RECIPES, TESTS, Sample, installed
-from pipeline.sources.scene import Scene, Selection, Truth
+from self2align.sources.moving import Layer, Recipe, render
+from self2align.sources.sample import PHOTOGRAPHS, RECIPES, TESTS, Sample, installed
+from self2align.sources.source import Selection
+from self2align.stores.scene import Scene, Truth
 
 
 def _source(*glob: str, step: int = 1, max_frames: int | None = None) -> Sample:

@@ -8,8 +8,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.sources.scene import Scene, Selection
-from pipeline.sources.stack import Stack, count_frames, read_stack
+from self2align.sources.source import Selection
+from self2align.sources.stack import Stack, count_frames, read_stack
+from self2align.stores.scene import Scene
 
 GRAY = np.random.default_rng(0).integers(0, 65536, (5, 20, 30), dtype=np.uint16)
 COLOR = np.random.default_rng(1).integers(0, 256, (5, 20, 30, 3), dtype=np.uint8)

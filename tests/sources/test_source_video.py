@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.sources.cuts import HEIGHT, WIDTH, find_shots
-from pipeline.sources.scene import Selection
-from pipeline.sources.video import Video, decode
+from self2align.sources.cuts import HEIGHT, WIDTH, find_shots
+from self2align.sources.source import Selection
+from self2align.sources.video import Video, decode
 
 Frames = NDArray[Any]
 
@@ -99,7 +99,7 @@ def test_memory_is_one_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         allocated.append(shape)
         return original(shape, *args, **kwargs)
 
-    monkeypatch.setattr("pipeline.sources.video.np.empty", empty)
+    monkeypatch.setattr("self2align.sources.video.np.empty", empty)
     (scene,) = Video(tmp_path, Selection(max_frames=3)).read("a.mkv")
     assert scene.frames.shape == (3, 3, 48, 64)
     assert [shape for shape in allocated if len(shape) == 4] == [(3, 3, 48, 64)]

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.stores.frames import FrameStore
-from stages.benchmark import benchmark
-from stages.benchmark_sets import benchmark_sets
-from stages.costs import costs
-from stages.sweep import sweep
+from self2align.stages.benchmark import benchmark
+from self2align.stages.benchmark_sets import benchmark_sets
+from self2align.stages.tools.costs import costs
+from self2align.stages.tools.sweep import sweep
+from self2align.stores.frames import FrameStore
 
 ROOT = Path(__file__).parents[2]
 SETS, DATA = Path("data/benchmark_sets"), Path("data/benchmark")

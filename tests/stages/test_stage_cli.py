@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.cli import COMMANDS
+from self2align.stages.cli import STAGES, TOOLS
 
 ROOT = Path(__file__).parent.parent.parent
-RUN = [sys.executable, "-c", "from stages.cli import main; main()"]
+RUN = [sys.executable, "-c", "from self2align.stages.cli import main; main()"]
 
 
 def _run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -18,9 +18,7 @@ def _run(*arguments: str, folder: Path, **environment: str) -> subprocess.Comple
 
 
 def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> None:
-    script = (
-        "import sys; from stages.cli import main\ntry:\n main()\nfinally:\n print(sorted(sys.modules), file=sys.stderr)"
-    )
+    script = "import sys; from self2align.stages.cli import main\ntry:\n main()\nfinally:\n print(sorted(sys.modules), file=sys.stderr)"
     found = subprocess.run(
         [sys.executable, "-c", script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -9,10 +9,10 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from pipeline.sources.scene import Truth
-from pipeline.stores import build
-from pipeline.stores.codes import Coding
-from pipeline.stores.frames import FrameStore, Part, SceneRecord, write_frames
+from self2align.stores import build
+from self2align.stores.codes import Coding
+from self2align.stores.frames import FrameStore, Part, SceneRecord, write_frames
+from self2align.stores.scene import Truth
 
 
 def _part(name: str, count: int, height: int, width: int, pairs: int = 0) -> Part:
@@ -56,7 +56,7 @@ def _bytes(path: Path) -> dict[str, bytes]:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     # Two frames a shard: scenes share shards and shards divide scenes.
-    monkeypatch.setattr("pipeline.stores.frames.rows_per_shard", lambda size: 2)
+    monkeypatch.setattr("self2align.stores.frames.rows_per_shard", lambda size: 2)
 
 
 def test_frames_come_back_as_they_went_in(tmp_path: Path, small_shards: None) -> None:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.report.html.extra import Part
-from pipeline.report.html.plots import EDGE, FOOT, HEAD, WIDE, Dot, Plot, Tick, round_ticks, with_room
-from pipeline.report.tables import NOT_RUN, NOTHING, figure
+from self2align.report.html.extra import Part
+from self2align.report.html.plots import EDGE, FOOT, HEAD, WIDE, Dot, Plot, Tick, round_ticks, with_room
+from self2align.report.tables import NOT_RUN, NOTHING, figure
 
 LEFT, TALL = 62, 320  # px
 Costs = Mapping[str, Mapping[str, Any]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.report.canvas import Picture, fit, png_bytes
-from pipeline.report.figures import Compared
+from self2align.report.canvas import Picture, fit, png_bytes
+from self2align.report.figures import Compared
 
 AMPLIFIED = 5  # at sigma 25 noise comes to a middle gray, and what a good denoiser leaves of it is still seen
 WHOLE = 320  # px, the whole image is made smaller than this

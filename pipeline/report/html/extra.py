@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.html.grids import Grid, grid
-from pipeline.report.html.plots import Plot
-from pipeline.report.html.render import render
-from pipeline.report.page import skipped_lines
-from pipeline.report.tables import markdown
+from self2align.report.html.grids import Grid, grid
+from self2align.report.html.plots import Plot
+from self2align.report.html.render import render
+from self2align.report.page import skipped_lines
+from self2align.report.tables import markdown
 
 
 @dataclass(frozen=True)

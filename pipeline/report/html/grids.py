@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.tables import NOT_RUN, NOTHING, figure, gain
+from self2align.report.tables import NOT_RUN, NOTHING, figure, gain
 
 _NUMBER = re.compile(r"[-+]?\d")
 
@@ -82,7 +82,7 @@ def benchmark_grid(
     caption
         Says what it shows.
     results, sets, noisy
-        As in `pipeline.report.tables.benchmark_table`; figures that read the same are both best.
+        As in `self2align.report.tables.benchmark_table`; figures that read the same are both best.
     """
     reference = results.get(noisy or "", {})
     columns = ["PSNR, dB", "SSIM", *(["gain, dB"] if reference else [])]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.report.canvas import shorten
-from pipeline.report.figures import Curve, settled_range
-from pipeline.report.html.grids import images_of
+from self2align.report.canvas import shorten
+from self2align.report.figures import Curve, settled_range
+from self2align.report.html.grids import images_of
 
 # Centred at the origin, some 8 px wide; colour and shape change together, so 35 methods can be told apart.
 SHAPES = (

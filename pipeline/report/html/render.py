@@ -5,10 +5,10 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from pipeline.report.html.crops import AMPLIFIED, data_uri, show_image
-from pipeline.report.html.grids import benchmark_grid, best_lines, grid, image_grid
-from pipeline.report.html.plots import DASHES, SHAPES, curve_plots, gain_plot
-from pipeline.report.page import (
+from self2align.report.html.crops import AMPLIFIED, data_uri, show_image
+from self2align.report.html.grids import benchmark_grid, best_lines, grid, image_grid
+from self2align.report.html.plots import DASHES, SHAPES, curve_plots, gain_plot
+from self2align.report.page import (
     ABLATION_TEXT,
     RECORDS_TEXT,
     SPREADS,
@@ -18,9 +18,9 @@ from pipeline.report.page import (
     samples_text,
     systems_text,
 )
-from pipeline.report.plots import COLORS
-from pipeline.report.published import published_ablation, records_table, systems_table
-from pipeline.report.tables import ablation_table, alignment_table, scene_table, spread_table, training_table
+from self2align.report.plots import COLORS
+from self2align.report.published import published_ablation, records_table, systems_table
+from self2align.report.tables import ablation_table, alignment_table, scene_table, spread_table, training_table
 
 REPEATS = {
     "quick": "quick: the first repeat of each test set, from the noise stream of the full protocol",
@@ -29,7 +29,7 @@ REPEATS = {
 
 
 def _read(name: str) -> str:
-    return files("pipeline.report.html").joinpath(name).read_text(encoding="utf-8")
+    return files("self2align.report.html").joinpath(name).read_text(encoding="utf-8")
 
 
 def render(template: str, *, title: str, first: str, **values: Any) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.html.extra import Part
-from pipeline.report.html.plots import Plot, line_plot, with_room
-from pipeline.report.tables import NOT_RUN, NOTHING
+from self2align.report.html.extra import Part
+from self2align.report.html.plots import Plot, line_plot, with_room
+from self2align.report.tables import NOT_RUN, NOTHING
 
 # Method -> level -> set -> PSNR (dB) and SSIM; or {"skipped": why}.
 Found = Mapping[str, Mapping[str, Any]]

@@ -1,0 +1,1 @@
+"""Trained networks at work: whole frames, tiles, several frames at a time."""

@@ -1,0 +1,146 @@
+"""Fusing frames: noisy neighbours are aligned and averaged where they can be trusted, and the mean is filtered."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from self2align.alignment.aligned import Aligned, align_both
+from self2align.alignment.aligner import Aligner
+from self2align.alignment.warp import warp
+from self2align.denoising.wiener import wiener
+
+# Power of the confidence: an average forgives a bad neighbour less than a training does.
+TRUST = 8
+BINS = 8  # of brightness, for noise that depends on it
+LEAST = 256  # pixels in each
+THIN = 3  # px: medians of thousands of values need no more
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a frame's neighbour is sampled; see `self2align.pairs.generate.Aligned`."""
+
+    transfer: Tensor
+    confidence: Tensor
+    gain: float
+    offset: float
+
+    @classmethod
+    def of(cls, aligned: Aligned) -> "Way":
+        """Return it without the neighbour itself."""
+        return cls(aligned.transfer, aligned.confidence, aligned.gain, aligned.offset)
+
+    def sample(self, source: Tensor) -> Tensor:
+        """Return the neighbour aligned, ``(C, H, W)``, its detail and its noise kept."""
+        return self.gain * warp(source[None], self.transfer[None], "sinc")[0] + self.offset
+
+
+def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return the mean of a frame and its aligned neighbours, and what share of one frame's noise is left in it.
+
+    Parameters
+    ----------
+    target
+        ``(C, H, W)``.
+    neighbours
+        (aligned neighbour ``(C, H, W)``, confidence ``(H, W)``).
+
+    Returns
+    -------
+    mean
+        ``(C, H, W)``, weighted by confidence.
+    share
+        ``(H, W)``: the variance of the mean's noise over the target's, in (0, 1].
+    """
+    total, weights = target.clone(), torch.ones_like(target[0])
+    squares = torch.ones_like(weights)
+    for aligned, confidence in neighbours:
+        weight = confidence**TRUST
+        total += weight * aligned
+        weights += weight
+        squares += weight**2
+    return total / weights, squares / weights**2
+
+
+def noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
+    """Return the variance of a frame's noise at each pixel, by its channel and brightness, ``(C, H, W)``.
+
+    Robust (median of the absolute residual in each of up to eight classes of brightness), so that detail that the
+    denoiser has lost, in the lesser part of the pixels, does not raise it.
+
+    Parameters
+    ----------
+    noisy, denoised
+        ``(C, H, W)``.
+    """
+    variance = torch.empty_like(noisy)
+    for out, seen, known in zip(variance, noisy, denoised, strict=True):
+        shade = known[::THIN, ::THIN].flatten()
+        order = shade.argsort(stable=True)
+        away = (seen - known)[::THIN, ::THIN].flatten()[order]
+        parts = away.tensor_split(max(1, min(BINS, len(away) // LEAST)))
+        levels = torch.stack([(1.4826 * (part - part.median()).abs().median()) ** 2 for part in parts])
+        starts = torch.tensor([len(part) for part in parts[:-1]], dtype=torch.long, device=noisy.device).cumsum(0)
+        out.copy_(levels[torch.bucketize(known.contiguous(), shade[order][starts], right=True)])
+    return variance
+
+
+def windows(frames: Iterable[Tensor], radius: int) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
+    """Yield each frame's number and the frames up to ``radius`` before and after it, by number; no more are held."""
+    held: dict[int, Tensor] = {}
+    coming = enumerate(frames)
+    at = 0
+    while True:
+        while max(held, default=-1) < at + radius and (new := next(coming, None)) is not None:
+            held[new[0]] = new[1]
+        if at not in held:
+            return
+        yield at, held
+        held.pop(at - radius, None)
+        at += 1
+
+
+@torch.inference_mode()
+def fuse(
+    frames: Iterable[Tensor], denoise: Callable[[Tensor], Tensor], aligner: Aligner, *, radius: int, exposure: bool
+) -> Iterator[Tensor]:
+    """Denoise footage, each frame with the help of its neighbours.
+
+    The frame's own denoised form is the first estimate of an empirical Wiener filter, which works on the mean of the
+    noisy frame and its aligned neighbours. What no neighbour shows, or none that is trusted, is filtered with the
+    frame's own noise.
+
+    Parameters
+    ----------
+    frames
+        ``(C, H, W)``, noisy, all of one size, white being 1.0.
+    denoise
+        A frame's denoiser, ``(C, H, W) -> (C, H, W)``.
+    aligner
+        See `self2align.alignment.aligner.Aligner`.
+    radius
+        So many neighbours before, and so many after. A frame's result depends on those alone.
+    exposure
+        Whether gain and offset between frames are compensated.
+
+    Yields
+    ------
+    Tensor
+        ``(C, H, W)``, unclipped, one for each frame; ``2 radius + 1`` frames are held.
+    """
+    ways: dict[tuple[int, int], Way] = {}
+    for at, held in windows(frames, radius):
+        for other in sorted(held):
+            if other != at and (at, other) not in ways:
+                # Both ways come of one estimate; in time's order, so that it does not matter which is asked for first.
+                first, second = min(at, other), max(at, other)
+                there, back = align_both(held[first], held[second], aligner, exposure)
+                ways[first, second], ways[second, first] = Way.of(there), Way.of(back)
+        target = held[at]
+        pilot = denoise(target)
+        chosen = ((ways[at, other], held[other]) for other in sorted(held) if other != at)
+        mean, share = mean_of(target, ((way.sample(source), way.confidence) for way, source in chosen))
+        yield wiener(mean, pilot, share * noise_variance(target, pilot))
+        ways = {pair: way for pair, way in ways.items() if min(pair) > at - radius and pair[0] > at}

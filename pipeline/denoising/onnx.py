@@ -1,0 +1,156 @@
+"""A trained denoiser as an ONNX model, for programs without torch.
+
+The model takes ``noisy``, float32 ``(N, C, H, W)``, white being 1.0 and nothing clipped, and gives ``denoised``, the
+same. Any N and any H and W from the network's ``multiple`` on: it pads by reflection and cuts the padding off again,
+as `self2align.denoising.inference.denoise` does. The header of the weights is its metadata.
+
+The packages are an extra, ``pip install 'self2align[onnx]'``.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from self2align.stores.weights import KEY
+
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+TOLERANCE = 1e-4  # of white, from torch's result: a fortieth of a level of 255
+AXES = {0: "batch", 2: "height", 3: "width"}
+
+
+class AnySize(nn.Module):
+    """A network that needs no multiple of anything."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple = int(getattr(network, "multiple", 1))
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        """Denoise ``(N, C, H, W)``; H and W from ``multiple`` on."""
+        if self.multiple == 1:
+            whole: Tensor = self.network(noisy)
+            return whole
+        height, width = noisy.shape[-2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        padded: Tensor = self.network(functional.pad(noisy, padding, mode="reflect"))
+        return padded[..., :height, :width]
+
+
+def check_packages() -> None:
+    """Refuse to begin without the packages.
+
+    Raises
+    ------
+    ValueError
+        When one of them is not installed.
+    """
+    for name in PACKAGES:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ValueError(
+                f"export: found no package {name} ({error}), expected it installed: pip install 'self2align[onnx]'"
+            ) from error
+
+
+def to_onnx(network: nn.Module, channels: int, header: Mapping[str, Any]) -> bytes:
+    """Return a network as an ONNX file's bytes.
+
+    Parameters
+    ----------
+    network
+        On the CPU, in evaluation mode.
+    channels
+        C of its images.
+    header
+        Of its weights, kept as the metadata ``self2align``, in JSON.
+    """
+    import onnx
+
+    whole = AnySize(network).eval()
+    # Sides that are no multiple and unlike each other, or the exporter would take them for constants.
+    example = torch.zeros(2, channels, 5 * whole.multiple + 3, 6 * whole.multiple + 1)
+    free = dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)
+    with _quiet(), torch.inference_mode():
+        program = torch.onnx.export(
+            whole,
+            (example,),
+            dynamo=True,
+            input_names=["noisy"],
+            output_names=["denoised"],
+            dynamic_shapes=(free,),
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _name_axes(model.graph)
+    for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        # Where the code lay that made it.
+        del item.metadata_props[:]
+    text = json.dumps(dict(header), sort_keys=True, separators=(",", ":"))
+    onnx.helper.set_model_props(model, {KEY: text, "multiple": str(whole.multiple)})
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _name_axes(graph: Any) -> None:
+    """Call the free axes by their names, where the exporter counts symbols."""
+    shape = graph.input[0].type.tensor_type.shape.dim
+    names = {shape[axis].dim_param: name for axis, name in AXES.items()}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param in names:
+                dimension.dim_param = names[dimension.dim_param]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling of packages that are not needed, and of its own deprecations."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def largest_difference(data: bytes, network: nn.Module, sizes: Sequence[tuple[int, int, int, int]]) -> float:
+    """Return the largest difference between what onnxruntime and torch make of random images, white being 1.0.
+
+    Parameters
+    ----------
+    data
+        An ONNX file.
+    network
+        The network that it was made of.
+    sizes
+        ``(N, C, H, W)`` of the images, noise of a quarter of white on a smooth ramp.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    draw, most = np.random.default_rng(0), 0.0
+    whole = AnySize(network).eval()
+    for size in sizes:
+        ramp = np.linspace(0, 1, size[-1], dtype=np.float32)
+        noisy = ramp + np.float32(0.25) * draw.standard_normal(size, np.float32)
+        (found,) = session.run(["denoised"], {"noisy": noisy})
+        with torch.inference_mode():
+            expected = whole(torch.from_numpy(noisy)).numpy()
+        assert found.shape == expected.shape
+        most = max(most, float(np.abs(found - expected).max()))
+    return most

@@ -1,0 +1,147 @@
+"""A trained network made ready for images of any size, within a bound of memory."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from self2align.denoising import tiling
+from self2align.denoising.inference import load_denoiser
+from self2align.noise.clipping import Clipping
+
+Progress = Callable[[int, int], None]
+
+
+def fits(found: int, channels: int) -> bool:
+    """Whether a network of so many channels can denoise images of ``found`` channels; see `Denoiser`."""
+    return found == channels or channels in (1, 3)
+
+
+class Denoiser:
+    """A network and how much memory it may use.
+
+    Images with as many channels as the network are denoised whole, all channels together. Otherwise a network of one
+    channel denoises each channel by itself, and so does one of three: it sees each channel three times, as
+    `ingest.color: rgb` shows it gray footage in training, and the mean of what it gives is kept.
+
+    Parameters
+    ----------
+    network
+        Trained, on the device.
+    channels
+        Of its images.
+    device
+        Where it is.
+    memory
+        Bytes that its work may take, the weights and the image itself not counted.
+    whites
+        What stood for 1.0 in the footage that it was trained on, by type; empty where nothing tells.
+    clipping
+        How the noise of that footage was clipped; None where it was not, or nothing tells.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        channels: int,
+        *,
+        device: torch.device,
+        memory: int,
+        whites: Mapping[str, float] | None = None,
+        clipping: Clipping | None = None,
+    ) -> None:
+        self.network, self.channels, self.device, self.memory = network, channels, device, memory
+        self.whites, self.clipping = dict(whites or {}), clipping
+        self.multiple = tiling.multiple_of(network)
+        self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE)))
+
+    @classmethod
+    def load(cls, path: Path, *, device: torch.device, memory: int) -> "Denoiser":
+        """Return the denoiser of a file of weights.
+
+        Raises
+        ------
+        ValueError
+            When the file is no denoiser.
+        """
+        network, header = load_denoiser(path, device)
+        told = header.get("clipping")
+        return cls(
+            network,
+            int(header["channels"]),
+            device=device,
+            memory=memory,
+            whites=header.get("whites"),
+            clipping=Clipping(**told) if told else None,
+        )
+
+    @cached_property
+    def reach(self) -> int | None:
+        """How far the network sees, px; None where there is no bound. Found out when an image takes several tiles."""
+        return tiling.reach(self.network, self.channels)
+
+    def plan(self, height: int, width: int) -> tuple[tiling.Tile, ...]:
+        """Return the tiles of an image of that size, after padding.
+
+        Raises
+        ------
+        ValueError
+            When the memory does not suffice for the smallest.
+        """
+        height, width = (-(-length // self.multiple) * self.multiple for length in (height, width))
+        if height * width <= self.pixels:
+            return tiling.tiles(height, width, multiple=self.multiple, halo=0, pixels=self.pixels)
+        halo = tiling.BLEND if self.reach is None else self.reach
+        halo = -(-halo // self.multiple) * self.multiple
+        least = tiling.smallest_window(height, width, multiple=self.multiple, halo=halo)
+        if least > self.pixels:
+            needed = math.ceil(self.memory / self.pixels * least / 2**20)
+            found = self.memory // 2**20
+            raise ValueError(f"memory: found {found} MiB, expected at least {needed} MiB for this network")
+        return tiling.tiles(height, width, multiple=self.multiple, halo=halo, pixels=self.pixels)
+
+    def __call__(self, noisy: NDArray[np.float32], progress: Progress | None = None) -> NDArray[np.float32]:
+        """Denoise one image.
+
+        Parameters
+        ----------
+        noisy
+            ``(C, H, W)``, white being 1.0, unclipped.
+        progress
+            Called with the number of tiles done and of all tiles.
+
+        Returns
+        -------
+        ndarray
+            ``(C, H, W)``, float32, unclipped.
+        """
+        assert fits(len(noisy), self.channels), (len(noisy), self.channels)
+        if len(noisy) == self.channels:
+            return self._denoise(noisy, progress)
+        clean = np.empty_like(noisy)
+        for number, plane in enumerate(noisy):
+            repeated = np.repeat(plane[None], self.channels, axis=0)
+            shown = _part(progress, number, len(noisy)) if progress is not None else None
+            clean[number] = self._denoise(repeated, shown).mean(axis=0)
+        return clean
+
+    def _denoise(self, noisy: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
+        _, height, width = noisy.shape
+        edges = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple))
+        padded = np.pad(noisy, edges, mode="reflect")
+        # In full float32: the short mantissa of TF32 would show tiles from 1e-3 on.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            plan = self.plan(height, width)
+            blend = len(plan) > 1 and self.reach is None
+            clean = tiling.run_tiles(self.network, padded, plan, blend=blend, device=self.device, progress=progress)
+        return clean[:, :height, :width]
+
+
+def _part(progress: Progress, number: int, count: int) -> Progress:
+    """Return what tells of one of several equal pieces of work as of a part of all."""
+    return lambda done, total: progress(number * total + done, count * total)

@@ -1,0 +1,1 @@
+"""Measuring: the benchmark's protocol, held-out frames, alignment, costs."""

@@ -1,0 +1,158 @@
+"""Measuring aligners on scenes whose clean frames are known; nothing here feeds a training."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from self2align.alignment.aligner import estimate
+from self2align.alignment.confidence import confidence
+from self2align.alignment.exposure import compensate_exposure
+from self2align.alignment.loading import load_aligner
+from self2align.alignment.warp import warp
+from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
+from self2align.pairs.plan import frame_pairs
+from self2align.runtime.devices import device, finish
+from self2align.stores.frames import FrameStore
+from self2align.stores.scene import Truth
+
+Row = dict[str, float | None]
+UNALIGNED = "unaligned"
+MEASURES = ("psnr", "psnr_confident", "coverage", "endpoint_error", "noise_ratio", "noise_correlation")
+
+
+def _true_field(truth: Truth | None, target: int, source: int) -> tuple[Tensor, Tensor] | None:
+    if truth is None:
+        return None
+    rows = np.flatnonzero((truth.target == target) & (truth.source == source))
+    if not rows.size:
+        return None
+    row = int(rows[0])
+    return torch.from_numpy(truth.transfer[row])[None], torch.from_numpy(~truth.occluded[row])[None]
+
+
+def _load(paths: dict[str, Path]) -> dict[str, Any]:
+    aligners: dict[str, Any] = {UNALIGNED: lambda target, source: torch.zeros_like(target[:, :2].expand(-1, 2, -1, -1))}
+    return aligners | {name: load_aligner(path, device()) for name, path in paths.items()}
+
+
+@torch.no_grad()
+def evaluate_scene(
+    noisy_path: Path,
+    frames: Path,
+    aligners: dict[str, Path],
+    title: str,
+    offsets: Sequence[int],
+    pairs: int,
+    coverage: float,
+    exposure: bool,
+) -> tuple[dict[str, Row], dict[str, float]]:
+    """Return the measures of each aligner on one scene, and its seconds a frame pair (both directions).
+
+    Parameters
+    ----------
+    noisy_path, frames
+        Store of noisy frames; folder of stores of clean ones.
+    aligners
+        Name -> file.
+    title
+        Of the scene.
+    offsets, pairs
+        Frames between target and neighbour; at most so many pairs an offset.
+    coverage
+        Share of the pixels, those of the highest confidence, that ``psnr_confident`` is taken over.
+    exposure
+        Whether gain and offset are compensated, as `generate_pairs` does it.
+    """
+    store = FrameStore(noisy_path)
+    scene = store.scene(title)
+    clean_store = FrameStore(frames / f"{scene.source}.zarr")
+    clean_scene = clean_store.scene(title)
+    truth = clean_store.truth(clean_scene)
+    found: dict[str, list[Row]] = {}
+    seconds: dict[str, float] = {}
+    ready, warm = _load(aligners), False
+    chosen = frame_pairs(scene.count, offsets, pairs)
+    for first, second in chosen:
+        # The clean frames as the noisy ones' type holds them, so that noise is what was added.
+        noisy = [torch.from_numpy(store.frames(scene, f, f + 1)).to(device()) for f in (first, second)]
+        clean = [torch.from_numpy(clean_store.frames(clean_scene, f, f + 1)).to(device()) for f in (first, second)]
+        both = torch.cat(noisy), torch.cat(noisy[::-1])
+        known = _true_field(truth, first, second)
+        for name, align in ready.items():
+            if not warm:
+                # A first call also pays for loading kernels and choosing algorithms.
+                estimate(align, *both)
+            finish(device())
+            began = time.perf_counter()
+            fields, expected = estimate(align, *both)
+            finish(device())
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            found.setdefault(name, []).append(measure_pair(noisy, clean, fields, expected, known, coverage, exposure))
+        warm = True
+    means = {name: _mean(rows) for name, rows in found.items()}
+    return means, {name: total / max(len(chosen), 1) for name, total in seconds.items()}
+
+
+def measure_pair(
+    noisy: list[Tensor],
+    clean: list[Tensor],
+    fields: Tensor,
+    expected: Tensor | None,
+    known: tuple[Tensor, Tensor] | None,
+    coverage: float,
+    exposure: bool,
+) -> Row:
+    """Return the measures of one pair of frames, the second aligned to the first.
+
+    Parameters
+    ----------
+    noisy, clean
+        The two frames, each ``(1, C, H, W)``, white being 1.0.
+    fields, expected
+        What the aligner said, both ways: ``(2, 2, H, W)``, px, and see `self2align.alignment.aligner.estimate`.
+    known
+        The true field, ``(1, 2, H, W)``, and where it is visible, ``(1, H, W)``; None where it is not known.
+    coverage, exposure
+        See `evaluate_scene`.
+    """
+    forward, backward = fields[:1], fields[1:]
+    foreseen = None if expected is None else expected[:1]
+    warped = warp(noisy[1], forward)
+    warped, gain, offset = compensate_exposure(noisy[0], warped) if exposure else (warped, 1.0, 0.0)
+    trust = confidence(noisy[0], noisy[1], warped, forward, backward, foreseen)
+    lit = clean[1] * gain + offset
+    ratio, correlation = warped_noise(noisy[0] - clean[0], noisy[1] - clean[1], forward)
+    return {
+        "psnr": aligned_psnr(clean[0], lit, forward),
+        "psnr_confident": aligned_psnr(clean[0], lit, forward, most_trusted(trust, coverage)),
+        "coverage": float(trust.mean()),
+        "endpoint_error": None if known is None else endpoint_error(forward.cpu(), *known),
+        "noise_ratio": ratio,
+        "noise_correlation": correlation,
+    }
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    means: Row = {}
+    for name in MEASURES:
+        values = [value for row in rows if (value := row[name]) is not None and math.isfinite(value)]
+        means[name] = float(np.mean(values)) if values else None
+    return means
+
+
+def summarize(scenes: Sequence[dict[str, Row]]) -> dict[str, Row]:
+    """Return each aligner's mean over scenes, rounded so that the last digits of a sum do not show."""
+    names = list(scenes[0])
+    means = {name: _mean([scene[name] for scene in scenes]) for name in names}
+    return {
+        name: {
+            key: None if value is None or not math.isfinite(value) else round(value, 4) for key, value in row.items()
+        }
+        for name, row in means.items()
+    }

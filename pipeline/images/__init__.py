@@ -1,0 +1,1 @@
+"""Image files at their own depth, and the colours and levels in between."""

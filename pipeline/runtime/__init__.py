@@ -1,0 +1,1 @@
+"""What every room stands on: scratch folders, seeds, devices, workers, families."""

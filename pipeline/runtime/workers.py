@@ -1,0 +1,91 @@
+"""Processes and threads: how many, and what runs on them."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+from self2align.runtime.progress import Progress
+
+
+def cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers() -> int:
+    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, or one a core."""
+    text = os.environ.get("SELF2ALIGN_WORKERS", "")
+    if not text:
+        return cores()
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"SELF2ALIGN_WORKERS: found {text!r}, expected a whole number from 1")
+    return int(text)
+
+
+def run_tasks(
+    task: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    progress: Progress,
+    processes: int | None = None,
+) -> list[Any]:
+    """Call a function for each tuple of arguments, on all workers, each with one thread.
+
+    Results come in the order of the arguments. One thread a worker keeps the bytes the same
+    however many workers there are. A worker ends itself when its parent has been killed.
+    """
+    processes = min(workers() if processes is None else processes, len(arguments))
+    if processes <= 1:
+        results = []
+        with exact_threads(1):
+            for number, argument in enumerate(arguments):
+                progress(number, len(arguments))
+                results.append(task(*argument))
+        progress(len(arguments), len(arguments))
+        return results
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
+        futures: list[Future[Any]] = [pool.submit(task, *argument) for argument in arguments]
+        pending: set[Future[Any]] = set(futures)
+        while pending:
+            finished, pending = wait(pending, timeout=0.5, return_when="FIRST_EXCEPTION")
+            progress(len(futures) - len(pending), len(futures))
+            for future in finished:
+                if future.exception() is not None:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    future.result()
+        return [future.result() for future in futures]
+
+
+@contextmanager
+def exact_threads(threads: int) -> Iterator[None]:
+    """Compute with exactly this number of threads; results repeat bit for bit at one number only."""
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+def _start_worker(parent: int) -> None:
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+    def follow_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=follow_parent, daemon=True).start()

@@ -1,0 +1,112 @@
+"""Weights at rest: safetensors with one header key of canonical JSON. Pickle is never read."""
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from self2align.runtime.scratch import write_atomically
+
+BUNDLE = "bundle"
+KEY = "self2align"  # one key: with two or more the file's bytes are not deterministic
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a header of JSON values; the file is there whole or not at all."""
+    text = json.dumps(dict(header), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    write_atomically(path, save(held, metadata={KEY: text}))
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and header.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing, broken, or not ours.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: found no file, expected weights (.safetensors)")
+    data = path.read_bytes()
+    try:
+        tensors = load(data)  # which checks that the head is a table
+        (length,) = struct.unpack("<Q", data[:8])
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        header = json.loads(metadata.get(KEY, "null"))
+    except (struct.error, ValueError, SafetensorError) as error:
+        raise ValueError(f"{path}: found {len(data)} bytes that are no safetensors file ({error})") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected one of ours")
+    return tensors, header
+
+
+def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and header of one kind of network: a file of its own, or a part of a bundle.
+
+    Parameters
+    ----------
+    path
+        Weights.
+    kind
+        "denoiser" or "aligner".
+
+    Raises
+    ------
+    ValueError
+        When the file is of another kind, or a bundle without such a part; and see `load_weights`.
+    """
+    tensors, header = load_weights(path)
+    found = header.get("kind")
+    if found == BUNDLE and kind in header["parts"]:
+        mine = {name.removeprefix(f"{kind}."): value for name, value in tensors.items() if name.startswith(f"{kind}.")}
+        return mine, header["parts"][kind]
+    if found != kind:
+        raise ValueError(f"{path}: found weights of kind {found!r}, expected {kind!r}")
+    return tensors, header
+
+
+def save_bundle(path: Path, parts: Mapping[str, Path]) -> None:
+    """Write networks that belong together, with their headers, as one file.
+
+    Parameters
+    ----------
+    path
+        To write.
+    parts
+        Kind -> weights.
+
+    Raises
+    ------
+    ValueError
+        See `load_part`.
+    """
+    loaded = {kind: load_part(file, kind) for kind, file in parts.items()}
+    tensors = {f"{kind}.{name}": value for kind, (held, _) in loaded.items() for name, value in held.items()}
+    save_weights(path, tensors, {"kind": BUNDLE, "parts": {kind: header for kind, (_, header) in loaded.items()}})
+
+
+def fit_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put tensors into a network.
+
+    Raises
+    ------
+    ValueError
+        When names or shapes differ; the first few differences are named.
+    """
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        raise ValueError(
+            f"{path}: {len(wrong)} tensors do not fit the network; {name}: found {found.get(name)}, "
+            f"expected {expected.get(name)}"
+        )
+    network.load_state_dict(dict(tensors))

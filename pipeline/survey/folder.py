@@ -1,0 +1,92 @@
+"""Making a working folder: the repository's own files, links to the code that runs, and parameters."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from ruamel.yaml.comments import CommentedMap
+
+from self2align.params.schema import Params, load
+from self2align.runtime.shipped import shipped
+from self2align.survey.settings import written
+
+TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", "starts/README.md")
+CODE = ("pipeline", "stages")
+# Stages that depend on the folder of all items of another find it where there is no item.
+EMPTY = ("benchmark", "benchmark_sets", "train_ablation", "train_baselines")
+CONFIG = """[core]
+    analytics = false
+{scm}[cache]
+    type = "hardlink,symlink,copy"
+"""
+
+
+def check_place(folder: Path, source: Path) -> None:
+    """Refuse a place where a working folder must not be made.
+
+    Raises
+    ------
+    ValueError
+        When there is something already, or when it would lie in the footage, which stages depend on.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: found a file, expected a new or empty folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder}: found files in it, expected a new or empty folder")
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{folder}: found a folder within the footage ({source}), expected one outside it")
+
+
+def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params], Sequence[str]]) -> Sequence[str]:
+    """Make a working folder; it is there whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        New, or empty.
+    content
+        Its parameters.
+    describe
+        Returns the lines that stand above the parameters, once they are known to be right.
+
+    Returns
+    -------
+    sequence of str
+        Those lines.
+    """
+    place = folder.resolve()
+    made = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    try:
+        for name in TEMPLATE:
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(shipped(name), made / name)
+        for name in CODE:
+            (made / name).symlink_to(Path(str(import_module(name).__file__)).resolve().parent)
+        for name in EMPTY:
+            (made / "data" / name).mkdir(parents=True)
+            (made / "data" / name / ".gitkeep").touch()
+        (made / ".dvc").mkdir()
+        (made / ".dvc" / "config").write_text(CONFIG.format(scm="" if _in_git(place) else "    no_scm = true\n"))
+        params = made / "params.yaml"
+        params.write_text(written(content, ""), encoding="utf-8")
+        lines = describe(load(params))
+        params.write_text(written(content, "\n".join(lines)), encoding="utf-8")
+        _put(made, place)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return lines
+
+
+def _in_git(place: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (place, *place.parents))
+
+
+def _put(made: Path, place: Path) -> None:
+    """Move the folder to its place; into an empty folder, which may be the one this is called in, item by item."""
+    if not place.is_dir():
+        made.replace(place)
+        return
+    for item in sorted(made.iterdir()):
+        item.replace(place / item.name)

@@ -1,0 +1,120 @@
+"""How long the work will take on this machine: a few steps of each training, and one pair, against a clock."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from self2align.alignment import LOSSES
+from self2align.alignment.aligned import align_both
+from self2align.alignment.aligner import Aligner
+from self2align.alignment.loading import make_aligner
+from self2align.networks import NETWORKS
+from self2align.objectives import OBJECTIVES
+from self2align.objectives.objective import Loss
+from self2align.params.schema import Params, TrainingParams
+from self2align.runtime.devices import device, half_precision, place
+from self2align.runtime.families import load as load_member
+from self2align.runtime.workers import exact_threads, workers
+from self2align.training.loop import Recipe, train
+
+STEPS = 5  # the first is not counted; of the others the fastest, which other work on the machine disturbed least
+
+
+def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[str, float]:
+    """Return how long each part of the work will take.
+
+    Parameters
+    ----------
+    params
+        Of a project on noisy footage: one aligner, ``aligned_neighbours`` as the objective.
+    frames
+        Two neighbouring frames, ``(2, C, H, W)``.
+    scenes
+        That pairs are made of.
+    """
+    channels, pairs = frames.shape[1], params.generate_pairs
+    chosen = params.train_ian.aligners[pairs.aligner]
+    aligner = make_aligner(chosen.kind, channels, chosen.arguments)
+    found = {}
+    if chosen.training is not None and isinstance(aligner, nn.Module) and chosen.loss is not None:
+        loss = load_member(LOSSES, chosen.loss, "loss")
+        batch = _frames_batch(chosen.training, channels)
+        found["train_ian"] = chosen.training.steps * _step(aligner, loss, batch, chosen.training)
+    couples = scenes * pairs.targets_per_scene * 2 * len(pairs.offsets)
+    found["generate_pairs"] = couples * _pair(aligner, frames) / workers()
+    denoiser = params.train_denoiser
+    network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")(channels, **denoiser.arguments)
+    loss = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective").loss
+    batch = _neighbours_batch(denoiser.training, channels, 2 * len(pairs.offsets))
+    found["train_denoiser"] = denoiser.training.steps * _step(network, loss, batch, denoiser.training)
+    return found
+
+
+def in_words(time_span: float) -> str:
+    """Return a time as one says it."""
+    minutes = time_span / 60
+    if minutes < 1.5:
+        return "a minute at most"
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+
+
+def _frames_batch(settings: TrainingParams, channels: int) -> dict[str, Tensor]:
+    shape = (settings.batch, channels, settings.crop, settings.crop)
+    return {name: torch.rand(shape) for name in ("target", "source")}
+
+
+def _neighbours_batch(settings: TrainingParams, channels: int, neighbours: int) -> dict[str, Tensor]:
+    count, side = settings.batch, settings.crop
+    return {
+        "target": torch.rand(count, channels, side, side),
+        "warped": torch.rand(count, neighbours, channels, side, side),
+        "confidence": torch.rand(count, neighbours, side, side),
+        **{name: torch.ones(count) for name in ("keep", "gain", "offset")},
+    }
+
+
+def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings: TrainingParams) -> float:
+    """Return the seconds of a step of a training: the fastest of a few, on one batch."""
+    where = device()
+    few = {"steps": STEPS, "checkpoint_every": STEPS, "log_every": STEPS, "validate_every": STEPS}
+    recipe = {**settings.model_dump(exclude={"batch", "crop", "precision", "threads"}), **few}
+    marks: list[float] = []
+
+    def watch(*_: object) -> None:
+        marks.append(time.perf_counter())
+
+    with exact_threads(settings.threads), TemporaryDirectory() as folder:
+        train(
+            network,
+            loss,
+            lambda _: dict(batch),
+            Recipe(**recipe),
+            half=half_precision(where, settings.precision),
+            device=where,
+            seed=0,
+            purpose="pace",
+            checkpoint=Path(folder) / "checkpoint",
+            validation=[],
+            watch=watch,
+        )
+    return float(np.diff(marks).min())
+
+
+def _pair(aligner: Aligner, frames: NDArray[np.float32]) -> float:
+    """Return the seconds that aligning two frames to each other takes, on one thread as in the stage."""
+    where = device()
+    ready: Any = place(aligner, where).eval() if isinstance(aligner, nn.Module) else aligner
+    first, second = torch.from_numpy(frames).to(where)
+    marks = []
+    with exact_threads(1), torch.inference_mode():
+        for _ in range(STEPS):
+            marks.append(time.perf_counter())
+            align_both(first, second, ready, True)
+    return float(np.diff(marks).min())

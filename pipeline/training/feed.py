@@ -1,0 +1,329 @@
+"""From stores to batches: decoded once into memory, drawn by step number.
+
+A batch is a pure function of the step, so order and augmentation depend on no worker, and a run that
+resumes at step n draws what it would have drawn.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from self2align.runtime.seeding import generator
+from self2align.stores.codes import Coding
+
+Batch = dict[str, Tensor]
+Draw = Callable[[int], Batch]
+
+
+def memory_limit() -> int:
+    """Return how many bytes of decoded data are held in memory before a file is mapped instead.
+
+    ``$SELF2ALIGN_MEMORY`` in MiB; 1024 by default.
+    """
+    text = os.environ.get("SELF2ALIGN_MEMORY", "1024")
+    if not text.isdigit():
+        raise ValueError(f"SELF2ALIGN_MEMORY: found {text!r}, expected a number of MiB")
+    return int(text) * 2**20
+
+
+def hold(
+    name: str,
+    blocks: Iterator[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: Any,
+    folder: Path,
+    budget: int,
+) -> NDArray[Any]:
+    """Gather blocks of rows into one array: in memory within the budget, else in a mapped file.
+
+    Reading crops from a compressed store in a training loop gives hundreds of patches a second, memory
+    gives hundreds of thousands.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    held: NDArray[Any]
+    if size <= budget:
+        held = np.empty(shape, dtype)
+    else:
+        held = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+    row = 0
+    for block in blocks:
+        assert block.dtype == held.dtype, (name, block.dtype, held.dtype)
+        held[row : row + len(block)] = block
+        row += len(block)
+    assert row == shape[0], (name, row, shape)
+    return held
+
+
+def turn(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray[Any]]:
+    """Apply one of the eight symmetries of the square to arrays of one crop.
+
+    ``transfer`` is a field of vectors: its components turn with its places.
+
+    Parameters
+    ----------
+    arrays
+        ``(..., s, s)`` each.
+    symmetry
+        0 to 7; bit 0 mirrors x, bit 1 mirrors y, bit 2 then exchanges x and y.
+    """
+    turned = {}
+    for name, array in arrays.items():
+        out = array
+        if symmetry & 1:
+            out = out[..., ::-1]
+        if symmetry & 2:
+            out = out[..., ::-1, :]
+        if symmetry & 4:
+            out = out.swapaxes(-1, -2)
+        if name == "transfer":
+            x, y = out
+            x, y = (-x if symmetry & 1 else x), (-y if symmetry & 2 else y)
+            out = np.stack([y, x] if symmetry & 4 else [x, y])
+        turned[name] = out
+    return turned
+
+
+def turn_colors(arrays: dict[str, NDArray[Any]], share: float, draw: np.random.Generator) -> None:
+    """Turn the colours of all images of one crop about grey by one random rotation, in place.
+
+    White noise stays what it is under a rotation; what footage has in its brightness alone (video is stored with half
+    the resolution of colour) appears in its colours too.
+
+    Parameters
+    ----------
+    arrays
+        Images ``(..., C, H, W)``, white being 1.0, besides ``transfer`` and ``confidence``.
+    share
+        Of crops that are turned.
+    """
+    images = [name for name in arrays if name not in ("transfer", "confidence")]
+    channels = arrays[images[0]].shape[-3]
+    turned = draw.random() < share
+    # Of a matrix of normal deviates, orthonormal rows are distributed evenly.
+    rotation = np.linalg.qr(draw.standard_normal((channels, channels)))[0].astype(np.float32)
+    if not turned:
+        return
+    grey = np.float32(0.5)
+    for name in images:
+        arrays[name] = np.einsum("oc,...chw->...ohw", rotation, arrays[name] - grey) + grey
+
+
+def _span(crop: int, step: Any) -> Any:
+    """Return how many pixels a crop covers that takes every ``step``-th."""
+    return (crop - 1) * step + 1
+
+
+class PairFeed:
+    """Batches of crops of aligned pairs.
+
+    The source is cut where the median motion of the crop leads, to the pixel, and the transfer field
+    tells what is left: the network works on no margin. Pixels that lead out of the source crop get confidence 0.
+
+    Parameters
+    ----------
+    held
+        Arrays as held, one row a pair: any of ``target, source, warped, transfer, confidence``, or
+        ``first, second``. ``source`` needs ``transfer`` and ``confidence``.
+    rows
+        Those to draw from.
+    codings
+        How each is held.
+    columns
+        ``keep, gain, offset``, one value a row.
+    margin
+        Of ``source``, px.
+    crop, batch
+        px; crops a batch.
+    subsample
+        Share of crops that are every other pixel of twice the place, as an augmentation. Independent noise stays
+        what it is; detail becomes twice as fine, and colour, of which video holds half, as fine as brightness.
+    rotate_colors
+        Share of crops whose colours are turned, as an augmentation; see `turn_colors`.
+    seed, purpose
+        Of the draws.
+    """
+
+    def __init__(
+        self,
+        held: Mapping[str, NDArray[Any]],
+        rows: NDArray[np.int64],
+        codings: Mapping[str, Coding],
+        columns: Mapping[str, NDArray[np.float32]],
+        *,
+        margin: int,
+        crop: int,
+        batch: int,
+        subsample: float,
+        rotate_colors: float,
+        seed: int,
+        purpose: str,
+    ) -> None:
+        self.held, self.codings, self.columns = held, codings, columns
+        self.margin, self.crop, self.batch = margin, crop, batch
+        self.subsample, self.rotate_colors = subsample, rotate_colors
+        self.seed, self.purpose = seed, purpose
+        self.rows = rows
+        self.size = next(array.shape[-1] for name, array in held.items() if name != "source")
+        assert _span(crop, 2 if subsample else 1) <= self.size
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        draw = generator(self.seed, self.purpose, step)
+        rows = self.rows[draw.integers(len(self.rows), size=self.batch)]
+        steps = np.where(draw.random(self.batch) < self.subsample, 2, 1)
+        places = draw.integers(self.size - _span(self.crop, steps)[:, None] + 1, size=(self.batch, 2))
+        symmetries = draw.integers(8, size=self.batch)
+        crops = [
+            turn(self._cut(int(row), int(top), int(left), int(px)), int(symmetry))
+            for row, (top, left), px, symmetry in zip(rows, places, steps, symmetries, strict=True)
+        ]
+        if self.rotate_colors:
+            for crop in crops:
+                turn_colors(crop, self.rotate_colors, draw)
+        batch = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
+        return batch | {name: torch.from_numpy(values[rows]) for name, values in self.columns.items()}
+
+    def _cut(self, row: int, top: int, left: int, step: int) -> dict[str, NDArray[np.float32]]:
+        span = _span(self.crop, step)
+        here = np.s_[row, ..., top : top + span : step, left : left + span : step]
+        cut = {name: self.codings[name].decode(array[here]) for name, array in self.held.items() if name != "source"}
+        if "source" not in self.held:
+            return cut
+        trusted = cut["confidence"] > 0.5
+        field = cut["transfer"]
+        motion = np.median(field[:, trusted], axis=1) if trusted.any() else np.zeros(2)
+        x, y = np.clip(np.rint(motion), -self.margin, self.margin).astype(int)
+        y0, x0 = top + self.margin + int(y), left + self.margin + int(x)
+        y0, x0 = (min(max(v, 0), self.size + 2 * self.margin - span) for v in (y0, x0))
+        shift = np.array([x0 - self.margin - left, y0 - self.margin - top], np.float32)
+        cut["source"] = self.codings["source"].decode(
+            self.held["source"][row, :, y0 : y0 + span : step, x0 : x0 + span : step]
+        )
+        field -= shift[:, None, None]
+        field /= step
+        place = np.arange(self.crop, dtype=np.float32)
+        reached = np.stack([field[0] + place, field[1] + place[:, None]])
+        cut["confidence"] *= ((reached >= 0) & (reached <= self.crop - 1)).all(0)
+        return cut
+
+
+class NeighbourFeed(PairFeed):
+    """Batches of crops of targets, each with all its aligned neighbours.
+
+    ``target (N, C, s, s)``; ``warped (N, K, C, s, s)``; ``confidence (N, K, s, s)``, 0 for a neighbour that is missing.
+    Columns are means over a target's neighbours.
+
+    Parameters
+    ----------
+    held
+        ``target, warped, confidence``, one row a pair.
+    rows
+        The rows of each target, -1 for none, ``(targets, K)``; see `self2align.stores.pairs.PairStore.groups`.
+    codings, columns, options
+        See `PairFeed`.
+    """
+
+    def __init__(
+        self,
+        held: Mapping[str, NDArray[Any]],
+        rows: NDArray[np.int64],
+        codings: Mapping[str, Coding],
+        columns: Mapping[str, NDArray[np.float32]],
+        **options: Any,
+    ) -> None:
+        there = rows >= 0
+        means = {
+            name: (np.where(there, values[rows], 0).sum(1) / there.sum(1)).astype(np.float32)
+            for name, values in columns.items()
+        }
+        super().__init__(held, np.arange(len(rows)), codings, means, **options)
+        self.members = rows
+
+    def _cut(self, row: int, top: int, left: int, step: int) -> dict[str, NDArray[np.float32]]:
+        span = _span(self.crop, step)
+        here = np.s_[..., top : top + span : step, left : left + span : step]
+        members = self.members[row]
+        cut = {}
+        for name, array in self.held.items():
+            # Slices, not a list of rows: of a mapped file no more is read than the crops.
+            codes = (
+                array[members[0]][here] if name == "target" else np.stack([array[max(at, 0)][here] for at in members])
+            )
+            cut[name] = self.codings[name].decode(codes)
+        cut["confidence"][members < 0] = 0
+        return cut
+
+
+class FrameFeed:
+    """Batches of crops of arrays that belong together: neighbouring frames, or two draws of one frame.
+
+    Parameters
+    ----------
+    scenes
+        For each scene a mapping of name -> ``(T, C, H, W)`` as held; all names have the same shape.
+    codings
+        How each scene is held.
+    names
+        What the batch shall hold: name -> (array, frames after the first).
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Mapping[str, NDArray[Any]]],
+        codings: Sequence[Coding],
+        names: Mapping[str, tuple[str, int]],
+        *,
+        crop: int,
+        batch: int,
+        seed: int,
+        purpose: str,
+    ) -> None:
+        self.scenes, self.codings, self.names = scenes, codings, names
+        self.crop, self.batch, self.seed, self.purpose = crop, batch, seed, purpose
+        self.span = max(shift for _, shift in names.values())
+        first = next(iter(names.values()))[0]
+        shapes = [scene[first].shape for scene in scenes]
+        # Scenes are drawn by their pixels, so that every pixel is as likely as any other.
+        weights = np.array([(t - self.span) * (h - crop + 1) * (w - crop + 1) for t, _, h, w in shapes], np.float64)
+        self.shapes, self.weights = shapes, weights / weights.sum()
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of a step; whether the later frame is first is drawn too."""
+        draw = generator(self.seed, self.purpose, step)
+        crops = []
+        for scene in draw.choice(len(self.scenes), size=self.batch, p=self.weights):
+            count, _, height, width = self.shapes[scene]
+            frame, top, left = draw.integers((count - self.span, height - self.crop + 1, width - self.crop + 1))
+            symmetry, backwards = int(draw.integers(8)), bool(draw.integers(2))
+            cut = {}
+            for name, (array, shift) in self.names.items():
+                at = frame + (self.span - shift if backwards else shift)
+                codes = self.scenes[scene][array][at, :, top : top + self.crop, left : left + self.crop]
+                cut[name] = self.codings[scene].decode(codes)
+            crops.append(turn(cut, symmetry))
+        return {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in self.names}
+
+
+def prefetched(draw: Draw, start: int, stop: int, device: torch.device) -> Iterator[Batch]:
+    """Yield the batches of steps ``start`` to ``stop``, the next one made while this one is used."""
+
+    def ready(step: int) -> Batch:
+        batch = draw(step)
+        if device.type == "cuda":
+            batch = {name: value.pin_memory() for name, value in batch.items()}
+        return batch
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(ready, start) if start < stop else None
+        for step in range(start, stop):
+            assert coming is not None
+            batch = coming.result()
+            coming = pool.submit(ready, step + 1) if step + 1 < stop else None
+            yield {name: value.to(device, non_blocking=True) for name, value in batch.items()}

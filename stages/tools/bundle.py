@@ -1,0 +1,29 @@
+"""bundle OUTPUT: a denoiser and the aligner of its footage in one file, to be taken elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def bundle(
+    out: Annotated[Path, Argument(metavar="OUTPUT", help="File to write (.safetensors).")],
+    weights: Annotated[Path, Option(help="Denoiser.")] = Path("data/train_denoiser/denoiser.safetensors"),
+    aligner: Annotated[Path | None, Option(help="Aligner; default: the one that made the pairs.")] = None,
+    folder: Annotated[Path, Option(help="Folder of aligners.")] = Path("data/train_ian"),
+    params: Annotated[Path, Option(help="Parameter file, which names the aligner.")] = Path("params.yaml"),
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write denoiser and aligner, with what they tell of themselves and of the noise, as one file."""
+    if out.suffix != ".safetensors":
+        raise ValueError(f"{out}: found suffix {out.suffix!r}, expected '.safetensors'")
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out}: found a file, expected none (--overwrite replaces it)")
+    from self2align.params.schema import load
+    from self2align.stages.screen import say
+    from self2align.stores.weights import save_bundle
+
+    if aligner is None:
+        aligner = folder / f"{load(params).generate_pairs.aligner}.safetensors"
+    save_bundle(out, {"denoiser": weights, "aligner": aligner})
+    say(f"{out}: denoiser of {weights}, aligner of {aligner}; use: self2align denoise --weights {out} --temporal 2 ...")

@@ -1,0 +1,67 @@
+"""denoise INPUT OUTPUT: noisy files to clean ones, with trained weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+WEIGHTS = Path("data/train_denoiser/denoiser.safetensors")
+
+
+def denoise(
+    source: Annotated[
+        str,
+        Argument(metavar="INPUT", help="Picture, TIFF stack, video, Zarr array, folder, or quoted pattern of them."),
+    ],
+    output: Annotated[Path, Argument(metavar="OUTPUT", help="File, or folder for a folder or pattern.")],
+    weights: Annotated[Path, Option(help="Denoiser (.safetensors).")] = WEIGHTS,
+    temporal: Annotated[
+        int, Option(min=0, max=8, help="Frames before, and frames after, that help each frame of footage; 2 is good.")
+    ] = 0,
+    aligner: Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")] = None,
+    white: Annotated[
+        float | None, Option(help="Value that stands for white; default: as in training, or 255, 65535, 1 for floats.")
+    ] = None,
+    axes: Annotated[str | None, Option(help="Axes of a Zarr array that does not name them: TCYX.")] = None,
+    codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
+    memory: Annotated[
+        int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
+    ] = 2048,
+    unclip: Annotated[
+        bool, Option("--unclip/--no-unclip", help="Undo what clipping at black and white did to the mean of the noise.")
+    ] = True,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an output that is there.")] = False,
+) -> None:
+    """Denoise files; a killed run goes on where it was."""
+    from self2align.denoising.tiled import Denoiser
+    from self2align.media.cleaning import check_footage, choose_clean
+    from self2align.media.medium import Choices
+    from self2align.media.run import denoise_media, open_media
+    from self2align.runtime.devices import device
+    from self2align.runtime.scratch import file_digest
+    from self2align.stages.screen import bar, say
+
+    where = device()
+    denoiser = Denoiser.load(weights, device=where, memory=memory * 2**20)
+    clean = choose_clean(denoiser, temporal, aligner or weights, unclip)
+    media = open_media(source, output, Choices(denoiser.channels, white, codec, axes, denoiser.whites), overwrite)
+    if temporal:
+        check_footage(source, media)
+    for _, medium in media:
+        for note in medium.notes:
+            say(note)
+    if unclip and denoiser.clipping:
+        say(f"noise was clipped at {denoiser.clipping.ends} in training: its mean is restored (--no-unclip leaves it)")
+    digests = {"weights": file_digest(weights), "aligner": file_digest(aligner) if temporal and aligner else None}
+    inputs = {
+        **digests,
+        "temporal": temporal,
+        "white": white,
+        "axes": axes,
+        "codec": codec,
+        "memory": memory,
+        "unclip": unclip,
+    }
+    with bar(f"denoising {source}") as progress:
+        denoise_media(media, output, clean, {**inputs, "device": where.type}, progress)
+    say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")

@@ -1,0 +1,40 @@
+"""export WEIGHTS OUTPUT: a denoiser as an ONNX model, checked against torch."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def export(
+    weights: Annotated[Path, Argument(help="Denoiser (.safetensors).")],
+    output: Annotated[Path, Argument(help="Model to write (.onnx).")],
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a denoiser as ONNX, for any size of image, after onnxruntime has given what torch gives."""
+    import torch
+
+    from self2align.denoising.inference import load_denoiser
+    from self2align.denoising.onnx import TOLERANCE, check_packages, largest_difference, to_onnx
+    from self2align.report.contents import size_text
+    from self2align.runtime.scratch import write_atomically
+    from self2align.stages.screen import say
+
+    if output.suffix != ".onnx":
+        raise ValueError(f"{output}: found the ending {output.suffix!r}, expected .onnx")
+    if output.exists() and not overwrite:
+        raise ValueError(f"{output}: found a file there, expected none; --overwrite replaces it")
+    network, header = load_denoiser(weights, torch.device("cpu"))
+    check_packages()
+    channels, multiple = header["channels"], int(getattr(network, "multiple", 1))
+    data = to_onnx(network, channels, header)
+    sizes = [(1, channels, 4 * multiple + 30, 3 * multiple + 47), (2, channels, multiple + 16, 2 * multiple + 16)]
+    difference = largest_difference(data, network, sizes)
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"{output}: found results {difference:.2g} of white away from torch's, expected at most {TOLERANCE:g}; "
+            "nothing was written"
+        )
+    write_atomically(output, data)
+    say(f"{output}: {size_text(len(data))}, float32 (N, {channels}, H, W), white 1.0, sides from {max(multiple, 1)} px")
+    say(f"onnxruntime and torch differ by {difference:.1e} of white at most (limit {TOLERANCE:g})")

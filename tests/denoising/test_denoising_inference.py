@@ -1,0 +1,88 @@
+"""What an objective is given to learn from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from self2align.objectives import OBJECTIVES
+from self2align.params.schema import load
+from self2align.runtime.families import load as load_member
+from self2align.stores.codes import Coding
+from self2align.training.denoiser import Crops, solver
+
+ROOT = Path(__file__).parent.parent
+
+
+class Recorder(nn.Module):
+    """Keeps the shapes that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, ...]] = []
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return what came."""
+        self.seen.append(tuple(image.shape))
+        return image
+
+
+def test_an_objective_that_halves_its_crops_is_given_larger_ones() -> None:
+    """Of 32 px the lowest size of the U-Net is one pixel, which is no picture to learn from."""
+    params = load(ROOT / "profiles" / "default.yaml")
+    batch, crop = params.train_denoiser.training.batch, params.train_denoiser.training.crop
+    held = {"target": np.random.default_rng(0).random((6, 3, 128, 128), np.float32)}
+    coding = Coding(dtype="float32", scale=1.0, offset=0.0)
+    crops = Crops(held, {"target": coding}, {}, np.zeros(6, np.int8), 0, None, {})
+    seen = {}
+    for name in ("noise2void", "neighbor2neighbor"):
+        objective = load_member(OBJECTIVES, name, "objective")
+        drawn = crops.training(params, objective.reduces)(0)
+        network = Recorder()
+        objective.loss(network, {**drawn, "progress": torch.tensor(0.5)}, torch.Generator())
+        seen[name] = network.seen
+    assert seen["noise2void"] == [(batch, 3, crop, crop)]
+    whole, half = seen["neighbor2neighbor"]
+    assert whole == (batch // 4, 3, 2 * crop, 2 * crop), "as many pixels"
+    assert half == (batch // 4, 3, crop, crop), "as large as others see them"
+
+
+class Shrunk(nn.Module):
+    """Takes a share of the image off itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Conv2d(3, 3, 1)
+        for weights in self.last.parameters():
+            nn.init.zeros_(weights)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the image, less what the layer makes of it."""
+        off: Tensor = self.last(image)
+        return image - off
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_the_last_layer_is_solved_by_what_is_trained_on(validation: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_BATCHES", 12)
+    monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_OTHERS", 4)
+    params = load(ROOT / "profiles" / "default.yaml")
+    sigma, power = params.synthesize.sigma / 255, 0.01
+    draw = np.random.default_rng(1)
+    held = {"target": 0.5 + np.sqrt(power + sigma**2) * draw.standard_normal((40, 3, 128, 128)).astype(np.float32)}
+    roles = np.zeros(40, np.int8)
+    if validation:
+        # Frames without any signal: were they solved by, all would be taken off.
+        roles[30:] = 1
+        held["target"][30:] = 0.5 + sigma * draw.standard_normal((10, 3, 128, 128)).astype(np.float32)
+    coding = Coding(dtype="float32", scale=1.0, offset=0.0)
+    crops = Crops(held, {"target": coding}, {}, roles, 0, None, {})
+    network = Shrunk()
+    figures = solver(network, crops, params, 1)()["last_layer"]
+    off = sigma**2 / (power + sigma**2)
+    assert network.last.weight[0, 0].item() == pytest.approx(off, abs=0.02)
+    assert abs(network.last.weight[0, 1].item()) < 0.02
+    assert figures["kept"]
+    assert figures["trained_psnr"] == pytest.approx(-10 * np.log10(sigma**2), abs=0.2)

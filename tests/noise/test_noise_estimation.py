@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from self2align.noise.estimation import code_step, estimate_noise
+
+Frames = NDArray[np.float32]
+PHOTOGRAPHS = ("camera", "astronaut", "coffee")
+
+
+def moving(picture: Frames, count: int = 8) -> Frames:
+    """A window of 192 x 256 px that moves over a picture by (7, 5) px a frame."""
+    return np.stack([picture[:, 10 + 5 * t : 202 + 5 * t, 10 + 7 * t : 266 + 7 * t] for t in range(count)])
+
+
+def photograph(name: str) -> Frames:
+    levels = np.atleast_3d(getattr(data, name)())
+    return moving(np.asarray(levels.transpose(2, 0, 1) / 255, np.float32))
+
+
+@pytest.fixture(scope="module")
+def scene() -> Frames:
+    """Smooth shades from black to white with a patch of texture."""
+    draw = np.random.default_rng(3)
+    shades = gaussian_filter(draw.standard_normal((256, 340)), 40)
+    shades = (shades - shades.min()) / np.ptp(shades) * 0.9 + 0.02
+    shades[60:100, 90:150] += 0.1 * draw.standard_normal((40, 60))
+    return moving(np.asarray(shades[None], np.float32))
+
+
+def noise(like: Frames, seed: int = 0) -> Frames:
+    return np.random.default_rng(seed).standard_normal(like.shape, np.float32)
+
+
+def noisy(clean: Frames, *parts: Frames) -> Frames:
+    """Frames with noise, whose parts are in units of sigma 10."""
+    return np.asarray(clean + sum(parts) * np.float32(10 / 255), np.float32)
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("sigma", [10, 25, 50])
+def test_white_noise_is_measured_and_is_neither_correlated_nor_fixed(name: str, sigma: float) -> None:
+    clean = photograph(name)
+    found = estimate_noise(clean + np.float32(sigma / 255) * noise(clean))
+    assert 255 * found.sigma == pytest.approx(sigma, rel=0.05)
+    assert found.kind == "gaussian"
+    assert not found.correlated
+    assert not found.fixed_pattern
+
+
+@pytest.mark.parametrize(("peak", "sigma"), [(100, 10.0), (400, 5.0), (1000, 8.0)])
+def test_gain_and_read_noise_are_found(scene: Frames, peak: int, sigma: float) -> None:
+    draw = np.random.default_rng(5)
+    frames = draw.poisson(scene.clip(0) * peak) / peak + sigma / 255 * noise(scene)
+    found = estimate_noise(frames.astype(np.float32))
+    assert found.gain == pytest.approx(1 / peak, rel=0.15)
+    assert 255 * np.sqrt(found.read) == pytest.approx(sigma, rel=0.15)
+    assert found.kind == "poisson_gaussian"
+    values = np.array([0.1, 0.5], np.float32)
+    np.testing.assert_allclose(found.variance(values), values / peak + (sigma / 255) ** 2, rtol=0.15)
+
+
+def test_photons_alone_are_told_from_read_noise(scene: Frames) -> None:
+    draw = np.random.default_rng(6)
+    found = estimate_noise((draw.poisson(scene.clip(0) * 50) / 50).astype(np.float32))
+    assert found.gain == pytest.approx(1 / 50, rel=0.15)
+    assert found.kind == "poisson"
+
+
+def test_clipping_does_not_lower_the_noise_of_the_dark(scene: Frames) -> None:
+    sigma = 20 / 255
+    frames = (scene - np.float32(0.1) + np.float32(sigma) * noise(scene)).clip(0, 1)
+    levels = (frames * 255).round().astype(np.uint8)
+    found = estimate_noise(levels.astype(np.float32) / np.float32(255), 1 / 255)
+    assert found.clipped[0] > 0.01
+    assert found.variance(np.zeros(1, np.float32))[0] == pytest.approx(sigma**2, rel=0.15)
+
+
+def test_rounding_is_known_and_told_apart(scene: Frames) -> None:
+    step = 4 / 255
+    codes = np.rint((scene + np.float32(2 / 255) * noise(scene)) / step).astype(np.float32)
+    found = estimate_noise(codes * np.float32(step), step)
+    assert found.rounding == pytest.approx(step**2 / 12)
+    assert 255**2 * (found.read - found.rounding) == pytest.approx(4, rel=0.3)
+
+
+def test_other_units_are_another_noise_of_the_same_kind(scene: Frames) -> None:
+    frames = np.asarray(scene + np.float32(0.05) * noise(scene), np.float32)
+    one, other = estimate_noise(frames).scaled(1 / 16), estimate_noise(frames / np.float32(16))
+    for name in ("sigma", "level", "read"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-3)
+    assert one.kind == other.kind
+
+
+def test_a_pedestal_gives_a_negative_variance_at_black_and_none_where_footage_is(scene: Frames) -> None:
+    draw = np.random.default_rng(7)
+    found = estimate_noise((0.2 + draw.poisson(scene.clip(0) * 100) / 100).astype(np.float32))
+    assert found.gain == pytest.approx(0.01, rel=0.15)
+    assert found.read == pytest.approx(-0.2 * 0.01, rel=0.25)
+    assert (found.variance(np.array([0.0, 0.2], np.float32)) >= 0).all()
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("blur", [0.5, 0.7])
+def test_correlated_noise_is_detected(name: str, blur: float) -> None:
+    clean = photograph(name)
+    blurred = gaussian_filter(noise(clean), (0, 0, blur, blur))
+    found = estimate_noise(noisy(clean, blurred / blurred.std()))
+    assert found.correlated
+    assert 255 * found.sigma == pytest.approx(10, rel=0.35)
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_what_frames_share_is_measured_as_a_share_of_the_variance(name: str) -> None:
+    clean = photograph(name)
+    own, pattern = noise(clean), noise(clean[0], seed=1)
+    found = estimate_noise(noisy(clean, own, np.float32(0.4) * pattern))
+    assert found.fixed == pytest.approx(0.16 / 1.16, rel=0.25)
+    assert found.fixed_pattern
+    columns = noise(clean[0, :1, :1], seed=2)
+    assert estimate_noise(noisy(clean, own, np.float32(0.4) * columns)).fixed_pattern
+
+
+def test_one_frame_has_nothing_to_share_with() -> None:
+    clean = photograph("camera")[:1]
+    found = estimate_noise(clean + np.float32(0.1) * noise(clean))
+    assert found.fixed is None
+    assert not found.fixed_pattern
+    assert found.sigma == pytest.approx(0.1, rel=0.1)
+
+
+def test_frames_without_noise_or_content_are_no_error() -> None:
+    found = estimate_noise(np.full((2, 1, 32, 32), 0.5, np.float32))
+    assert (found.sigma, found.gain, found.correlated) == (0.0, 0.0, False)
+
+
+def test_frames_smaller_than_a_block_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"frames: found 10 x 40 px, expected at least 11 px each way"):
+        estimate_noise(np.zeros((2, 3, 10, 40), np.float32))
+
+
+def test_twelve_bits_in_sixteen_are_seen() -> None:
+    draw = np.random.default_rng(0)
+    assert code_step(draw.integers(0, 4096, 1000).astype(np.uint16) * np.uint16(16)) == 16
+    assert code_step(draw.integers(0, 256, 1000).astype(np.uint8)) == 1
+    assert code_step(np.zeros(9, np.uint16)) == 1

@@ -1,0 +1,126 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from self2align.networks.unet import UNet
+from self2align.objectives.n2n import n2n
+from self2align.runtime.workers import exact_threads
+from self2align.stores.codes import Coding
+from self2align.stores.weights import load_weights, save_weights
+from self2align.training.feed import FrameFeed, hold
+from self2align.training.loop import Recipe, Trained, train
+
+RECIPE = Recipe(
+    steps=24,
+    learning_rate=2e-3,
+    schedule="cosine",
+    decay=0.5,
+    decay_every=10,
+    warmup=2,
+    clip=1.0,
+    checkpoint_every=5,
+    log_every=4,
+    validate_every=8,
+)
+
+
+def _feed() -> FrameFeed:
+    draw = np.random.default_rng(0)
+    clean = np.repeat(draw.random((3, 3, 8, 8), np.float32), 8, 2).repeat(8, 3)
+    scene = {name: clean + 0.1 * draw.standard_normal(clean.shape, np.float32) for name in ("one", "two")}
+    names = {"first": ("one", 0), "second": ("two", 0)}
+    return FrameFeed([scene], [Coding("float32", 1.0)], names, crop=32, batch=4, seed=0, purpose="test")
+
+
+def _train(checkpoint: Path, steps: int = 24, stop: int | None = None, **more: Any) -> tuple[UNet, Trained]:
+    torch.manual_seed(0)
+    network = UNet(3, width=8, depth=2)
+
+    def watch(done: int, loss: float, curve: object) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    recipe = replace(RECIPE, steps=steps, **more)
+    with exact_threads(1):
+        trained = train(
+            network,
+            n2n,
+            _feed(),
+            recipe,
+            half=False,
+            device=torch.device("cpu"),
+            seed=0,
+            purpose="test",
+            checkpoint=checkpoint,
+            validation=[_feed()(10_000)],
+            watch=watch,
+        )
+    return network, trained
+
+
+def test_a_training_that_was_stopped_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    whole, first = _train(tmp_path / "never")
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path / "checkpoint", stop=13)
+    resumed, second = _train(tmp_path / "checkpoint")
+    assert second.resumed == 10
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    assert first.curve == second.curve
+
+
+def test_training_lowers_the_loss_and_scores_held_out_batches(tmp_path: Path) -> None:
+    _, trained = _train(tmp_path / "c", steps=60)
+    curve = trained.curve
+    assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
+    assert [row["step"] for row in curve if "validation" in row] == [8, 16, 24, 32, 40, 48, 56, 60]
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_clear_word(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"found a loss of (nan|inf) at step \d+ of 24, expected a finite one"):
+        _train(tmp_path / "c", learning_rate=1e20, clip=0.0, warmup=0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [("constant", 70, 1.0), ("step", 9, 1.0), ("step", 10, 0.8), ("step", 35, 0.8**3), ("cosine", 50, 0.5)],
+)
+def test_schedules_are_closed_forms(schedule: str, step: int, expected: float) -> None:
+    recipe = replace(RECIPE, steps=100, learning_rate=1.0, schedule=schedule, decay=0.8, warmup=0)
+    assert recipe.rate(step) == pytest.approx(expected)
+
+
+def test_warm_up_is_linear() -> None:
+    recipe = replace(RECIPE, learning_rate=1.0, schedule="constant", warmup=4)
+    assert [recipe.rate(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+
+
+def test_weights_are_the_same_bytes_and_tell_what_they_are(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2)}
+    for name in ("x", "y"):
+        save_weights(tmp_path / name, tensors, {"kind": "denoiser", "z": 1, "a": [1, 2]})
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+    found, header = load_weights(tmp_path / "x")
+    assert header == {"kind": "denoiser", "z": 1, "a": [1, 2]}
+    assert torch.equal(found["b"], tensors["b"])
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\x80\x04K\x01." * 9, b"\xff" * 64])
+def test_what_is_no_weights_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"w\.safetensors: found \d+ bytes that are no safetensors file"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_arrays_over_the_budget_are_mapped_and_hold_the_same(tmp_path: Path) -> None:
+    rows = np.arange(60, dtype=np.int32).reshape(10, 6)
+    memory, mapped = (
+        hold(str(budget), (rows[at : at + 4] for at in range(0, 10, 4)), rows.shape, rows.dtype, tmp_path, budget)
+        for budget in (10_000, 10)
+    )
+    assert not isinstance(memory, np.memmap)
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(memory, mapped)
