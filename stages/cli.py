@@ -53,6 +53,8 @@ def _options(
 
 def main(stages_only: bool = False) -> None:
     """Run a command; an error is one line and a non-zero exit, a traceback only with --debug."""
+    # For processes that this one starts: Python would look for modules in the working folder first.
+    os.environ["PYTHONSAFEPATH"] = "1"
     debug = "--debug" in sys.argv[1:] or bool(os.environ.get("SELF2ALIGN_DEBUG"))
     commands = [(name, "self2align.stages", "Stages of the pipeline, run by `dvc repro`") for name in STAGES]
     if not stages_only:

@@ -1,4 +1,4 @@
-"""Where to compute: a choice of the run, never of the parameters."""
+"""The device to compute on: chosen per run, never by the parameters."""
 
 import os
 from typing import TypeVar
@@ -10,12 +10,12 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def device() -> torch.device:
-    """Return ``$SELF2ALIGN_DEVICE``, or CUDA when present, or the CPU.
+    """Return ``$SELF2ALIGN_DEVICE`` if set, else CUDA if present, else the CPU.
 
     Raises
     ------
     ValueError
-        When the variable names a device that is not there.
+        If the variable names an unknown or missing device.
     """
     wanted = os.environ.get("SELF2ALIGN_DEVICE", "auto")
     cuda = torch.cuda.is_available()
@@ -29,12 +29,12 @@ def device() -> torch.device:
 
 
 def finish(where: torch.device) -> None:
-    """Wait until a device has done what it was given, so that a clock can be read; a CPU is never behind."""
+    """Wait until a device has finished its queued work, so that a clock can be read. A CPU has no queue."""
     if where.type == "cuda":
         torch.cuda.synchronize(where)
 
 
-def half_precision(where: torch.device, precision: str) -> bool:
+def use_bfloat16(where: torch.device, precision: str) -> bool:
     """Return whether to compute in bfloat16.
 
     Parameters
@@ -42,22 +42,23 @@ def half_precision(where: torch.device, precision: str) -> bool:
     where
         The device.
     precision
-        "float32", "bfloat16", or "auto": bfloat16 where the hardware multiplies it faster than float32 (a CPU with AMX,
-        AMD's with AVX512-BF16, an NVIDIA GPU from Ampere on). Intel's AVX512-BF16 without AMX takes 1.7 times as
-        long as float32 does, and a CPU with neither several times.
+        "float32", "bfloat16", or "auto": bfloat16 where the hardware multiplies it faster than float32. That is a CPU
+        with AMX, an AMD CPU with AVX512-BF16, or an NVIDIA GPU from Ampere on. On Intel CPUs with AVX512-BF16 but no
+        AMX, bfloat16 takes 1.7 times as long as float32; on other CPUs it takes several times as long.
     """
     if precision != "auto":
         return precision == "bfloat16"
     if where.type == "cuda":
         return torch.cuda.get_device_capability(where) >= (8, 0)
-    known = torch.cpu.get_capabilities()
-    amd = str(known.get("cpu_name", "")).startswith("AMD")
-    return bool(known.get("amx_bf16") or (known.get("avx512_bf16") and amd))
+    # Older releases of torch have no such function: float32 is always right.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    amd = str(capabilities.get("cpu_name", "")).startswith("AMD")
+    return bool(capabilities.get("amx_bf16") or (capabilities.get("avx512_bf16") and amd))
 
 
 def place(network: Network, where: torch.device) -> Network:
-    """Move a network to a device, channels last: convolutions run 1.4 times faster so (docs/decisions.md)."""
-    # torch's own annotations know no memory_format beside a device.
+    """Move a network to a device in channels-last layout: convolutions run 1.4 times faster (docs/decisions)."""
+    # torch's annotations have no memory_format together with a device.
     network.to(where)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

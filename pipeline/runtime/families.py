@@ -1,4 +1,4 @@
-"""Families of interchangeable parts: a literal dict of name -> "module:attribute", loaded when chosen."""
+"""Families of interchangeable members: literal dicts of name -> "module:attribute", loaded when chosen."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -6,21 +6,21 @@ from typing import Any
 
 
 def load(family: Mapping[str, str], name: str, what: str) -> Any:
-    """Return the member of a family, importing its module now and no sooner.
+    """Return a member of a family; its module is imported now, not before.
 
     Parameters
     ----------
     family
-        A registry such as ``self2align.networks.NETWORKS``.
+        A registry such as `self2align.networks.NETWORKS`.
     name
-        The member wanted.
+        Name of the member.
     what
-        What the family holds ("network"), for the error.
+        What the family holds, or the key that names the member ("network"); for the error message.
 
     Raises
     ------
     ValueError
-        When the family has no such member; the known names are listed.
+        If the family has no such member; the message lists the known names.
     """
     if name not in family:
         raise ValueError(f"{what}: found {name!r}, expected one of {', '.join(sorted(family))}")

@@ -1,4 +1,4 @@
-"""Processes and threads: how many, and what runs on them."""
+"""Worker processes and threads."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ def cores() -> int:
 
 
 def workers() -> int:
-    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, or one a core."""
+    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, or one per core."""
     text = os.environ.get("SELF2ALIGN_WORKERS", "")
     if not text:
         return cores()
@@ -33,10 +33,21 @@ def run_tasks(
     progress: Progress,
     processes: int | None = None,
 ) -> list[Any]:
-    """Call a function for each tuple of arguments, on all workers, each with one thread.
+    """Call a function for each tuple of arguments on all workers, each with one thread.
 
-    Results come in the order of the arguments. One thread a worker keeps the bytes the same
-    however many workers there are. A worker ends itself when its parent has been killed.
+    Results are in the order of the arguments. With one thread per worker the bytes are the same for any number of
+    workers. A worker exits when its parent has been killed.
+
+    Parameters
+    ----------
+    task
+        A function at module level.
+    arguments
+        One tuple per call.
+    progress
+        Called with the calls done and all calls.
+    processes
+        Number of processes; None for `workers`. One process runs everything here.
     """
     processes = min(workers() if processes is None else processes, len(arguments))
     if processes <= 1:

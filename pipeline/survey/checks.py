@@ -22,7 +22,7 @@ from self2align.alignment.loading import load_aligner
 from self2align.denoising.inference import load_denoiser
 from self2align.params.schema import Params, load
 from self2align.report.contents import size_text
-from self2align.runtime.devices import device, half_precision
+from self2align.runtime.devices import device, use_bfloat16
 from self2align.runtime.scratch import root
 from self2align.runtime.shipped import shipped
 from self2align.runtime.workers import cores, workers
@@ -153,7 +153,7 @@ def check_machine() -> Iterator[Finding]:
     try:
         where = device()
         name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"CPU, {cores()} cores"
-        half = "bfloat16" if half_precision(where, "auto") else "float32"
+        half = "bfloat16" if use_bfloat16(where, "auto") else "float32"
         yield Finding("device", f"{name}; precision `auto` is {half}")
         yield Finding("at run time", f"{workers()} workers, {size_text(memory_limit())} of pairs in memory")
     except ValueError as error:

@@ -13,7 +13,7 @@ from self2align.alignment import LOSSES
 from self2align.alignment.loading import make_aligner, save_aligner
 from self2align.objectives.objective import Loss
 from self2align.params.schema import AlignerParams, TrainingParams
-from self2align.runtime.devices import device, half_precision
+from self2align.runtime.devices import device, use_bfloat16
 from self2align.runtime.families import load
 from self2align.runtime.scratch import workspace, write_json
 from self2align.runtime.seeding import derived_seed
@@ -58,7 +58,7 @@ def fit(
     ``look`` is called after each validation.
     """
     where = device()
-    half = half_precision(where, settings.precision)
+    half = use_bfloat16(where, settings.precision)
     began = time.monotonic()
     with bar(f"training {name}") as progress, exact_threads(settings.threads):
         written = 0
