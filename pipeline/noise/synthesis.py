@@ -1,4 +1,4 @@
-"""Noisy frames from clean ones: one frozen draw a frame."""
+"""Noisy frames from clean ones: one fixed draw of noise per frame, as a camera gives it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,79 +7,79 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.noise.models import NOISE, reach
+from self2align.noise.model import FrameDraw, NoiseModel
+from self2align.noise.settings import NoiseSettings
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, Part, opened
 
 
-def unclipped(model: str, sigma: float, peak: float, stretch: float = 1.0) -> Coding:
-    """Return how noisy values are held: 16 bits, unclipped.
+def unclipped(model: NoiseModel, sigma: float, stretch: float = 1.0) -> Coding:
+    """Return how noisy values are stored: 16 bits, unclipped.
 
-    Under read noise of four levels of 255 or more a step is an eighth of a level: rounding then adds a millionth
-    to the noise's variance, and the low bits that nobody can compress are gone. Else all 65,536 steps are used.
+    With read noise of four levels of 255 or more, a step is an eighth of a level: rounding then adds a millionth to the
+    variance of the noise, and the low bits, which do not compress, are gone. Otherwise all 65,536 steps are used.
 
     Parameters
     ----------
-    model, sigma, peak
-        See `self2align.noise.models`.
+    model
+        The noise at its highest level.
+    sigma
+        That level, on the scale 0 to 255.
     stretch
-        How far exposure compensation may take values beyond the noise's reach.
+        Factor by which exposure compensation may extend the range of the noise.
     """
-    low, high = (edge * stretch for edge in reach(model, sigma, peak))
+    low, high = (edge * stretch for edge in model.reach)
     low -= 0.5 * (stretch - 1)
     finest = (high - low) / 65535
-    coarse = 1 / 2040 if "gaussian" in model and sigma >= 4 else finest
+    coarse = 1 / 2040 if model.uses_sigma and sigma >= 4 else finest
     return Coding("uint16", max(coarse, finest), low)
 
 
+def noisy_coding(noise: NoiseSettings, stretch: float = 1.0) -> Coding:
+    """Return how frames with this noise are stored; see `unclipped`."""
+    return unclipped(noise.at(noise.levels[1]), noise.levels[1], stretch)
+
+
 def scene_level(levels: tuple[float, float], seed: int, title: str) -> float:
-    """Return the noise level of a scene, drawn evenly between two, on the scale of 0 to 255."""
+    """Return the sigma of a scene on the scale 0 to 255, drawn uniformly between two levels."""
     low, high = levels
     return low + (high - low) * float(generator(seed, "level", title).random())
 
 
-def noisy_parts(stores: Sequence[FrameStore], model: str, levels: tuple[float, float], peak: float) -> list[Part]:
+def noisy_parts(stores: Sequence[FrameStore], noise: NoiseSettings) -> list[Part]:
     """Return what to write for all scenes of some stores of clean frames; real footage keeps its own type."""
+    synthetic, coding = noise.at().synthetic, noisy_coding(noise)
     parts = []
     for store in stores:
         for scene in store.scenes:
-            coding = store.coding(scene) if model == "none" else unclipped(model, levels[1], peak)
             channels = store.codes(scene, 0, 1).shape[1]
-            parts.append(Part(scene, coding, channels, str(store.path)))
+            parts.append(Part(scene, coding if synthetic else store.coding(scene), channels, str(store.path)))
     return parts
 
 
-def fetch_noisy(
-    model: str, levels: tuple[float, float], peak: float, seed: int, part: Part, start: int, stop: int
-) -> NDArray[Any]:
-    """Return noisy frames of a scene as held, ``(T, C, H, W)``; each frame's draw depends on its place alone."""
+def fetch_noisy(noise: NoiseSettings, seed: int, part: Part, start: int, stop: int) -> NDArray[Any]:
+    """Return noisy frames of a scene as stored, ``(T, C, H, W)``; the draw of a frame depends only on its place."""
     store = opened(Path(part.handle))
     scene = store.scene(part.record.title)
-    if model == "none":
+    if not noise.at().synthetic:
         return store.codes(scene, start, stop)
-    frames = []
-    sigma = scene_level(levels, seed, scene.title)
-    for number, clean in enumerate(store.frames(scene, start, stop), start):
-        draw = generator(seed, "synthesize", scene.title, number)
-        frames.append(part.coding.encode(NOISE[model](clean, draw, sigma, peak)))
-    return np.stack(frames)
+    return _draw(store.frames(scene, start, stop), start, part.coding, scene.title, noise, seed, "synthesize")
 
 
 def second_draw(
-    clean: NDArray[np.float32],
-    coding: Coding,
-    title: str,
-    *,
-    model: str,
-    levels: tuple[float, float],
-    peak: float,
-    seed: int,
+    clean: NDArray[np.float32], coding: Coding, title: str, *, noise: NoiseSettings, seed: int
 ) -> NDArray[Any]:
-    """Return another frozen draw of a scene's frames, as held: what Noise2Noise's perfect pairs need."""
+    """Return another fixed draw of the noise of a scene's frames, as stored: for Noise2Noise on perfect pairs."""
+    return _draw(clean, 0, coding, title, noise, seed, "second draw")
+
+
+def _draw(
+    clean: NDArray[np.float32], start: int, coding: Coding, title: str, noise: NoiseSettings, seed: int, purpose: str
+) -> NDArray[Any]:
+    model = noise.at(scene_level(noise.levels, seed, title))
     frames = []
-    sigma = scene_level(levels, seed, title)
-    for number, frame in enumerate(clean):
-        draw = generator(seed, "second draw", title, number)
-        frames.append(coding.encode(NOISE[model](frame, draw, sigma, peak)))
+    for number, frame in enumerate(clean, start):
+        draw = FrameDraw(generator(seed, purpose, title, number))
+        frames.append(coding.encode(model.sample(frame, draw)))
     return np.stack(frames)

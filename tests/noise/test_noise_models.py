@@ -1,13 +1,22 @@
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
-from self2align.noise.models import NOISE
-from self2align.noise.synthesis import scene_level, second_draw, unclipped
+from self2align.noise import NOISE
+from self2align.noise.gaussian import Gaussian
+from self2align.noise.model import FrameDraw, NoiseModel, PublishedDraw
+from self2align.noise.poisson import Poisson
+from self2align.noise.settings import NoiseSettings
+from self2align.noise.synthesis import noisy_coding, scene_level, second_draw, unclipped
+from self2align.runtime.families import load
 
 SIDE = 400
+
+
+def model_of(name: str, sigma: float = 25.0, peak: float = 30.0) -> NoiseModel:
+    made: NoiseModel = load(NOISE, name, "model")(sigma, peak)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -22,24 +31,26 @@ SIDE = 400
 def test_mean_and_variance_are_those_of_the_model(model: str, variance: Callable[[float], float]) -> None:
     for level in (0.1, 0.5, 0.9):
         clean = np.full((1, SIDE, SIDE), level, np.float32)
-        noisy = NOISE[model](clean, np.random.default_rng(0), 25.0, 30.0)
+        noisy = model_of(model).sample(clean, FrameDraw(np.random.default_rng(0)))
         assert noisy.dtype == np.float32
         assert noisy.mean() == pytest.approx(level, abs=4 * (variance(level) ** 0.5 + 1e-9) / SIDE + 1e-6)
         assert noisy.var() == pytest.approx(variance(level), rel=0.03, abs=1e-9)
 
 
 def test_gaussian_noise_is_not_clipped() -> None:
-    noisy = NOISE["gaussian"](np.zeros((3, 64, 64), np.float32), np.random.default_rng(0), 25.0, 30.0)
+    clean = np.zeros((3, 64, 64), np.float32)
+    noisy = Gaussian(25.0, 30.0).sample(clean, FrameDraw(np.random.default_rng(0)))
     assert (noisy < 0).mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_sixteen_bits_hold_the_noise_with_an_error_far_below_it() -> None:
-    coding = unclipped("gaussian", 25.0, 30.0)
-    noisy = NOISE["gaussian"](np.full((3, SIDE, SIDE), 0.5, np.float32), np.random.default_rng(1), 25.0, 30.0)
+    coding = unclipped(Gaussian(25.0, 30.0), 25.0)
+    clean = np.full((3, SIDE, SIDE), 0.5, np.float32)
+    noisy = Gaussian(25.0, 30.0).sample(clean, FrameDraw(np.random.default_rng(1)))
     error = coding.decode(coding.encode(noisy)) - noisy
     assert error.var() < 5e-6 * noisy.var()
     assert abs(float(error.mean())) < 1e-6
-    fine = unclipped("poisson", 0.0, 30.0)
+    fine = unclipped(Poisson(0.0, 30.0), 0.0)
     assert fine.scale < 1e-4
 
 
@@ -52,8 +63,42 @@ def test_scenes_have_levels_of_their_own_evenly_over_the_range() -> None:
 
 
 def test_a_second_draw_has_the_level_of_its_scene() -> None:
-    clean, coding = np.full((2, 3, 128, 128), 0.5, np.float32), unclipped("gaussian", 45.0, 30.0)
-    how: dict[str, Any] = {"model": "gaussian", "levels": (5.0, 45.0), "peak": 30.0, "seed": 0}
+    clean, coding = np.full((2, 3, 128, 128), 0.5, np.float32), unclipped(Gaussian(45.0, 30.0), 45.0)
+    noise = NoiseSettings("gaussian", 5.0, 45.0, 30.0)
+    assert noisy_coding(noise) == coding
     for title in ("a/1", "a/2", "a/3"):
-        noise = coding.decode(second_draw(clean, coding, title, **how)) - clean
-        assert 255 * noise.std() == pytest.approx(scene_level((5.0, 45.0), 0, title), rel=0.02)
+        drawn = coding.decode(second_draw(clean, coding, title, noise=noise, seed=0)) - clean
+        assert 255 * drawn.std() == pytest.approx(scene_level((5.0, 45.0), 0, title), rel=0.02)
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_a_model_adds_to_frames_and_to_the_benchmark_what_it_says(name: str) -> None:
+    """One object: the level that methods are told is that of the noise, in both of its uses."""
+    model, clean = model_of(name), np.full((SIDE, SIDE, 1), 0.5, np.float32)
+    for draw in (FrameDraw(np.random.default_rng(0)), PublishedDraw(np.random.RandomState(101))):
+        noise = model.sample(clean, draw) - clean
+        assert noise.std() == pytest.approx(model.level, rel=0.02, abs=1e-9)
+        low, high = model.reach
+        assert low <= (clean + noise).min()
+        assert (clean + noise).max() <= high
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_noise_that_does_not_depend_on_the_image_advances_the_stream_without_it(name: str) -> None:
+    model = model_of(name)
+    if model.signal_dependent:
+        return
+    first, second = np.random.RandomState(1), np.random.RandomState(1)
+    model.sample(np.full((5, 7, 3), 0.4, np.float32), PublishedDraw(first))
+    model.sample(np.zeros((5, 7, 3), np.float32), PublishedDraw(second))
+    assert first.normal() == second.normal()
+
+
+def test_the_settings_of_a_store_are_those_that_it_records() -> None:
+    noise = NoiseSettings("poisson_gaussian", 10.0, 30.0, 50.0)
+    assert NoiseSettings.recorded({"noise": noise.record()}) == noise
+    assert noise.levels == (10.0, 30.0)
+    assert not noise.one_gaussian
+    assert NoiseSettings("gaussian", 25.0, None, 30.0).one_gaussian
+    assert not NoiseSettings("gaussian", 25.0, 30.0, 30.0).one_gaussian
+    assert NoiseSettings("gaussian", 25.0, None, 30.0).describe() == "Gaussian noise, sigma 25"

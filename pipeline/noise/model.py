@@ -1,0 +1,123 @@
+"""What a model of synthetic noise is, and the two sources of randomness that it draws from."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+REACH = 8  # standard deviations beyond black and white that stored values can hold
+
+
+class Draw(Protocol):
+    """A source of random numbers. The model calls it in a fixed order, so results repeat."""
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return standard normal deviates."""
+        ...
+
+    def photons(self, clean: NDArray[Any], peak: float) -> NDArray[Any]:
+        """Return Poisson counts with the expectation ``peak * clean``, divided by ``peak``."""
+        ...
+
+
+class NoiseModel(Protocol):
+    """A model of noise with its parameters: the same object makes frames noisy and the benchmark's test images.
+
+    Attributes
+    ----------
+    synthetic
+        Whether noise is added; False for real footage, whose noise has no model.
+    uses_sigma
+        Whether sigma has an effect.
+    signal_dependent
+        Whether the noise depends on the clean value. If not, the clean image is not needed to advance a random stream.
+    level
+        Standard deviation that methods are told, white being 1.0: read noise and shot noise at middle gray together.
+    reach
+        Lowest and highest value that a noisy frame can take in practice (`REACH` standard deviations).
+    """
+
+    synthetic: bool
+    uses_sigma: bool
+    signal_dependent: bool
+
+    def __init__(self, sigma: float, peak: float) -> None:
+        """Set the parameters.
+
+        Parameters
+        ----------
+        sigma
+            Standard deviation of Gaussian noise on the scale 0 to 255.
+        peak
+            Expected photons at white.
+        """
+        ...
+
+    @property
+    def level(self) -> float:
+        """See the class."""
+        ...
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """See the class."""
+        ...
+
+    def sample(self, clean: NDArray[Any], draw: Draw) -> NDArray[Any]:
+        """Return a noisy version of clean values, unclipped.
+
+        Parameters
+        ----------
+        clean
+            Any shape, float32, white being 1.0.
+        draw
+            Source of the noise.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Return the noise in a few words: "Gaussian noise, sigma 25"."""
+        ...
+
+
+class FrameDraw:
+    """Randomness for frames: a NumPy generator, in float32.
+
+    Parameters
+    ----------
+    generator
+        Derived from the seed and the frame's place; see `self2align.runtime.seeding`.
+    """
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """See `Draw`."""
+        return self.generator.standard_normal(shape, np.float32)
+
+    def photons(self, clean: NDArray[np.float32], peak: float) -> NDArray[np.float32]:
+        """See `Draw`."""
+        counts = self.generator.poisson(np.maximum(clean, 0).astype(np.float64) * peak)
+        return (counts / peak).astype(np.float32)
+
+
+class PublishedDraw:
+    """Randomness for the benchmark: the legacy stream of the published protocol, in float64.
+
+    Parameters
+    ----------
+    stream
+        The stream, which runs over all images; images are laid out ``(H, W, C)``.
+    """
+
+    def __init__(self, stream: np.random.RandomState) -> None:
+        self.stream = stream
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """See `Draw`."""
+        return np.asarray(self.stream.normal(size=shape))
+
+    def photons(self, clean: NDArray[np.float32], peak: float) -> NDArray[np.float64]:
+        """See `Draw`."""
+        return np.asarray(self.stream.poisson(peak * clean) / peak)
