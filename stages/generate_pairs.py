@@ -18,7 +18,7 @@ def generate_pairs(
     """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
     from self2align.alignment.exposure import LIMITS
     from self2align.noise.synthesis import unclipped
-    from self2align.pairs.making import fill_pairs, plan, usable_scenes
+    from self2align.pairs.making import fill_pairs, plan_pairs, usable_scenes
     from self2align.pairs.scores import histogram
     from self2align.params.schema import load
     from self2align.report.gallery import write_gallery
@@ -32,7 +32,7 @@ def generate_pairs(
     mine, noise = chosen.generate_pairs, chosen.synthesize
     store = FrameStore(noisy)
     scenes, skipped = usable_scenes(store, mine.crop)
-    rows = plan(
+    rows = plan_pairs(
         scenes,
         offsets=mine.offsets,
         targets=mine.targets_per_scene,

@@ -1,8 +1,9 @@
-"""What a stage shows: a progress bar on a terminal, plain lines elsewhere; one short table at the end."""
+"""Output on the screen: a progress bar on a terminal, plain lines elsewhere; short tables and lines."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +23,7 @@ EVERY = 15.0  # seconds between plain lines
 
 
 class Bar:
-    """Called with (done, total) and, optionally, a note such as the loss."""
+    """A progress display, called with (done, total) and optionally a note such as the loss."""
 
     def __init__(self, title: str, progress: Progress | None) -> None:
         self.title, self.progress = title, progress
@@ -31,7 +32,7 @@ class Bar:
         self.first: int | None = None
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show how far the work is."""
+        """Show how far the work is. See `self2align.runtime.progress.NotedProgress`."""
         if self.first is None:
             self.first = done
         if self.progress is not None and self.task is not None:
@@ -42,12 +43,12 @@ class Bar:
             self.last = now
             rate = (done - self.first) / (now - self.began)
             left = f"{(total - done) / rate:.0f} s left" if rate > 0 else "time left unknown"
-            console.print(f"{self.title}: {done} of {total}, {rate:.3g} a second, {left} {note}".rstrip())
+            console.print(f"{self.title}: {done} of {total}, {rate:.3g} per second, {left} {note}".rstrip())
 
 
 @contextmanager
 def bar(title: str) -> Iterator[Bar]:
-    """Give a progress bar for a piece of work."""
+    """Open a progress display for a piece of work. See `self2align.runtime.progress.Bars`."""
     if not console.is_terminal:
         yield Bar(title, None)
         return
@@ -78,3 +79,11 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -
 def say(text: str) -> None:
     """Show a line."""
     console.print(text, markup=False)
+
+
+def show_figures(out: Path, figures: Mapping[str, object], notes: Iterable[str]) -> None:
+    """Show how a training went: its notes, then its figures in a table."""
+    for note in notes:
+        say(note)
+    single = [(name, value) for name, value in figures.items() if not isinstance(value, Mapping)]
+    table(str(out), ["figure", "value"], [[name, "none" if value is None else value] for name, value in single])

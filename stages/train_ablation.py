@@ -13,14 +13,23 @@ def train_ablation(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train one line of the ablation table (the paper's Table 2)."""
-    from self2align.params.schema import SamplerParams, load
-    from self2align.training.denoiser import show, train_on_pairs
+    from dataclasses import replace
+
+    from self2align.params.loading import item, load
+    from self2align.stages.screen import bar, show_figures
+    from self2align.training.denoiser import train_on_pairs
+    from self2align.training.settings import TRAINED
 
     chosen = load(params)
-    if name not in chosen.train_ablation.runs:
-        raise ValueError(f"{params}: train_ablation.runs: found no {name!r}, expected one of it")
-    run = chosen.train_ablation.runs[name]
-    sampler = SamplerParams(strategy=run.strategy, score=run.score, probability=run.probability)
-    metrics = out.with_suffix(".json")
-    figures = train_on_pairs(f"train_ablation@{name}", pairs, out, metrics, chosen, run.objective, sampler)
-    show(out, figures)
+    run = item(chosen.train_ablation.runs, name, f"{params}: train_ablation.runs")
+    trained = train_on_pairs(
+        f"train_ablation@{name}",
+        pairs=pairs,
+        out=out,
+        metrics=out.with_suffix(".json"),
+        settings=replace(chosen.train_denoiser.settings(), objective=run.objective, last_layer=TRAINED),
+        sampler=run.settings(),
+        seed=chosen.seed,
+        bars=bar,
+    )
+    show_figures(out, trained.figures, trained.notes)

@@ -1,4 +1,4 @@
-"""train_denoiser: a denoiser from the pair store alone."""
+"""train_denoiser: train a denoiser on the pair store alone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +12,21 @@ def train_denoiser(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Train the chosen network under the chosen objective and sampling strategy."""
-    from self2align.params.schema import load
-    from self2align.training.denoiser import sample_picture, show, train_on_pairs
+    from self2align.params.loading import load
+    from self2align.stages.screen import bar, show_figures
+    from self2align.training.denoiser import train_on_pairs
+    from self2align.training.samples import SamplePicture
 
     chosen = load(params)
-    look = sample_picture(pairs, out.with_name("samples.png"))
-    objective = chosen.train_denoiser.objective
-    metrics = out.with_name("metrics.json")
-    last = chosen.train_denoiser.last_layer
-    figures = train_on_pairs("train_denoiser", pairs, out, metrics, chosen, objective, chosen.sampler, look, last)
-    show(out, figures)
+    trained = train_on_pairs(
+        "train_denoiser",
+        pairs=pairs,
+        out=out,
+        metrics=out.with_name("metrics.json"),
+        settings=chosen.train_denoiser.settings(),
+        sampler=chosen.sampler.settings(),
+        seed=chosen.seed,
+        bars=bar,
+        on_validation=SamplePicture(pairs, out.with_name("samples.png")),
+    )
+    show_figures(out, trained.figures, trained.notes)

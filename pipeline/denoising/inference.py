@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.networks import NETWORKS
+from self2align.networks.network import multiple_of
 from self2align.runtime.devices import place
 from self2align.runtime.families import load
 from self2align.stores.weights import fit_weights, load_part
@@ -53,7 +54,7 @@ def denoise(
         ``(C, H, W)``, float32, unclipped.
     """
     _, height, width = noisy.shape
-    multiple = int(getattr(network, "multiple", 1))
+    multiple = multiple_of(network)
     if square:
         step = math.lcm(32, multiple)
         side = -(-max(height, width) // step) * step

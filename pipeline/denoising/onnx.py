@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from self2align.networks.network import multiple_of
 from self2align.stores.weights import KEY
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -33,7 +34,7 @@ class AnySize(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.multiple = int(getattr(network, "multiple", 1))
+        self.multiple = multiple_of(network)
 
     def forward(self, noisy: Tensor) -> Tensor:
         """Denoise ``(N, C, H, W)``; H and W from ``multiple`` on."""

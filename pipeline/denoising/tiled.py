@@ -12,6 +12,7 @@ from torch import nn
 
 from self2align.denoising import tiling
 from self2align.denoising.inference import load_denoiser
+from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
 
 Progress = Callable[[int, int], None]
@@ -57,7 +58,7 @@ class Denoiser:
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
         self.whites, self.clipping = dict(whites or {}), clipping
-        self.multiple = tiling.multiple_of(network)
+        self.multiple = multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE)))
 
     @classmethod

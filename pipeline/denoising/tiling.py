@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from self2align.networks.network import multiple_of
+
 Progress = Callable[[int, int], None]
 
 # px to either side of a border between two tiles over which they are blended, where no halo makes them equal.
@@ -44,11 +46,6 @@ class Tile:
 
     window: tuple[slice, slice]
     core: tuple[slice, slice]
-
-
-def multiple_of(network: nn.Module) -> int:
-    """Return what height and width of a network's input must be a multiple of."""
-    return int(getattr(network, "multiple", 1))
 
 
 @torch.no_grad()

@@ -29,6 +29,7 @@ class DnCNN(nn.Module):
             layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         last = nn.Conv2d(width, channels, 3, padding=1, bias=False)
         self.layers = nn.Sequential(*layers, last)
+        self.multiple = 1
         self.receptive_radius = depth  # px
         for module in self.layers:
             if isinstance(module, nn.Conv2d):

@@ -61,6 +61,7 @@ class MemNet(nn.Module):
         self.first = _Before(channels, width, 3)
         self.memory = nn.ModuleList(_Memory(width, recursions, number) for number in range(1, blocks + 1))
         self.last = _Before(width, channels, 3)
+        self.multiple = 1
         self.receptive_radius = 2 + 2 * blocks * recursions  # px
 
     def forward(self, noisy: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ class RedNet(nn.Module):
         sizes = [channels, *[width] * (half - 1)]
         self.encoder = nn.ModuleList(nn.Conv2d(size, width, 3, padding=1) for size in sizes)
         self.decoder = nn.ModuleList(nn.ConvTranspose2d(width, size, 3, padding=1) for size in reversed(sizes))
+        self.multiple = 1
         self.receptive_radius = 2 * half  # px
         for layer in [*self.encoder, *self.decoder]:
             assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))

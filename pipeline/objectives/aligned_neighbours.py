@@ -62,5 +62,5 @@ def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generato
 
 
 OBJECTIVE = Objective(
-    aligned_neighbours, needs=("target", "warped", "confidence"), samples=("score",), neighbours=True, by_letter=False
+    aligned_neighbours, needs=("target", "warped", "confidence"), samples=("score",), neighbours=True, as_published=False
 )

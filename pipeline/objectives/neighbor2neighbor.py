@@ -49,4 +49,4 @@ def neighbor2neighbor(network: nn.Module, batch: Mapping[str, Tensor], generator
     return total
 
 
-OBJECTIVE = Objective(neighbor2neighbor, needs=("target",), reduces=2)
+OBJECTIVE = Objective(neighbor2neighbor, needs=("target",), downscale=2)

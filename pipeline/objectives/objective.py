@@ -41,21 +41,21 @@ class Objective:
         Of target, source, warped, transfer, confidence; or of first, second, clean.
     samples
         Which samplers have an effect: "score", with one probability a pair; "map", with one a pixel of the target.
-    reduces
+    downscale
         How many times smaller than the crops of the batch the images are that the network learns from; it is given
         crops so many times larger.
     neighbours
         Whether a batch holds targets with all their neighbours, rather than pairs.
-    by_letter
+    as_published
         Whether it is a paper's, to which nothing is added unasked: ``last_layer: auto`` leaves it as it was trained.
     """
 
     loss: Loss
     needs: tuple[str, ...]
     samples: tuple[str, ...] = ()
-    reduces: int = 1
+    downscale: int = 1
     neighbours: bool = False
-    by_letter: bool = True
+    as_published: bool = True
 
     @property
     def supervised(self) -> bool:

@@ -26,5 +26,5 @@ def warped_prediction(network: nn.Module, batch: Mapping[str, Tensor], generator
 
 
 OBJECTIVE = Objective(
-    warped_prediction, needs=("target", "source", "transfer", "confidence"), samples=("score",), by_letter=False
+    warped_prediction, needs=("target", "source", "transfer", "confidence"), samples=("score",), as_published=False
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from self2align.alignment.aligned import Aligned
 from self2align.alignment.warp import warp
-from self2align.pairs.plan import Crop
+from self2align.pairs.plan import PairCrop
 from self2align.pairs.scores import ssim, ssim_filtered
 
 
@@ -25,7 +25,7 @@ def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int
 
 
 def crop_rows(
-    aligned: Aligned, target: Tensor, source: Tensor, crops: Sequence[Crop], size: int, margin: int, kernel: str
+    aligned: Aligned, target: Tensor, source: Tensor, crops: Sequence[PairCrop], size: int, margin: int, kernel: str
 ) -> dict[str, NDArray[Any]]:
     """Return the computed values of some crops of one aligned frame.
 

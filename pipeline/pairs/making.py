@@ -15,7 +15,7 @@ from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.loading import load_aligner
 from self2align.pairs.generate import crop_rows, cut_source
-from self2align.pairs.plan import Crop, Footage, plan_crops
+from self2align.pairs.plan import PairCrop, Footage, plan_crops
 from self2align.runtime.devices import device
 from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, SceneRecord, opened
@@ -56,9 +56,9 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
     return fits, skipped
 
 
-def plan(
+def plan_pairs(
     scenes: Sequence[SceneRecord], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
-) -> list[Crop]:
+) -> list[PairCrop]:
     """Return the pairs to make of some scenes; see `self2align.pairs.plan.plan_crops`.
 
     Raises
@@ -81,7 +81,7 @@ def fill_pairs(
     noisy: Path,
     aligner: Path,
     scenes: Sequence[SceneRecord],
-    rows: Sequence[Crop],
+    rows: Sequence[PairCrop],
     size: int,
     margin: int,
     exposure: bool,
@@ -119,7 +119,7 @@ def fill_pairs(
 def _encode(
     values: dict[str, NDArray[Any]],
     scene: SceneRecord,
-    crops: Sequence[Crop],
+    crops: Sequence[PairCrop],
     target: NDArray[Any],
     source: NDArray[Any],
     size: int,

@@ -19,7 +19,7 @@ class Footage:
 
 
 @dataclass(frozen=True)
-class Crop:
+class PairCrop:
     """One pair to be made; frame numbers within the scene, px."""
 
     scene: int
@@ -81,7 +81,7 @@ def _spots(footage: Footage, crop: int, count: int, seed: int, target: int) -> I
 
 def plan_crops(
     scenes: Sequence[Footage], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
-) -> list[Crop]:
+) -> list[PairCrop]:
     """Return the pairs to make: of each target the same crops for every neighbour.
 
     Parameters
@@ -101,5 +101,5 @@ def plan_crops(
     for number, footage in enumerate(scenes):
         for target, sources in neighbours(footage.count, offsets, targets):
             spots = list(_spots(footage, size, crops, seed, target))
-            rows += [Crop(number, target, source, *spot) for source in sources for spot in spots]
+            rows += [PairCrop(number, target, source, *spot) for source in sources for spot in spots]
     return rows

@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from self2align.alignment import ALIGNERS, LOSSES
 from self2align.methods import METHODS
 from self2align.networks import NETWORKS
+from self2align.networks.network import multiple_of
 from self2align.objectives import OBJECTIVES
 from self2align.pairs import MAPS, SAMPLERS
 from self2align.runtime.families import load as load_member
@@ -466,7 +467,7 @@ def _check_sense(params: Params) -> None:
             network = make(1, **denoiser.arguments)
         except ValueError as error:
             raise ValueError(f"train_denoiser.arguments: {error}") from error
-    multiple = int(getattr(network, "multiple", 1))
+    multiple = multiple_of(network)
     if denoiser.training.crop % multiple:
         raise ValueError(
             f"train_denoiser.training.crop: found {denoiser.training.crop}, expected a multiple of {multiple}, "

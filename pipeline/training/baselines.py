@@ -1,6 +1,7 @@
-"""Baselines, and what they train on: the very crops that the pair store holds as targets, noisy, twice, and clean."""
+"""Training baselines on the crops that the pair store has as targets: noisy, in a second draw, and clean."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -9,99 +10,135 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.networks import NETWORKS
+from self2align.noise.settings import NoiseSettings
 from self2align.noise.synthesis import second_draw
 from self2align.objectives import OBJECTIVES
-from self2align.pairs.making import plan, usable_scenes
-from self2align.pairs.plan import Crop
-from self2align.params.schema import Params
-from self2align.runtime.families import load as load_member
+from self2align.objectives.objective import Objective
+from self2align.pairs.making import plan_pairs, usable_scenes
+from self2align.pairs.plan import PairCrop
+from self2align.runtime.families import load
+from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace, write_json
 from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, SceneRecord, opened
-from self2align.training.denoiser import Crops, Look, fit_denoiser, init_digest
+from self2align.training.crops import Crops
+from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser, init_digest
 from self2align.training.feed import hold, memory_limit
+from self2align.training.fitting import write_curve
+from self2align.training.settings import TRAINED, CropSettings, DenoiserSettings
 
-Frames = Callable[[SceneRecord], NDArray[Any]]
+FramesOf = Callable[[SceneRecord], NDArray[Any]]
+
+
+def skip_baseline(out: Path, objective: str, noisy: Path) -> str | None:
+    """Write empty outputs if a baseline needs clean frames and there are none; return why, or None to train it.
+
+    Parameters
+    ----------
+    out
+        Weights to write; curve and figures lie beside them.
+    objective
+        A key of `self2align.objectives.OBJECTIVES`.
+    noisy
+        Store of noisy frames, which records whether their noise is synthetic.
+    """
+    noise = NoiseSettings.recorded(FrameStore(noisy).attributes)
+    if noise.at().synthetic or not load(OBJECTIVES, objective, "objective").supervised:
+        return None
+    why = "the footage has no clean frames"
+    write_json(out.with_suffix(".json"), {"skipped": why})
+    write_curve(out.with_suffix(".csv"), [])
+    out.write_bytes(b"")
+    return why
 
 
 def train_on_frames(
     name: str,
+    *,
     noisy: Path,
     frames: Path,
     out: Path,
-    params: Params,
-    objective_name: str,
-    look: Look | None = None,
-) -> dict[str, Any]:
-    """Train the chosen network under an objective that takes no aligned pairs; write and return the figures.
+    settings: DenoiserSettings,
+    crops: CropSettings,
+    seed: int,
+    bars: Bars,
+    on_validation: OnValidation | None = None,
+) -> TrainedDenoiser:
+    """Train a network under an objective that takes no aligned pairs; write weights, curve and figures.
 
     Parameters
     ----------
     name
-        Of the stage's item.
+        Of the stage and its item.
     noisy, frames
-        Store of noisy frames; folder of stores of clean ones, read by objectives that need them.
+        Store of noisy frames; folder of stores of clean ones, for objectives that need them.
     out
-        Weights to write; curve and figures go beside them.
-    look
+        Weights to write; curve and figures lie beside them.
+    settings, crops, seed
+        What is trained, on which crops.
+    bars
+        Opens progress displays.
+    on_validation
         See `self2align.training.denoiser.fit_denoiser`.
     """
-    objective = load_member(OBJECTIVES, objective_name, "objective")
+    objective: Objective = load(OBJECTIVES, settings.objective, "objective")
     store = FrameStore(noisy)
-    inputs = {"noisy": store.content, **init_digest(params.train_denoiser.init)}
-    work = {
-        **inputs,
-        "params": params.train_denoiser.model_dump(exclude={"last_layer"}),
-        "crops": params.generate_pairs.model_dump(),
-        "seed": params.seed,
-        "objective": objective_name,
-    }
-    with workspace(name.replace("@", "-"), work) as scratch:
-        held, codings, roles = baseline_crops(store, frames, params, objective.needs, scratch)
-        figures = fit_denoiser(
+    inputs = {"noisy": store.content, **init_digest(settings.init)}
+    described = {key: value for key, value in asdict(settings).items() if key not in ("init", "last_layer")}
+    work = {**inputs, "settings": described, "crops": asdict(crops), "seed": seed}
+    members = (objective.loss, load(NETWORKS, settings.network, "train_denoiser.network"))
+    with workspace(name.replace("@", "-"), work, train_on_frames, *members) as scratch:
+        held, codings, roles = baseline_crops(store, frames, crops, seed, objective.needs, scratch)
+        trained = fit_denoiser(
             name,
-            objective_name,
             objective,
-            params,
-            Crops(held, codings, {}, roles, 0, None, inputs),
-            told={},
+            Crops(held, codings, {}, roles, 0, None, inputs, seed),
+            settings=settings,
+            last=TRAINED,
+            noise=NoiseSettings.recorded(store.attributes),
+            header={},
             scratch=scratch,
             out=out,
-            look=look,
+            bars=bars,
+            on_validation=on_validation,
         )
-        write_json(out.with_suffix(".json"), figures)
-    return figures
+        write_json(out.with_suffix(".json"), trained.figures)
+    return trained
 
 
 def baseline_crops(
-    store: FrameStore, frames: Path, params: Params, names: Sequence[str], folder: Path
+    store: FrameStore, frames: Path, crops: CropSettings, seed: int, names: Sequence[str], folder: Path
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Coding], NDArray[np.int8]]:
-    """Return crops as held, their codings, and for each row 0 (train) or 1 (validation).
+    """Return crops as stored, their codings, and for each row 0 (training) or 1 (validation).
 
     Parameters
     ----------
+    store, frames
+        Noisy frames; folder of stores of clean ones.
+    crops, seed
+        Which crops.
     names
-        What is wanted of "target" and "first" (the noisy frames), "second" (another frozen draw of
-        their noise) and "clean".
+        Any of "target" and "first" (the noisy frames), "second" (another fixed draw of their noise) and "clean".
     folder
-        For what memory does not hold.
+        For what does not fit in memory.
     """
-    mine = params.generate_pairs
-    scenes, _ = usable_scenes(store, mine.crop)
-    rows = once(
-        plan(
+    size = crops.crop
+    scenes, _ = usable_scenes(store, size)
+    rows = one_per_target(
+        plan_pairs(
             scenes,
-            offsets=mine.offsets,
-            targets=mine.targets_per_scene,
-            crops=mine.crops_per_target,
-            size=mine.crop,
-            seed=params.seed,
+            offsets=crops.offsets,
+            targets=crops.targets_per_scene,
+            crops=crops.crops_per_target,
+            size=size,
+            seed=seed,
         )
     )
-    sources: dict[str, tuple[Frames, Callable[[SceneRecord], Coding]]] = {
+    sources: dict[str, tuple[FramesOf, Callable[[SceneRecord], Coding]]] = {
         "target": (store.codes, store.coding),
         "first": (store.codes, store.coding),
-        "second": (partial(_second, store, frames, params), store.coding),
+        "second": (partial(_second, store, frames, seed), store.coding),
         "clean": (partial(_clean, frames), partial(_clean_coding, frames)),
     }
     held: dict[str, NDArray[Any]] = {}
@@ -109,23 +146,23 @@ def baseline_crops(
     budget = memory_limit()
     for name in names:
         frames_of, coding_of = sources[name]
-        found = {coding_of(scene) for scene in scenes}
-        if len(found) > 1:
-            types = " and ".join(sorted(coding.dtype for coding in found))
-            raise ValueError(f"{frames}: found {name} frames held as {types}, expected one type in all sources")
-        codings[name] = found.pop()
+        types = {coding_of(scene) for scene in scenes}
+        if len(types) > 1:
+            text = " and ".join(sorted(coding.dtype for coding in types))
+            raise ValueError(f"{frames}: found {name} frames of types {text}, expected one type in all sources")
+        codings[name] = types.pop()
         first = frames_of(scenes[0])
-        shape = (len(rows), first.shape[1], mine.crop, mine.crop)
-        held[name] = hold(name, _crops(scenes, rows, mine.crop, frames_of), shape, first.dtype, folder, budget)
+        shape = (len(rows), first.shape[1], size, size)
+        held[name] = hold(name, _crops(scenes, rows, size, frames_of), shape, first.dtype, folder, budget)
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
     return held, codings, np.array(roles, np.int8)
 
 
-def once(rows: Sequence[Crop]) -> list[Crop]:
-    """Return the crops of each target, once: those of its first neighbour, which are the same for the others.
+def one_per_target(rows: Sequence[PairCrop]) -> list[PairCrop]:
+    """Return the crops of each target once: those of its first neighbour, which are the same for the others.
 
-    In the order of `self2align.stores.pairs.PairStore.groups`, so that a step draws the same crops from both.
+    The order is that of `self2align.stores.pairs.PairStore.groups`, so a step draws the same crops from both.
     """
     first: dict[tuple[int, int], int] = {}
     return [row for row in rows if first.setdefault((row.scene, row.target), row.source) == row.source]
@@ -141,22 +178,16 @@ def _clean_coding(frames: Path, scene: SceneRecord) -> Coding:
     return store.coding(store.scene(scene.title))
 
 
-def _second(store: FrameStore, frames: Path, params: Params, scene: SceneRecord) -> NDArray[Any]:
-    noise = params.synthesize
+def _second(store: FrameStore, frames: Path, seed: int, scene: SceneRecord) -> NDArray[Any]:
     clean_store = opened(frames / f"{scene.source}.zarr")
     clean = clean_store.frames(clean_store.scene(scene.title))
-    return second_draw(
-        clean,
-        store.coding(scene),
-        scene.title,
-        model=noise.model,
-        levels=noise.levels,
-        peak=noise.peak,
-        seed=params.seed,
-    )
+    noise = NoiseSettings.recorded(store.attributes)
+    return second_draw(clean, store.coding(scene), scene.title, noise=noise, seed=seed)
 
 
-def _crops(scenes: Sequence[SceneRecord], rows: Sequence[Crop], size: int, frames_of: Frames) -> Iterator[NDArray[Any]]:
+def _crops(
+    scenes: Sequence[SceneRecord], rows: Sequence[PairCrop], size: int, frames_of: FramesOf
+) -> Iterator[NDArray[Any]]:
     for number, crops in groupby(rows, lambda crop: crop.scene):
         codes = frames_of(scenes[number])
         yield np.stack([codes[c.target, :, c.top : c.top + size, c.left : c.left + size] for c in crops])

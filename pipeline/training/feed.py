@@ -61,7 +61,7 @@ def hold(
     return held
 
 
-def turn(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray[Any]]:
+def apply_symmetry(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray[Any]]:
     """Apply one of the eight symmetries of the square to arrays of one crop.
 
     ``transfer`` is a field of vectors: its components turn with its places.
@@ -90,7 +90,7 @@ def turn(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray
     return turned
 
 
-def turn_colors(arrays: dict[str, NDArray[Any]], share: float, draw: np.random.Generator) -> None:
+def rotate_crop_colors(arrays: dict[str, NDArray[Any]], share: float, draw: np.random.Generator) -> None:
     """Turn the colours of all images of one crop about grey by one random rotation, in place.
 
     White noise stays what it is under a rotation; what footage has in its brightness alone (video is stored with half
@@ -145,7 +145,7 @@ class PairFeed:
         Share of crops that are every other pixel of twice the place, as an augmentation. Independent noise stays
         what it is; detail becomes twice as fine, and colour, of which video holds half, as fine as brightness.
     rotate_colors
-        Share of crops whose colours are turned, as an augmentation; see `turn_colors`.
+        Share of crops whose colours are turned, as an augmentation; see `rotate_crop_colors`.
     seed, purpose
         Of the draws.
     """
@@ -181,12 +181,12 @@ class PairFeed:
         places = draw.integers(self.size - _span(self.crop, steps)[:, None] + 1, size=(self.batch, 2))
         symmetries = draw.integers(8, size=self.batch)
         crops = [
-            turn(self._cut(int(row), int(top), int(left), int(px)), int(symmetry))
+            apply_symmetry(self._cut(int(row), int(top), int(left), int(px)), int(symmetry))
             for row, (top, left), px, symmetry in zip(rows, places, steps, symmetries, strict=True)
         ]
         if self.rotate_colors:
             for crop in crops:
-                turn_colors(crop, self.rotate_colors, draw)
+                rotate_crop_colors(crop, self.rotate_colors, draw)
         batch = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
         return batch | {name: torch.from_numpy(values[rows]) for name, values in self.columns.items()}
 
@@ -307,7 +307,7 @@ class FrameFeed:
                 at = frame + (self.span - shift if backwards else shift)
                 codes = self.scenes[scene][array][at, :, top : top + self.crop, left : left + self.crop]
                 cut[name] = self.codings[scene].decode(codes)
-            crops.append(turn(cut, symmetry))
+            crops.append(apply_symmetry(cut, symmetry))
         return {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in self.names}
 
 

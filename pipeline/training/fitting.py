@@ -1,7 +1,8 @@
-"""What the training stages share: stores held in memory, the loop run with a bar, the curve written as it grows."""
+"""What all trainings share: arrays held in memory, the loop with a progress display, the curve written as it grows."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +10,38 @@ import numpy as np
 import torch
 from torch import nn
 
-from self2align.alignment import LOSSES
-from self2align.alignment.loading import make_aligner, save_aligner
 from self2align.objectives.objective import Loss
-from self2align.params.schema import AlignerParams, TrainingParams
 from self2align.runtime.devices import device, use_bfloat16
-from self2align.runtime.families import load
-from self2align.runtime.scratch import workspace, write_json
+from self2align.runtime.progress import Bars
+from self2align.runtime.scratch import write_json
 from self2align.runtime.seeding import derived_seed
 from self2align.runtime.tables import write_rows
 from self2align.runtime.workers import exact_threads
-from self2align.stages.screen import bar, say
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.stores.pairs import PairStore
-from self2align.training.feed import Batch, Draw, FrameFeed, hold, memory_limit
-from self2align.training.loop import Recipe, train
+from self2align.training.feed import Batch, Draw, hold, memory_limit
+from self2align.training.loop import Trained, train
+from self2align.training.settings import TrainingSettings
 
 FIELDS = ("step", "loss", "validation", "learning_rate")
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A finished training: the rows of its curve, and lines for the user about how it went."""
+
+    curve: list[dict[str, float]]
+    notes: tuple[str, ...]
+
+
 def write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write a training curve as CSV, whole or not at all."""
+    """Write a training curve as CSV, completely or not at all."""
     lines = [[int(row["step"]), *(f"{row[name]:.6g}" if name in row else "" for name in FIELDS[1:])] for row in rows]
     write_rows(path, FIELDS, lines)
 
 
 def start_network(make: Any, seed: int, *keys: str) -> Any:
-    """Build a network with weights that depend on the seed and the keys alone."""
+    """Build a network with weights that depend only on the seed and the keys."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, *keys) >> 65)
         return make()
@@ -46,21 +52,36 @@ def fit(
     network: nn.Module,
     loss: Loss,
     draw: Draw,
-    settings: TrainingParams,
+    settings: TrainingSettings,
+    *,
     seed: int,
     scratch: Path,
     validation: Sequence[Batch],
     out: Path,
-    look: Callable[[], None] | None = None,
-) -> list[dict[str, float]]:
-    """Run the training loop under a bar; return its curve, which is written beside ``out`` as it grows.
+    bars: Bars,
+    on_validation: Callable[[], None] | None = None,
+) -> Fit:
+    """Run the training loop; the curve is written beside ``out`` as it grows.
 
-    ``look`` is called after each validation.
+    Parameters
+    ----------
+    name
+        Of the stage and its item; part of the random draws.
+    network, loss, draw, settings, validation
+        See `self2align.training.loop.train`.
+    scratch
+        Folder for the checkpoint.
+    out
+        The weights that will be written; the curve and the timing lie beside them.
+    bars
+        Opens the progress display.
+    on_validation
+        Called after each validation.
     """
     where = device()
-    half = use_bfloat16(where, settings.precision)
+    bfloat16 = use_bfloat16(where, settings.precision)
     began = time.monotonic()
-    with bar(f"training {name}") as progress, exact_threads(settings.threads):
+    with bars(f"training {name}") as progress, exact_threads(settings.threads):
         written = 0
 
         def watch(done: int, value: float, curve: Sequence[Mapping[str, float]]) -> None:
@@ -69,15 +90,15 @@ def fit(
             if len(curve) > written:
                 written = len(curve)
                 write_curve(out.with_suffix(".csv"), curve)
-                if look is not None and "validation" in curve[-1]:
-                    look()
+                if on_validation is not None and "validation" in curve[-1]:
+                    on_validation()
 
         trained = train(
             network,
             loss,
             draw,
-            Recipe(**settings.model_dump(exclude={"batch", "crop", "precision", "threads"})),
-            half=half,
+            settings,
+            bfloat16=bfloat16,
             device=where,
             seed=seed,
             purpose=name,
@@ -86,23 +107,23 @@ def fit(
             watch=watch,
         )
     seconds = time.monotonic() - began
-    steps = settings.steps - trained.resumed
-    if trained.resumed:
-        say(f"resumed at step {trained.resumed} of {settings.steps}")
-    kind = "bfloat16" if half else "float32"
-    say(
-        f"{steps} steps in {seconds:.0f} s, {1000 * seconds / max(steps, 1):.0f} ms a step "
-        f"({trained.waited:.1%} of it waiting for data), {where.type}, {kind}"
-    )
-    # Wall-clock figures stay outside DVC's outputs: the same inputs give the same lock file.
-    timing = {"steps": steps, "seconds": round(seconds, 1), "device": where.type, "precision": kind}
-    timing["waited"] = round(trained.waited, 4)
+    kind = "bfloat16" if bfloat16 else "float32"
+    # Times are no output of DVC: the same inputs give the same lock file.
+    timing = {"steps": settings.steps - trained.resumed, "seconds": round(seconds, 1), "device": where.type}
+    timing |= {"precision": kind, "waited": round(trained.waited, 4)}
     write_json(out.with_suffix(".timing.json"), timing)
-    return trained.curve
+    return Fit(trained.curve, _notes(trained, settings.steps, seconds, f"{where.type}, {kind}"))
+
+
+def _notes(trained: Trained, steps: int, seconds: float, where: str) -> tuple[str, ...]:
+    done = steps - trained.resumed
+    resumed = (f"resumed at step {trained.resumed} of {steps}",) if trained.resumed else ()
+    pace = f"{1000 * seconds / max(done, 1):.0f} ms per step ({trained.waited:.1%} waiting for data)"
+    return (*resumed, f"{done} steps in {seconds:.0f} s, {pace}, {where}")
 
 
 def hold_scenes(store: FrameStore, scenes: Sequence[SceneRecord], folder: Path, budget: int, name: str) -> list[Any]:
-    """Return the frames of scenes as held, each an array ``(T, C, H, W)``; mapped when over the budget."""
+    """Return the frames of scenes as stored, an array ``(T, C, H, W)`` each; mapped from disk beyond the budget."""
     held = []
     for number, scene in enumerate(scenes):
         first = store.codes(scene, 0, 1)
@@ -114,11 +135,11 @@ def hold_scenes(store: FrameStore, scenes: Sequence[SceneRecord], folder: Path, 
     return held
 
 
-def hold_pairs(store: PairStore, names: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Return arrays of the pair store as held, decoded once; mapped when over the budget."""
+def hold_pairs(store: PairStore, names: Sequence[str], folder: Path, bars: Bars) -> dict[str, Any]:
+    """Return arrays of the pair store as stored, decoded once; mapped from disk beyond the budget."""
     budget, held = memory_limit(), {}
     shard = store.shard_rows()
-    with bar("reading pairs") as progress:
+    with bars("reading pairs") as progress:
         for number, name in enumerate(names):
             progress(number, len(names))
             array = store.array(name)
@@ -126,51 +147,3 @@ def hold_pairs(store: PairStore, names: Sequence[str], folder: Path) -> dict[str
             held[name] = hold(name, blocks, array.shape, array.dtype, folder, budget)
             budget -= held[name].nbytes
     return held
-
-
-def fit_aligner(
-    name: str,
-    chosen: AlignerParams,
-    store: FrameStore,
-    channels: int,
-    seed: int,
-    header: Mapping[str, Any],
-    out: Path,
-) -> list[dict[str, float]]:
-    """Train a learned aligner on neighbouring noisy frames of the scenes that have the role align; write it.
-
-    Raises
-    ------
-    ValueError
-        When there is no such scene, or none that a crop fits.
-    """
-    settings = chosen.training
-    assert settings is not None
-    assert chosen.loss is not None
-    loss = load(LOSSES, chosen.loss, "loss")
-    wanted = store.with_role("align")
-    scenes = [scene for scene in wanted if min(scene.height, scene.width) >= settings.crop]
-    if not scenes:
-        raise ValueError(
-            f"{store.path}: found {len(wanted)} scenes with the role 'align', none of at least "
-            f"{settings.crop} x {settings.crop} px; expected at least one"
-        )
-    if len(scenes) < len(wanted):
-        say(f"{len(wanted) - len(scenes)} of {len(wanted)} scenes are smaller than a crop of {settings.crop} px")
-    inputs = {"aligner": chosen.model_dump(), "noisy": store.content, "seed": seed, "name": name}
-    with workspace(f"train_ian-{name}", inputs) as scratch:
-        held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
-        feed = FrameFeed(
-            [{"frames": array} for array in held],
-            [store.coding(scene) for scene in scenes],
-            {"target": ("frames", 0), "source": ("frames", 1)},
-            crop=settings.crop,
-            batch=settings.batch,
-            seed=seed,
-            purpose=f"train_ian@{name}",
-        )
-        network = start_network(lambda: make_aligner(chosen.kind, channels, chosen.arguments), seed, "train_ian", name)
-        curve = fit(f"train_ian@{name}", network, loss, feed, settings, seed, scratch, [], out)
-        write_curve(out.with_suffix(".csv"), curve)
-        save_aligner(out, network.to("cpu").eval(), header)
-    return curve

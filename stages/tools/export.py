@@ -16,6 +16,7 @@ def export(
 
     from self2align.denoising.inference import load_denoiser
     from self2align.denoising.onnx import TOLERANCE, check_packages, largest_difference, to_onnx
+    from self2align.networks.network import multiple_of
     from self2align.report.contents import size_text
     from self2align.runtime.scratch import write_atomically
     from self2align.stages.screen import say
@@ -26,7 +27,7 @@ def export(
         raise ValueError(f"{output}: found a file there, expected none; --overwrite replaces it")
     network, header = load_denoiser(weights, torch.device("cpu"))
     check_packages()
-    channels, multiple = header["channels"], int(getattr(network, "multiple", 1))
+    channels, multiple = header["channels"], multiple_of(network)
     data = to_onnx(network, channels, header)
     sizes = [(1, channels, 4 * multiple + 30, 3 * multiple + 47), (2, channels, multiple + 16, 2 * multiple + 16)]
     difference = largest_difference(data, network, sizes)

@@ -7,7 +7,7 @@ from self2align.alignment.aligned import align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
 from self2align.pairs.generate import crop_rows, cut_source
-from self2align.pairs.plan import Crop, Footage, frame_pairs, neighbours, plan_crops
+from self2align.pairs.plan import PairCrop, Footage, frame_pairs, neighbours, plan_crops
 from self2align.stores.codes import Coding
 from self2align.training.feed import NeighbourFeed, PairFeed, turn, turn_colors
 
@@ -63,7 +63,7 @@ def _two_frames(texture: NDArray[np.float32], x: int, y: int) -> tuple[torch.Ten
 def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> None:
     first, second = _two_frames(texture, 5, -3)
     ways = align_both(first, second, _shift(5, -3), exposure=False)
-    crop = Crop(0, 0, 1, 30, 40)
+    crop = PairCrop(0, 0, 1, 30, 40)
     values = crop_rows(ways[0], first, second, [crop], 32, 8, "bilinear")
     np.testing.assert_allclose(values["warped"][0], first[:, 30:62, 40:72], atol=1e-5)
     np.testing.assert_allclose(values["ssim"], 1, atol=1e-4)
@@ -78,17 +78,17 @@ def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> N
 def test_confidence_is_zero_beyond_the_margin_and_out_of_the_frame(texture: NDArray[np.float32]) -> None:
     first, second = _two_frames(texture, 5, 0)
     ways = align_both(first, second, _shift(5, 0), exposure=False)
-    beyond = crop_rows(ways[0], first, second, [Crop(0, 0, 1, 30, 40)], 32, 2, "sinc")["confidence"][0]
+    beyond = crop_rows(ways[0], first, second, [PairCrop(0, 0, 1, 30, 40)], 32, 2, "sinc")["confidence"][0]
     assert beyond[:, -3:].max() == 0
     assert beyond[:, :-3].min() > 0.9
-    edge = crop_rows(ways[0], first, second, [Crop(0, 0, 1, 30, 160 - 32)], 32, 8, "sinc")["confidence"][0]
+    edge = crop_rows(ways[0], first, second, [PairCrop(0, 0, 1, 30, 160 - 32)], 32, 8, "sinc")["confidence"][0]
     assert edge[:, -5:].max() == 0
 
 
 @pytest.mark.parametrize("subsample", [0.0, 0.5, 1.0])
 def test_a_batch_holds_together_under_every_augmentation(texture: NDArray[np.float32], subsample: float) -> None:
     first, second = _two_frames(texture, 5, -3)
-    crop = Crop(0, 0, 1, 30, 40)
+    crop = PairCrop(0, 0, 1, 30, 40)
     there, _ = align_both(first, second, _shift(5, -3), exposure=False)
     values = crop_rows(there, first, second, [crop], 48, 8, "bilinear")
     held = {

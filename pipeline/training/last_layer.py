@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from self2align.networks.network import multiple_of
 from self2align.runtime.seeding import torch_generator
 
 STEP = 0.08  # of the difference, to either side, as a share of the noise
@@ -105,7 +106,7 @@ def last_layer(network: nn.Module, channels: int) -> LastLayer:
     ValueError
         When it is not such a convolution, or something comes after it.
     """
-    multiple = int(getattr(network, "multiple", 1))
+    multiple = multiple_of(network)
     side = -(-16 // multiple) * multiple
     image = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
     image = image.to(next(network.parameters()).device)

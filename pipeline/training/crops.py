@@ -1,0 +1,144 @@
+"""The crops that a denoiser is trained on, and the feeds that draw from them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from self2align.stores.codes import Coding
+from self2align.training.feed import Batch, NeighbourFeed, PairFeed
+from self2align.training.settings import DenoiserSettings
+
+TRAINING, VALIDATION = 0, 1  # roles of rows
+VALIDATION_BATCHES = 8
+NOISY_PIXELS, NOISY_CROP = 2**15, 128  # pixels per batch for the last layer; largest crop, px
+SYMMETRIES = 8  # of the square: each noisy target is used at most so often for the last layer
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Crops in memory, one row each.
+
+    Attributes
+    ----------
+    held, codings, columns
+        See `self2align.training.feed.PairFeed`.
+    roles
+        For each row `TRAINING` or `VALIDATION`.
+    margin
+        Of ``source``, px.
+    groups
+        The rows of each target, for an objective that takes all its neighbours together; else None.
+    inputs
+        Digests of the stores that they come from.
+    seed
+        Of all draws.
+    """
+
+    held: Mapping[str, NDArray[Any]]
+    codings: Mapping[str, Coding]
+    columns: Mapping[str, NDArray[np.float32]]
+    roles: NDArray[np.int8]
+    margin: int
+    groups: NDArray[np.int64] | None
+    inputs: Mapping[str, str]
+    seed: int
+
+    def feed(
+        self,
+        role: int,
+        purpose: str,
+        crop: int,
+        batch: int,
+        *,
+        subsample: float = 0.0,
+        rotate_colors: float = 0.0,
+    ) -> PairFeed:
+        """Return a feed of the rows of a role; see `self2align.training.feed.PairFeed`."""
+        if self.groups is None:
+            make, rows = PairFeed, np.flatnonzero(self.roles == role)
+        else:
+            make, rows = NeighbourFeed, self.groups[self.roles[self.groups[:, 0]] == role]
+        return make(
+            self.held,
+            rows,
+            self.codings,
+            self.columns,
+            margin=self.margin,
+            crop=crop,
+            batch=batch,
+            subsample=subsample,
+            rotate_colors=rotate_colors,
+            seed=self.seed,
+            purpose=purpose,
+        )
+
+    def training_feed(self, settings: DenoiserSettings, downscale: int) -> PairFeed:
+        """Return the feed that is trained on.
+
+        Parameters
+        ----------
+        settings
+            Crop, batch and augmentations.
+        downscale
+            Factor between the crops and the smaller images that the objective makes of them. Crops are larger by this
+            factor, with as many pixels per batch if ``batch`` is a multiple of its square.
+        """
+        training = settings.training
+        return self.feed(
+            TRAINING,
+            "train_denoiser",
+            training.crop * downscale,
+            max(1, training.batch // downscale**2),
+            subsample=settings.subsample_for(downscale),
+            rotate_colors=settings.rotate_colors,
+        )
+
+    def largest_crop(self, multiple: int) -> int:
+        """Return the largest crop size that is a multiple of ``multiple``, px."""
+        size: int = next(array.shape[-1] for name, array in self.held.items() if name != "source")
+        return size // multiple * multiple
+
+    def validation_batches(self, batch: int, multiple: int) -> list[Batch]:
+        """Return held-out batches of whole crops: they reveal a network that fails beyond the size it was trained at."""
+        if not (self.roles == VALIDATION).any():
+            return []
+        feed = self.feed(VALIDATION, "validation", self.largest_crop(multiple), batch)
+        return [feed(number) for number in range(VALIDATION_BATCHES)]
+
+    def noisy_targets(
+        self, settings: DenoiserSettings, multiple: int, subsample: float, role: int, count: int
+    ) -> Iterator[Tensor]:
+        """Yield batches of noisy targets under the augmentation of training, about `NOISY_PIXELS` pixels each.
+
+        They are whole crops and, in the share ``subsample``, every other pixel of crops.
+        """
+        alone = replace(self, held={"target": self.held["target"]}, columns={}, groups=None)
+        colors = settings.rotate_colors
+        size = min(self.largest_crop(multiple), NOISY_CROP // multiple * multiple)
+        whole = subsampled = alone.feed(
+            role, "last_layer", crop=size, batch=max(1, NOISY_PIXELS // size**2), rotate_colors=colors
+        )
+        if subsample:
+            crop = settings.training.crop
+            batch = max(1, NOISY_PIXELS // crop**2)
+            subsampled = alone.feed(
+                role, "last_layer", crop=crop, batch=batch, subsample=1.0, rotate_colors=colors
+            )
+        for number in range(count):
+            feed = subsampled if int((number + 1) * subsample) > int(number * subsample) else whole
+            yield feed(number)["target"]
+
+    def batch_count(self, role: int, most: int) -> int:
+        """Return how many such batches use each noisy target of a role `SYMMETRIES` times; at most ``most``."""
+        rows = self.roles == role if self.groups is None else self.roles[self.groups[:, 0]] == role
+        return min(most, max(1, SYMMETRIES * int(rows.sum()) * self.largest_crop(1) ** 2 // NOISY_PIXELS))
+
+    def sample_targets(self, count: int) -> NDArray[np.float32]:
+        """Return evenly spaced noisy targets, ``(N, C, H, W)``."""
+        held = self.held["target"]
+        rows = np.unique(np.linspace(0, len(held) - 1, count).astype(int))
+        return self.codings["target"].decode(np.stack([held[row] for row in rows]))
