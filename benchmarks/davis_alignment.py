@@ -23,7 +23,7 @@ from self2align.alignment.confidence import confidence, inconsistency
 from self2align.alignment.dis import Dis
 from self2align.alignment.ian import Ian
 from self2align.alignment.losses import halves, photometric, split
-from self2align.alignment.refined_dis import LucasKanade
+from self2align.alignment.refined_dis import RefinedDis
 from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, most_trusted, warped_noise
 from self2align.images.files import read_image
@@ -31,7 +31,7 @@ from self2align.networks.unet import UNet
 from self2align.noise.models import gaussian
 from self2align.noise.synthesis import unclipped
 from self2align.pairs.plan import frame_pairs
-from self2align.params.schema import load
+from self2align.params.loading import load
 from self2align.runtime.seeding import generator
 from self2align.runtime.workers import exact_threads
 from self2align.training.feed import FrameFeed
@@ -131,24 +131,24 @@ def chosen_methods(
     """Return methods by name, trained where they learn, with their training seconds."""
     torch.manual_seed(0)
     settings = load(PROFILE).train_ian.aligners
-    mine = settings["lucas_kanade"].training
+    mine = settings["refined_dis"].training
     assert mine is not None
     mine = mine.model_copy(update={k: v for k, v in {"crop": crop, "batch": batch}.items() if v})
-    ours = LucasKanade(3)
+    ours = RefinedDis(3)
     seconds = fit(ours, split, train_on, sigma, mine, steps)
     methods: dict[str, tuple[Any, float]] = {
         "unaligned": (lambda target, source: torch.zeros_like(target[:, :2]), 0.0),
         "DIS medium, blur 1.5": (Dis(3, blur=1.5), 0.0),
         "DIS medium, blur 1.0": (Dis(3, blur=1.0), 0.0),
         "DIS medium, clean": (Dis(3, blur=0.0), 0.0),
-        "lucas_kanade": (ours, seconds),
+        "refined_dis": (ours, seconds),
     }
     if scratch:
         methods["DIS fast, blur 1.5"] = (Dis(3, blur=1.5, preset="fast"), 0.0)
         methods["DIS fine, blur 1.0"] = (Fine(3, blur=1.0), 0.0)
         methods["DIS fine, clean"] = (Fine(3, blur=0.0), 0.0)
-        alone = LucasKanade(3, start="zero", levels=6)
-        methods["lucas_kanade from zero"] = (
+        alone = RefinedDis(3, start="zero", levels=6)
+        methods["refined_dis from zero"] = (
             alone,
             fit(alone, split, train_on, sigma, mine, steps),
         )

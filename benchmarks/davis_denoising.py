@@ -28,7 +28,7 @@ from self2align.denoising.inference import denoise
 from self2align.evaluation.metrics import psnr
 from self2align.images.levels import to_levels
 from self2align.objectives import OBJECTIVES
-from self2align.params.schema import load
+from self2align.params.loading import load
 from self2align.runtime.devices import device
 from self2align.runtime.families import load as load_member
 from self2align.stages.benchmark import benchmark
@@ -98,7 +98,7 @@ def prepare(
         for name, (folder, repeats) in SETS.items()
         if root
     }
-    aligner = load(PROFILE).train_ian.aligners["lucas_kanade"].model_dump()
+    aligner = load(PROFILE).train_ian.aligners["refined_dis"].model_dump()
     with within(work):
         set_params(
             Path("params.yaml"),
@@ -106,7 +106,7 @@ def prepare(
             ingest__sources={"davis": used, "held_out": kept},
             benchmark_sets=sets,
             synthesize__sigma=sigma,
-            train_ian__aligners={"lucas_kanade": aligner},
+            train_ian__aligners={"refined_dis": aligner},
             generate_pairs__targets_per_scene=targets,
             generate_pairs__crops_per_target=crops,
             benchmark__methods={"noisy": {"method": "noisy", "file": "none"}},
@@ -115,8 +115,8 @@ def prepare(
         for name in ("davis", "held_out"):
             ingest(name, FRAMES / f"{name}.zarr")
         synthesize(FRAMES, NOISY)
-        train_ian("lucas_kanade", NOISY, Path("train_ian/lucas_kanade.safetensors"))
-        generate_pairs(NOISY, Path("train_ian/lucas_kanade.safetensors"), PAIRS)
+        train_ian("refined_dis", NOISY, Path("train_ian/refined_dis.safetensors"))
+        generate_pairs(NOISY, Path("train_ian/refined_dis.safetensors"), PAIRS)
         for name in sets:
             benchmark_sets(name, Path(f"benchmark_sets/{name}.zarr"))
 

@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/temporal.py data data/train_ian/lucas_kanade.safetensors data/train_denoiser/denoiser.safetensors
+    python benchmarks/temporal.py data data/train_ian/refined_dis.safetensors data/train_denoiser/denoiser.safetensors
 
 The first argument has ``synthesize/noisy.zarr`` and ``ingest``; frames around the middle of each scene are measured.
 """

@@ -23,7 +23,7 @@ def benchmark(
         write_skipped,
     )
     from self2align.evaluation.protocol import missing_package
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.stages.screen import say
     from self2align.stores.opening import keep_only
 

@@ -12,26 +12,21 @@ def benchmark_sets(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Read one set of test images into a Zarr store."""
-    from self2align.params.schema import load
-    from self2align.sources.decoding import ingest_to_store
+    from self2align.params.loading import item, load
+    from self2align.sources.ingest import ingest_source
+    from self2align.sources.source import Selection
+    from self2align.stages.screen import bar, show_scenes
 
     chosen = load(params)
-    if name not in chosen.benchmark_sets:
-        raise ValueError(f"{params}: benchmark_sets: found no {name!r}, expected one of it")
-    mine = chosen.benchmark_sets[name]
-    ingest_to_store(
+    row = item(chosen.benchmark_sets, name, f"{params}: benchmark_sets")
+    ingested = ingest_source(
+        name,
         stage="benchmark_sets",
-        key=name,
-        kind=mine.kind,
-        path=Path(mine.path),
-        glob=mine.glob,
-        exclude=[],
-        color=chosen.ingest.color,
-        step=1,
-        max_frames=None,
-        crop=None,
-        white=None,
-        roles=[],
-        single=True,
+        kind=row.kind,
+        path=Path(row.path),
+        selection=Selection(tuple(row.glob), color=chosen.ingest.color),
         out=out,
+        bars=bar,
+        single=True,
     )
+    show_scenes(out, ingested.scenes, ingested.notes)

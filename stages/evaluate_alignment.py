@@ -17,7 +17,7 @@ def evaluate_alignment(
 ) -> None:
     """Measure alignment: dB on clean frames, end-point error, and whether it follows the noise."""
     from self2align.evaluation.alignment import MEASURES, evaluate_scene, summarize
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.report.measures import alignment_png
     from self2align.runtime.scratch import write_atomically, write_json
     from self2align.runtime.tables import write_rows

@@ -17,7 +17,7 @@ def evaluate_denoiser(
 ) -> None:
     """Measure PSNR and SSIM on held-out frames: what to choose by, so that the benchmark stays unseen."""
     from self2align.evaluation.held_out import NOISY, measure_scene
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.runtime.scratch import write_json
     from self2align.runtime.tables import write_rows
     from self2align.runtime.workers import run_tasks

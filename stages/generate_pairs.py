@@ -20,7 +20,7 @@ def generate_pairs(
     from self2align.noise.synthesis import unclipped
     from self2align.pairs.making import fill_pairs, plan_pairs, usable_scenes
     from self2align.pairs.scores import histogram
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.report.gallery import write_gallery
     from self2align.runtime.scratch import file_digest, move_into_place, workspace, write_json
     from self2align.runtime.tables import pair_summary, write_rows

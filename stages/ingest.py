@@ -12,26 +12,23 @@ def ingest(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Decode one source of frames into a Zarr store."""
-    from self2align.params.schema import load
-    from self2align.sources.decoding import ingest_to_store
+    from self2align.params.loading import item, load
+    from self2align.sources.ingest import ingest_source
+    from self2align.sources.source import Selection
+    from self2align.stages.screen import bar, show_scenes
 
     chosen = load(params)
-    if source not in chosen.ingest.sources:
-        raise ValueError(f"{params}: ingest.sources: found no {source!r}, expected one of it")
-    mine = chosen.ingest.sources[source]
-    ingest_to_store(
+    row = item(chosen.ingest.sources, source, f"{params}: ingest.sources")
+    ingested = ingest_source(
+        source,
         stage="ingest",
-        key=source,
-        kind=mine.kind,
-        path=Path(mine.path),
-        glob=mine.glob,
-        exclude=mine.exclude,
-        color=chosen.ingest.color,
-        step=mine.step,
-        max_frames=mine.max_frames,
-        crop=(mine.crop[0], mine.crop[1]) if mine.crop else None,
-        white=mine.white,
-        roles=mine.roles,
-        single=False,
+        kind=row.kind,
+        path=Path(row.path),
+        selection=Selection(tuple(row.glob), tuple(row.exclude), chosen.ingest.color, row.step, row.max_frames),
         out=out,
+        bars=bar,
+        crop=(row.crop[0], row.crop[1]) if row.crop else None,
+        white=row.white,
+        roles=row.roles,
     )
+    show_scenes(out, ingested.scenes, ingested.notes)

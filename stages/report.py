@@ -19,7 +19,7 @@ def report(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Write the report: tables, the visual comparison, curves."""
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.report.gathering import Left, gather_shown, read_results, write_report
     from self2align.report.results import show_benchmark
     from self2align.stages.screen import say

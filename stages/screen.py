@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,8 +19,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from self2align.stores.frames import SceneRecord
+
 console = Console(highlight=False, soft_wrap=True)
 EVERY = 15.0  # seconds between plain lines
+LISTED = 20  # rows of a table
 
 
 class Bar:
@@ -87,3 +92,14 @@ def show_figures(out: Path, figures: Mapping[str, object], notes: Iterable[str])
         say(note)
     single = [(name, value) for name, value in figures.items() if not isinstance(value, Mapping)]
     table(str(out), ["figure", "value"], [[name, "none" if value is None else value] for name, value in single])
+
+
+def show_scenes(out: Path, scenes: "Sequence[SceneRecord]", notes: Sequence[str]) -> None:
+    """Show the scenes of a new store of frames, and a line for each scene that was left out."""
+    for note in notes:
+        say(note)
+    rows: list[list[object]] = [[one.name, one.count, f"{one.height} x {one.width}"] for one in scenes[:LISTED]]
+    if len(scenes) > LISTED:
+        rows.append([f"... and {len(scenes) - LISTED} more", "", ""])
+    count = f"{len(scenes)} scene" + "s" * (len(scenes) != 1)
+    table(f"{out}: {count}, {len(notes)} left out", ["scene", "frames", "px"], rows)

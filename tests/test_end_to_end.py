@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from self2align.images.files import write_png
-from self2align.params.schema import load
+from self2align.params.loading import load
 from self2align.stages.benchmark import benchmark
 from self2align.stages.benchmark_sets import benchmark_sets
 from self2align.stages.evaluate_alignment import evaluate_alignment
@@ -58,7 +58,7 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
     training |= {"log_every": 10, "validate_every": 20, "warmup": 10, "learning_rate": 0.003}
     params["train_denoiser"]["training"] |= training
     params["train_denoiser"]["arguments"] = {"width": 8, "depth": 2}
-    for aligner in ("ian", "lucas_kanade"):
+    for aligner in ("ian", "refined_dis"):
         params["train_ian"]["aligners"][aligner]["training"] |= {**training, "crop": 64, "steps": 4}
     small = {"crop": 48, "margin": 8, "targets_per_scene": 3, "crops_per_target": 2, "offsets": [1, 2]}
     params["generate_pairs"] |= small
@@ -97,8 +97,8 @@ def _until_pairs() -> None:
     for source in ("train", "held_out"):
         ingest(source, DATA / "ingest" / f"{source}.zarr")
     synthesize(DATA / "ingest", NOISY)
-    train_ian("lucas_kanade", NOISY, DATA / "train_ian" / "lucas_kanade.safetensors")
-    generate_pairs(NOISY, DATA / "train_ian" / "lucas_kanade.safetensors", PAIRS)
+    train_ian("refined_dis", NOISY, DATA / "train_ian" / "refined_dis.safetensors")
+    generate_pairs(NOISY, DATA / "train_ian" / "refined_dis.safetensors", PAIRS)
 
 
 def _the_rest() -> None:
@@ -164,7 +164,7 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
     assert store.columns["ssim_filtered"].mean() > 0.9
     _the_rest()
     metrics = json.loads((DATA / "evaluate_alignment" / "metrics.json").read_text())
-    for aligner in ("dis", "lucas_kanade"):
+    for aligner in ("dis", "refined_dis"):
         assert metrics[aligner]["psnr"] > metrics["unaligned"]["psnr"] + 5
         assert abs(metrics[aligner]["noise_correlation"]) < 0.03
     noisy, ours = (

@@ -3,7 +3,7 @@
 ALIGNERS = {
     "dis": "self2align.alignment.dis:Dis",
     "ian": "self2align.alignment.ian:Ian",
-    "lucas_kanade": "self2align.alignment.refined_dis:LucasKanade",
+    "refined_dis": "self2align.alignment.refined_dis:RefinedDis",
 }
 LOSSES = {
     "photometric": "self2align.alignment.losses:photometric",

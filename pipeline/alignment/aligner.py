@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Aligner(Protocol):
@@ -45,3 +45,8 @@ def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, 
         return aligner(target, source), None
     transfer, expected = foresee(target, source)
     return transfer, expected
+
+
+def is_trainable(member: type) -> bool:
+    """Return whether a class of aligners is trained; a classical one is not."""
+    return issubclass(member, nn.Module)

@@ -93,7 +93,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.LeakyReLU(0.1))
 
 
-class LucasKanade(nn.Module):
+class RefinedDis(nn.Module):
     """A field of cells of 2 x 2 px, refined coarse to fine by one network with the same weights at all levels.
 
     It foresees where it will be wrong, too: `estimate` gives the disagreement that it expects beside the field.

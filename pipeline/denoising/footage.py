@@ -55,7 +55,7 @@ class WithNeighbours:
         self.denoiser, self.aligner, self.radius = denoiser, aligner, radius
 
     def __call__(self, frames: Iterable[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a clean frame, ``(C, H, W)``, for each noisy one; see `self2align.denoising.tiled.Denoiser` for the channels.
+        """Yield a clean frame, ``(C, H, W)``, for each noisy one; for channels see the denoiser.
 
         Raises
         ------

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.methods.method import Method
+
 
 def _package() -> Any:
     # Imported when called, so that parameters are read, and measured results shown, where it is not installed.
@@ -62,3 +64,6 @@ def bm3d(
         return np.asarray(package.bm3d(image[0], sigma, settings), np.float32)[None]
     result = package.bm3d_rgb(image.transpose(1, 2, 0), sigma, settings, "opp")
     return np.ascontiguousarray(result.transpose(2, 0, 1), np.float32)
+
+
+METHOD = Method(bm3d, package="bm3d")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from self2align.methods.method import Method
 from self2align.runtime.devices import device, place
 
 # (iterations so far, what the result would be if they were all)
@@ -156,3 +157,6 @@ def dip(
         if watch is not None:
             watch(iteration + 1, result)
     return result()
+
+
+METHOD = Method(dip, on_device=True, network=hourglass)

@@ -7,6 +7,8 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means
 
+from self2align.methods.method import Method
+
 
 def nlm(
     image: NDArray[np.float32],
@@ -41,3 +43,6 @@ def nlm(
         channel_axis=None if gray else 0,
     )
     return np.asarray(result, np.float32).reshape(image.shape)
+
+
+METHOD = Method(nlm)

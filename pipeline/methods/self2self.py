@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from self2align.methods.method import Method
 from self2align.runtime.devices import device, place
 
 # (iterations so far, what the result would be if they were all)
@@ -236,3 +237,6 @@ def self2self(
         if watch is not None:
             watch(iteration + 1, result)
     return result()
+
+
+METHOD = Method(self2self, on_device=True, network=PartialUNet)

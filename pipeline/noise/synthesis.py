@@ -1,6 +1,7 @@
 """Noisy frames from clean ones: one fixed draw of noise per frame, as a camera gives it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 
 from self2align.noise.model import FrameDraw, NoiseModel
 from self2align.noise.settings import NoiseSettings
+from self2align.runtime.progress import Bars
+from self2align.runtime.scratch import workspace
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
-from self2align.stores.frames import FrameStore, Part, opened
+from self2align.stores.frames import FrameStore, Part, SceneRecord, opened, write_frames
 
 
 def unclipped(model: NoiseModel, sigma: float, stretch: float = 1.0) -> Coding:
@@ -45,6 +48,29 @@ def scene_level(levels: tuple[float, float], seed: int, title: str) -> float:
     """Return the sigma of a scene on the scale 0 to 255, drawn uniformly between two levels."""
     low, high = levels
     return low + (high - low) * float(generator(seed, "level", title).random())
+
+
+def add_noise(
+    stores: Sequence[FrameStore], *, noise: NoiseSettings, seed: int, out: Path, bars: Bars
+) -> list[SceneRecord]:
+    """Write the store of noisy frames of all scenes of some stores; return its scenes.
+
+    Parameters
+    ----------
+    stores
+        Clean frames, or real noisy footage for a model that is not synthetic.
+    noise, seed
+        The noise, and the seed of its draws; both are recorded in the store.
+    out
+        Store to write.
+    bars
+        Opens the progress display.
+    """
+    inputs = {"noise": noise.record(), "seed": seed, "frames": [store.content for store in stores]}
+    fetch = partial(fetch_noisy, noise, seed)
+    with workspace("synthesize", inputs, add_noise, type(noise.at())) as scratch, bars("adding noise") as progress:
+        attributes = {"noise": noise.record(), "seed": seed}
+        return write_frames(out, noisy_parts(stores, noise), fetch, attributes, scratch, progress)
 
 
 def noisy_parts(stores: Sequence[FrameStore], noise: NoiseSettings) -> list[Part]:

@@ -62,5 +62,9 @@ def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generato
 
 
 OBJECTIVE = Objective(
-    aligned_neighbours, needs=("target", "warped", "confidence"), samples=("score",), neighbours=True, as_published=False
+    aligned_neighbours,
+    needs=("target", "warped", "confidence"),
+    samples=("score",),
+    neighbours=True,
+    as_published=False,
 )

@@ -15,7 +15,7 @@ from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.loading import load_aligner
 from self2align.pairs.generate import crop_rows, cut_source
-from self2align.pairs.plan import PairCrop, Footage, plan_crops
+from self2align.pairs.plan import Footage, PairCrop, plan_crops
 from self2align.runtime.devices import device
 from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, SceneRecord, opened

@@ -1,7 +1,7 @@
-"""From sources to scenes on disk: each unit decoded once, on its own, into plain arrays."""
+"""From sources to stores of frames: each unit is decoded once, independently, into plain arrays, then stored."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.runtime.families import load
-from self2align.runtime.progress import Progress
-from self2align.runtime.scratch import write_json
+from self2align.runtime.progress import Bars, Progress
+from self2align.runtime.scratch import workspace, write_json
 from self2align.runtime.workers import run_tasks
 from self2align.sources import SOURCES
 from self2align.sources.source import Selection, Source
 from self2align.stores.codes import Coding
-from self2align.stores.frames import Part, SceneRecord
+from self2align.stores.frames import Part, SceneRecord, write_frames
 from self2align.stores.scene import Scene, Truth
 
-BLACK = 0.02  # of white: a scene that never gets brighter holds nothing to align
+BLACK = 0.02  # of white: a scene that is never brighter has nothing to align
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def decode(
     folder: Path,
     progress: Progress,
 ) -> Decoded:
-    """Decode a source into arrays under a folder, on all workers; parts that are there are kept.
+    """Decode a source into arrays under a folder, on all workers; finished parts are kept.
 
     Parameters
     ----------
@@ -133,18 +133,18 @@ def decode(
     crop
         Height and width of the centre to keep, px.
     white
-        The value that stands for 1.0, where it is not that of the type: 4095 for 12 bits that are held in 16.
+        The value that stands for 1.0 if it is not that of the type: 4095 for 12 bits stored in 16.
     roles
         What its scenes are for.
     single
-        Whether scenes of one frame are wanted: still images for tests.
+        Whether scenes may have one frame: still images for tests.
     folder
         For the arrays.
 
     Raises
     ------
     ValueError
-        When nothing usable is found.
+        If there is no usable scene.
     """
     units = open_source(kind, path, selection).units()
     tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
@@ -189,12 +189,81 @@ def fetch_truth(folder: Path, part: Part) -> Truth:
         return Truth(**{name: arrays[name] for name in arrays.files})
 
 
-def fetchers(folder: Path) -> tuple[Any, Any]:
-    """Return the two functions that a store of frames is written from."""
-    return partial(fetch_frames, folder), partial(fetch_truth, folder)
+@dataclass(frozen=True)
+class Ingested:
+    """The scenes of a store of frames, and those left out with the reason."""
+
+    scenes: list[SceneRecord]
+    skipped: list[dict[str, str]]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return a line for each scene that was left out."""
+        return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
 
 
-def describe(skipped: Sequence[dict[str, str]]) -> Iterator[str]:
-    """Yield a line for each scene that was left out."""
-    for item in skipped:
-        yield f"left out {item['scene']}: {item['why']}"
+def ingest_source(
+    key: str,
+    *,
+    stage: str,
+    kind: str,
+    path: Path,
+    selection: Selection,
+    out: Path,
+    bars: Bars,
+    crop: tuple[int, int] | None = None,
+    white: float | None = None,
+    roles: Sequence[str] = (),
+    single: bool = False,
+) -> Ingested:
+    """Decode one source and write its store of frames.
+
+    Parameters
+    ----------
+    key, stage
+        Name of the source; the stage that works.
+    kind, path, selection, crop, white, roles, single
+        See `decode`.
+    out
+        Store to write.
+    bars
+        Opens progress displays.
+    """
+    inputs = {
+        "kind": kind,
+        "path": str(path),
+        "selection": repr(selection),
+        "crop": crop,
+        "white": white,
+        "roles": list(roles),
+        "files": _listing(path),
+    }
+    reader = load(SOURCES, kind, "kind")
+    with workspace(f"{stage}-{key}", inputs, ingest_source, reader) as scratch:
+        folder = scratch / "decoded"
+        folder.mkdir(exist_ok=True)
+        with bars(f"decoding {key}") as progress:
+            decoded = decode(
+                key=key,
+                kind=kind,
+                path=path,
+                selection=selection,
+                crop=crop,
+                white=white,
+                roles=roles,
+                single=single,
+                folder=folder,
+                progress=progress,
+            )
+        attributes = {"source_kind": kind, "color": selection.color, "skipped": decoded.skipped}
+        frames, truth = partial(fetch_frames, folder), partial(fetch_truth, folder)
+        with bars(f"storing {key}") as progress:
+            scenes = write_frames(out, decoded.parts, frames, attributes, scratch, progress, truth)
+    return Ingested(scenes, decoded.skipped)
+
+
+def _listing(path: Path) -> list[list[str | int]]:
+    """Return names, sizes and times of a source's files: they tell whether unfinished work still belongs to it."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [(file, file.stat()) for file in files if file.is_file()]
+    return [[str(file), status.st_size, status.st_mtime_ns] for file, status in found]

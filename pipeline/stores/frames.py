@@ -30,6 +30,7 @@ from self2align.stores.codes import Coding
 from self2align.stores.scene import Truth
 
 KIND = "self2align frames 1"
+ROLES = ("align", "pairs", "validation", "test")  # what scenes are used for
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Part:
     Attributes
     ----------
     record
-        Source, name, roles, size; group and first row are given by `plan`.
+        Source, name, roles, size; group and first row are set by `assign_rows`.
     coding
         How its frames are held.
     channels
@@ -198,7 +199,7 @@ def _group_name(part: Part, known: dict[str, tuple[Coding, int, bool]]) -> str:
     return name
 
 
-def plan(parts: Sequence[Part]) -> list[Part]:
+def assign_rows(parts: Sequence[Part]) -> list[Part]:
     """Give each scene its table and rows: scenes of one size and type share a table, in order."""
     known: dict[str, tuple[Coding, int, bool]] = {}
     used: dict[str, int] = {}
@@ -311,7 +312,7 @@ def write_frames(
     list of SceneRecord
         What was written, in order.
     """
-    placed = plan(parts)
+    placed = assign_rows(parts)
     records = [part.record for part in placed]
     root = {
         **attributes,

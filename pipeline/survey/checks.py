@@ -20,7 +20,8 @@ from ruamel.yaml import YAML
 from self2align import __version__
 from self2align.alignment.loading import load_aligner
 from self2align.denoising.inference import load_denoiser
-from self2align.params.schema import Params, load
+from self2align.params.loading import load
+from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.runtime.devices import device, use_bfloat16
 from self2align.runtime.scratch import root

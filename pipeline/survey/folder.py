@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ruamel.yaml.comments import CommentedMap
 
-from self2align.params.schema import Params, load
+from self2align.params.loading import load
+from self2align.params.schema import Params
 from self2align.runtime.shipped import shipped
 from self2align.survey.settings import written
 

@@ -19,7 +19,7 @@ from self2align.networks import NETWORKS
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Loss
 from self2align.params.schema import Params, TrainingParams
-from self2align.runtime.devices import device, use_bfloat16, place
+from self2align.runtime.devices import device, place, use_bfloat16
 from self2align.runtime.families import load as load_member
 from self2align.runtime.workers import exact_threads, workers
 from self2align.training.loop import Recipe, train

@@ -87,7 +87,7 @@ def choose(seen: Survey, profile: CommentedMap) -> Choices:
     max_frames = max(FEWEST_FRAMES, min(2 * targets, room))
     held_out = seen.parts[-min(HELD_OUT, max(1, len(seen.parts) // 10)) :] if len(seen.parts) > 1 else ()
     return Choices(
-        aligner="dis" if noise.correlated or side < SMALLEST else "lucas_kanade",
+        aligner="dis" if noise.correlated or side < SMALLEST else "refined_dis",
         offset=offset,
         margin=margin,
         targets=targets,
@@ -146,7 +146,7 @@ def _remarks(seen: Survey, offset: int) -> list[str]:
     if noise.correlated:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression): the aligner is dis, since the training of "
-            "lucas_kanade takes noise to be independent from pixel to pixel, and so does leaving out every other pixel"
+            "refined_dis takes noise to be independent from pixel to pixel, and so does leaving out every other pixel"
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
@@ -187,8 +187,8 @@ def apply(profile: CommentedMap, seen: Survey, chosen: Choices, threads: int) ->
     aligners = profile["train_ian"]["aligners"]
     for name in [name for name in aligners if name != chosen.aligner]:
         del aligners[name]
-    if chosen.aligner == "lucas_kanade":
-        training = aligners["lucas_kanade"]["training"]
+    if chosen.aligner == "refined_dis":
+        training = aligners["refined_dis"]["training"]
         training["crop"] = min(int(training["crop"]), min(seen.size) // 16 * 16)
         training["threads"] = threads
     profile["generate_pairs"].update(

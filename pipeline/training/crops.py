@@ -103,7 +103,7 @@ class Crops:
         return size // multiple * multiple
 
     def validation_batches(self, batch: int, multiple: int) -> list[Batch]:
-        """Return held-out batches of whole crops: they reveal a network that fails beyond the size it was trained at."""
+        """Return held-out batches of whole crops, larger than training crops: some networks fail on larger images."""
         if not (self.roles == VALIDATION).any():
             return []
         feed = self.feed(VALIDATION, "validation", self.largest_crop(multiple), batch)
@@ -125,9 +125,7 @@ class Crops:
         if subsample:
             crop = settings.training.crop
             batch = max(1, NOISY_PIXELS // crop**2)
-            subsampled = alone.feed(
-                role, "last_layer", crop=crop, batch=batch, subsample=1.0, rotate_colors=colors
-            )
+            subsampled = alone.feed(role, "last_layer", crop=crop, batch=batch, subsample=1.0, rotate_colors=colors)
         for number in range(count):
             feed = subsampled if int((number + 1) * subsample) > int(number * subsample) else whole
             yield feed(number)["target"]

@@ -59,7 +59,9 @@ def init_digest(init: Path | None) -> dict[str, str]:
         return {}
     if not init.is_file():
         known = ", ".join(sorted(one.stem for one in init.parent.glob("*.safetensors")))
-        raise ValueError(f"train_denoiser.init: found no {init}, expected one of {known or 'null: the folder is empty'}")
+        raise ValueError(
+            f"train_denoiser.init: found no {init}, expected one of {known or 'null: the folder is empty'}"
+        )
     return {"init": file_digest(init)}
 
 

@@ -14,8 +14,8 @@ from self2align.objectives.objective import Loss
 from self2align.runtime.devices import place
 from self2align.runtime.seeding import torch_generator
 from self2align.stores.weights import load_weights, save_weights
-from self2align.training.settings import TrainingSettings
 from self2align.training.feed import Batch, Draw, prefetched
+from self2align.training.settings import TrainingSettings
 
 # (step, loss, rows of the curve so far)
 Watch = Callable[[int, float, Sequence[Mapping[str, float]]], None]
@@ -122,7 +122,9 @@ def train(
     return Trained(curve, start, batches.share())
 
 
-def _descend(network: nn.Module, optimizer: torch.optim.Adam, value: Tensor, step: int, settings: TrainingSettings) -> float:
+def _descend(
+    network: nn.Module, optimizer: torch.optim.Adam, value: Tensor, step: int, settings: TrainingSettings
+) -> float:
     rate = settings.rate(step)
     optimizer.param_groups[0]["lr"] = rate
     optimizer.zero_grad()

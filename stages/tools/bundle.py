@@ -19,7 +19,7 @@ def bundle(
         raise ValueError(f"{out}: found suffix {out.suffix!r}, expected '.safetensors'")
     if out.exists() and not overwrite:
         raise ValueError(f"{out}: found a file, expected none (--overwrite replaces it)")
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.stages.screen import say
     from self2align.stores.weights import save_bundle
 

@@ -21,7 +21,7 @@ def costs(
     from self2align.evaluation.costing import conditions, cost_row
     from self2align.evaluation.costs import fit_image
     from self2align.evaluation.protocol import noise_level, read_item
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.report.html.costs import cost_parts
     from self2align.report.pages import write_page
     from self2align.runtime.scratch import write_json

@@ -24,7 +24,7 @@ def sweep(
     """Measure methods at several noise levels; without --sigma and --peak: sigma 10 to 75, 10 to 50 photons."""
     from self2align.evaluation.benchmark import HEADER, check_files, sets_of
     from self2align.evaluation.sweep import choose_methods, measure_levels, noise_levels
-    from self2align.params.schema import load
+    from self2align.params.loading import load
     from self2align.report.html.render import REPEATS
     from self2align.report.html.sweep import sweep_parts
     from self2align.report.page import noise_text

@@ -15,7 +15,7 @@ from self2align.alignment.dis import Dis
 from self2align.alignment.ian import Ian
 from self2align.alignment.loading import load_aligner, save_aligner
 from self2align.alignment.losses import halves, photometric, split
-from self2align.alignment.refined_dis import DAMPING, LucasKanade, away, exposure, solve, statistics
+from self2align.alignment.refined_dis import DAMPING, RefinedDis, away, exposure, solve, statistics
 from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
 from self2align.runtime.workers import exact_threads
@@ -67,11 +67,11 @@ def _covered(picture: Tensor, top: int, left: int) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def trained() -> LucasKanade:
+def trained() -> RefinedDis:
     """The aligner after a few seconds of training, on noisy frames of two photographs in motion."""
     with exact_threads(1), torch.random.fork_rng():
         torch.manual_seed(0)
-        network = LucasKanade(3)
+        network = RefinedDis(3)
         optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
         draw = np.random.default_rng(0)
         photographs = [_photograph("coffee"), _photograph("astronaut")]
@@ -93,7 +93,7 @@ def trained() -> LucasKanade:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", MOTIONS)
-def test_known_motions_are_recovered_under_noise(trained: LucasKanade, name: str) -> None:
+def test_known_motions_are_recovered_under_noise(trained: RefinedDis, name: str) -> None:
     true = MOTIONS[name]
     source = _photograph("cat")
     target = warp(source, true, "bicubic")
@@ -107,7 +107,7 @@ def test_known_motions_are_recovered_under_noise(trained: LucasKanade, name: str
 
 
 @torch.no_grad()
-def test_training_beats_its_start(trained: LucasKanade) -> None:
+def test_training_beats_its_start(trained: RefinedDis) -> None:
     gains = []
     for number, true in enumerate(MOTIONS.values()):
         source = _photograph("cat")
@@ -191,7 +191,7 @@ def test_of_perfect_alignment_a_disagreement_of_one_is_expected_at_any_noise_lev
 
 
 @torch.no_grad()
-def test_the_network_foresees_where_it_errs(trained: LucasKanade) -> None:
+def test_the_network_foresees_where_it_errs(trained: RefinedDis) -> None:
     source = _photograph("cat")
     target = _covered(warp(source, MOTIONS["rotation"], "bicubic"), 90, 70)
     a, b = _noisy(target, 1), _noisy(source, 2)
@@ -209,7 +209,7 @@ def test_the_network_foresees_where_it_errs(trained: LucasKanade) -> None:
 
 
 @torch.no_grad()
-def test_what_it_foresees_does_not_select_the_targets_noise(trained: LucasKanade) -> None:
+def test_what_it_foresees_does_not_select_the_targets_noise(trained: RefinedDis) -> None:
     source = _photograph("cat")
     target = _covered(warp(source, MOTIONS["translation"], "bicubic"), 90, 70)
     draws = []
@@ -260,7 +260,7 @@ def test_the_equations_of_lucas_and_kanade_are_solved() -> None:
 
 
 @torch.no_grad()
-def test_a_flicker_is_no_motion(trained: LucasKanade) -> None:
+def test_a_flicker_is_no_motion(trained: RefinedDis) -> None:
     true = MOTIONS["translation"]
     source = _photograph("cat")
     target = 1.2 * warp(source, true, "bicubic") - 0.06
@@ -312,14 +312,14 @@ def test_the_most_trusted_pixels_are_as_many_as_asked_for() -> None:
 @pytest.mark.parametrize("start", ["dis", "zero"])
 def test_any_size_and_any_channels(height: int, width: int, start: str) -> None:
     for channels in (1, 3, 4):
-        network = LucasKanade(channels, start="zero" if start == "zero" else "dis", levels=3)
+        network = RefinedDis(channels, start="zero" if start == "zero" else "dis", levels=3)
         field = network(torch.rand(2, channels, height, width), torch.rand(2, channels, height, width))
         assert field.shape == (2, 2, height, width)
         assert bool(torch.isfinite(field).all())
 
 
-def test_an_aligner_at_rest_is_the_same_aligner(trained: LucasKanade, tmp_path: Path) -> None:
-    header = {"aligner": "lucas_kanade", "channels": 3, "arguments": {}}
+def test_an_aligner_at_rest_is_the_same_aligner(trained: RefinedDis, tmp_path: Path) -> None:
+    header = {"aligner": "refined_dis", "channels": 3, "arguments": {}}
     save_aligner(tmp_path / "a.safetensors", trained, header)
     loaded = load_aligner(tmp_path / "a.safetensors", torch.device("cpu"))
     a, b = torch.rand(1, 3, 64, 80), torch.rand(1, 3, 64, 80)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from self2align.objectives import OBJECTIVES
-from self2align.params.schema import load
+from self2align.params.loading import load
 from self2align.runtime.families import load as load_member
 from self2align.stores.codes import Coding
 from self2align.training.denoiser import Crops, solver

@@ -7,7 +7,7 @@ from self2align.alignment.aligned import align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
 from self2align.pairs.generate import crop_rows, cut_source
-from self2align.pairs.plan import PairCrop, Footage, frame_pairs, neighbours, plan_crops
+from self2align.pairs.plan import Footage, PairCrop, frame_pairs, neighbours, plan_crops
 from self2align.stores.codes import Coding
 from self2align.training.feed import NeighbourFeed, PairFeed, turn, turn_colors
 

@@ -6,9 +6,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from self2align.networks import NETWORKS
-from self2align.params.schema import load
+from self2align.params.loading import load
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 
 
@@ -35,7 +35,7 @@ def test_a_range_of_levels_needs_noise_that_has_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("key", "value"), [("synthesize/sigma_max", 50.0), ("synthesize/model", "poisson")])
 def test_a_last_layer_is_solved_for_gaussian_noise_of_one_level(tmp_path: Path, key: str, value: Any) -> None:
     path = _changed(tmp_path, key, value)
-    assert not load(path).synthesize.one_gaussian
+    assert not load(path).synthesize.settings().one_gaussian
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("last_layer: auto", "last_layer: stein"), encoding="utf-8")
     with pytest.raises(ValueError, match=r"train_denoiser\.last_layer: found stein, expected auto or trained under"):
@@ -99,14 +99,14 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
     [
         ("synthesize/sigma", "much", r"synthesize\.sigma: found 'much', expected a?.*number"),
         ("synthesize/sigma", -1.0, r"synthesize\.sigma: found -1\.0, expected greater than or equal to 0"),
-        ("synthesize/sigma", 0.1, r"synthesize\.sigma: found 0\.1, expected at least 0\.25 where there are benchmark"),
+        ("synthesize/sigma", 0.1, r"synthesize\.sigma: found 0\.1, expected at least 0\.25 with benchmark"),
         ("synthesize/sigma_max", 10.0, r"synthesize\.sigma_max: found 10, expected at least synthesize\.sigma \(25\)"),
         (
             "generate_pairs/crop",
             96,
             r"train_denoiser\.subsample: found 0\.5, expected 0 where .* \(96\) is less than 127",
         ),
-        ("synthesize/model", "salt", r"synthesize\.model: found 'salt', expected 'gaussian', 'poisson'"),
+        ("synthesize/model", "salt", r"synthesize\.model: found 'salt', expected one of gaussian, none, poisson"),
         (
             "synthesize/sigm",
             3.0,
@@ -148,11 +148,11 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         (
             "generate_pairs/aligner",
             "raft",
-            r"generate_pairs\.aligner: found 'raft', expected one of dis, ian, lucas_kanade",
+            r"generate_pairs\.aligner: found 'raft', expected one of dis, ian, refined_dis",
         ),
         ("train_ian/aligners/dis/loss", "split", r"dis\.loss: found 'split', expected null"),
         ("train_ian/aligners/ian/loss", "best", r"ian\.loss: found 'best', expected one of photometric, split"),
-        ("train_ian/aligners/lucas_kanade/arguments", {"levels": 9}, r"levels: found 9, expected"),
+        ("train_ian/aligners/refined_dis/arguments", {"levels": 9}, r"levels: found 9, expected"),
         ("evaluate_alignment/coverage", 0.0, r"evaluate_alignment\.coverage: found 0\.0, expected"),
         ("train_ian/aligners/dis/arguments", {"preset": "slow"}, r"dis\.arguments\.preset: found 'slow', expected"),
         ("train_ian/aligners/ian/training", None, r"aligners\.ian\.training: found nothing, expected a value"),
@@ -160,6 +160,13 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         ("ingest/sources/clips/roles", ["train"], r"sources\.clips\.roles\.0: found 'train', expected 'align'"),
         ("ingest/sources/clips/mode", 1, r"sources\.clips\.mode: found an unknown key, expected one of kind, path"),
         ("benchmark_sets", {}, r"benchmark_sets: found none, expected at least one"),
+        (
+            "benchmark/methods/nlm/file",
+            "nlm.txt",
+            r"methods\.nlm\.file: found 'nlm\.txt', expected weights .* or one of",
+        ),
+        ("benchmark/methods/nlm/file", "mine/best.py", r"methods\.nlm\.file: found 'mine/best\.py', expected weights"),
+        ("benchmark/methods/ours/arguments", {"a": 1}, r"methods\.ours\.arguments: found .* expected none for weights"),
         ("benchmark/methods/nlm/arguments", {"h": 2.0}, r"methods\.nlm\.arguments\.h: found an unknown key"),
     ],
 )
@@ -197,3 +204,12 @@ def test_numbers_are_read_as_yaml_1_2_has_them(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("learning_rate: 0.001", "learning_rate: 1e-3"), encoding="utf-8")
     assert load(path).train_denoiser.training.learning_rate == 0.001
+
+
+def test_merged_yaml_is_read_as_if_it_were_written_out(tmp_path: Path) -> None:
+    """Three trainings share a base: one says what differs."""
+    text = (ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8")
+    assert text.count("<<: *training") == 2
+    training = load(ROOT / "profiles" / "default.yaml").train_ian.aligners["ian"].training
+    assert training is not None
+    assert (training.batch, training.threads, training.steps) == (4, 2, 300)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from self2align.images.files import write_png
-from self2align.params.schema import Params, load
+from self2align.params.loading import load
+from self2align.params.schema import Params
 from self2align.report.page import noise_text
 from self2align.report.published import SYSTEMS
 from self2align.stages.report import report

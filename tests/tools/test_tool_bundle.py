@@ -17,7 +17,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     header = {"kind": "denoiser", "network": "dncnn", "channels": 1, "arguments": {"depth": 3, "width": 4}}
     save_weights(tmp_path / "data/train_denoiser/denoiser.safetensors", DnCNN(1, depth=3, width=4).state_dict(), header)
     told = {"aligner": "dis", "channels": 1, "arguments": {}}
-    save_aligner(tmp_path / "data/train_ian/lucas_kanade.safetensors", make_aligner("dis", 1, {}), told)
+    save_aligner(tmp_path / "data/train_ian/refined_dis.safetensors", make_aligner("dis", 1, {}), told)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -32,8 +32,8 @@ def test_a_bundle_has_the_denoiser_and_the_aligner_that_made_its_pairs(trained: 
 
 
 def test_what_is_missing_is_named_and_nothing_is_written(trained: Path) -> None:
-    (trained / "data/train_ian/lucas_kanade.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"lucas_kanade\.safetensors: found no file, expected weights"):
+    (trained / "data/train_ian/refined_dis.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"refined_dis\.safetensors: found no file, expected weights"):
         bundle(Path("both.safetensors"))
     with pytest.raises(ValueError, match=r"both\.pt: found suffix '\.pt', expected '\.safetensors'"):
         bundle(Path("both.pt"))

@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from self2align.networks.unet import UNet
-from self2align.params.schema import load
+from self2align.params.loading import load
 from self2align.stages.tools.doctor import doctor
 from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from self2align.images.files import write_png
 from self2align.noise.estimation import NoiseEstimate
-from self2align.params.schema import load
+from self2align.params.loading import load
 from self2align.stages.evaluate_alignment import evaluate_alignment
 from self2align.stages.evaluate_denoiser import evaluate_denoiser
 from self2align.stages.generate_pairs import generate_pairs
@@ -143,7 +143,7 @@ def test_the_whole_flow_runs_where_there_is_no_clean_frame(
     few |= {"log_every": 1, "validate_every": 5, "checkpoint_every": 5}
     params["train_denoiser"] |= {"arguments": {"width": 8, "depth": 2}}
     params["train_denoiser"]["training"] |= few
-    params["train_ian"]["aligners"]["lucas_kanade"]["training"] |= {**few, "crop": 96}
+    params["train_ian"]["aligners"]["refined_dis"]["training"] |= {**few, "crop": 96}
     params["generate_pairs"] |= {"crops_per_target": 2, "crop": 64}
     small = project / "small.yaml"
     with small.open("w", encoding="utf-8") as file:
@@ -153,10 +153,10 @@ def test_the_whole_flow_runs_where_there_is_no_clean_frame(
     monkeypatch.setenv("SELF2ALIGN_DEVICE", "cpu")
     for source in ("footage", "held_out"):
         ingest(source, DATA / "ingest" / f"{source}.zarr", small)
-    noisy, aligner = DATA / "synthesize" / "noisy.zarr", DATA / "train_ian" / "lucas_kanade.safetensors"
+    noisy, aligner = DATA / "synthesize" / "noisy.zarr", DATA / "train_ian" / "refined_dis.safetensors"
     pairs, denoiser = DATA / "generate_pairs" / "pairs.zarr", DATA / "train_denoiser" / "denoiser.safetensors"
     synthesize(DATA / "ingest", noisy, small)
-    train_ian("lucas_kanade", noisy, aligner, small)
+    train_ian("refined_dis", noisy, aligner, small)
     evaluate_alignment(noisy, DATA / "ingest", DATA / "train_ian", DATA / "evaluate_alignment", small)
     generate_pairs(noisy, aligner, pairs, small)
     train_denoiser(pairs, denoiser, small)
@@ -226,7 +226,7 @@ def test_another_profile_and_no_footage_are_refused(tmp_path: Path, footage: Pat
 
 def test_white_noise_that_moves_is_left_to_the_default_aligner() -> None:
     chosen = choose(SEEN, profile())
-    assert (chosen.aligner, chosen.offset, chosen.margin, chosen.crop) == ("lucas_kanade", 1, 16, 128)
+    assert (chosen.aligner, chosen.offset, chosen.margin, chosen.crop) == ("refined_dis", 1, 16, 128)
     assert chosen.held_out == ("c",)
     assert chosen.targets * chosen.crops * SEEN.scenes == pytest.approx(16 * 8 * 10, rel=0.05)
     assert chosen.max_frames is None

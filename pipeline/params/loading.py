@@ -1,0 +1,97 @@
+"""Reading params.yaml: the first wrong value is told in one line, with the full name of its key."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from self2align.params.checks import check
+from self2align.params.schema import Params, Section
+
+Item = TypeVar("Item")
+
+
+def load(path: Path) -> Params:
+    """Read and check a parameter file.
+
+    Raises
+    ------
+    ValueError
+        On the first wrong value: file, key, what was found, what was expected.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: found no file, expected parameters (self2align profile default writes them)")
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"{path}: found broken YAML: {' '.join(str(error).split())}") from error
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_first_error(error)}") from error
+    try:
+        check(params)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return params
+
+
+def _first_error(error: ValidationError) -> str:
+    # A mistyped key is missing as well: the one that is there tells more.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
+    found = first["input"]
+    if first["type"] == "missing":
+        return f"{key}: found nothing, expected a value"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: found an unknown key, expected one of {_siblings(first['loc'])}"
+    if first["type"] == "value_error":
+        return f"{key}.{first['msg'].removeprefix('Value error, ')}"
+    expected = first["msg"].replace("Input should be ", "").removeprefix("a valid ")
+    shown = repr(found) if len(repr(found)) < 60 else type(found).__name__
+    return f"{key}: found {shown}, expected {expected}"
+
+
+def _siblings(place: tuple[int | str, ...]) -> str:
+    model: Any = Params
+    for part in place[:-1]:
+        fields = getattr(model, "model_fields", None)
+        hint = fields[part].annotation if fields and part in fields else model
+        model = _section_of(hint) or model
+    return ", ".join(getattr(model, "model_fields", {}))
+
+
+def _section_of(hint: Any) -> Any:
+    if inspect.isclass(hint) and issubclass(hint, Section):
+        return hint
+    for inner in getattr(hint, "__args__", ()):
+        found = _section_of(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def item(items: Mapping[str, Item], name: str, key: str) -> Item:
+    """Return an item of a section by name.
+
+    Parameters
+    ----------
+    items
+        The section.
+    name
+        Of the item.
+    key
+        File and full name of the section, for the error.
+
+    Raises
+    ------
+    ValueError
+        If there is no such item; the known names are listed.
+    """
+    if name not in items:
+        raise ValueError(f"{key}: found no {name!r}, expected one of {', '.join(items) or 'none: it is empty'}")
+    return items[name]
