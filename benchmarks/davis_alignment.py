@@ -8,6 +8,7 @@ import csv
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,14 +29,16 @@ from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, most_trusted, warped_noise
 from self2align.images.files import read_image
 from self2align.networks.unet import UNet
-from self2align.noise.models import gaussian
-from self2align.noise.synthesis import unclipped
+from self2align.noise.model import FrameDraw
+from self2align.noise.settings import NoiseSettings
+from self2align.noise.synthesis import noisy_coding
 from self2align.pairs.plan import frame_pairs
 from self2align.params.loading import load
 from self2align.runtime.seeding import generator
 from self2align.runtime.workers import exact_threads
 from self2align.training.feed import FrameFeed
-from self2align.training.loop import Recipe, train
+from self2align.training.loop import train
+from self2align.training.settings import TrainingSettings
 
 FOLDS = 4
 FRAMES = 24  # of each sequence, spread in neighbouring threes
@@ -73,9 +76,11 @@ def read(folder: Path) -> np.ndarray[Any, Any]:
     return np.stack([read_image(files[start + k])[0] for start in starts for k in range(3)])
 
 
-def fit(network: nn.Module, loss: Any, scenes: list[Any], sigma: int, settings: Any, steps: int | None) -> float:
+def fit(
+    network: nn.Module, loss: Any, scenes: list[Any], sigma: int, settings: TrainingSettings, steps: int | None
+) -> float:
     """Train with the settings of a profile's aligner on neighbouring frames; return seconds."""
-    coding = unclipped("gaussian", sigma, 1)
+    coding = noisy_coding(NoiseSettings("gaussian", sigma, None, 1))
     runs = [{"frames": scene[at : at + 3]} for scene in scenes for at in range(0, len(scene), 3)]
     feed = FrameFeed(
         runs,
@@ -86,15 +91,14 @@ def fit(network: nn.Module, loss: Any, scenes: list[Any], sigma: int, settings: 
         seed=0,
         purpose="davis",
     )
-    values = settings.model_dump(exclude={"batch", "crop", "precision", "threads"})
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch, exact_threads(settings.threads):
         train(
             network,
             loss,
             feed,
-            Recipe(**values | ({"steps": steps} if steps else {})),
-            half=False,
+            replace(settings, steps=steps or settings.steps),
+            bfloat16=False,
             device=torch.device("cpu"),
             seed=0,
             purpose="davis",
@@ -131,11 +135,12 @@ def chosen_methods(
     """Return methods by name, trained where they learn, with their training seconds."""
     torch.manual_seed(0)
     settings = load(PROFILE).train_ian.aligners
-    mine = settings["refined_dis"].training
-    assert mine is not None
-    mine = mine.model_copy(update={k: v for k, v in {"crop": crop, "batch": batch}.items() if v})
+    profile = settings["refined_dis"].training
+    assert profile is not None
+    own = profile.settings()
+    own = replace(own, crop=crop or own.crop, batch=batch or own.batch)
     ours = RefinedDis(3)
-    seconds = fit(ours, split, train_on, sigma, mine, steps)
+    seconds = fit(ours, split, train_on, sigma, own, steps)
     methods: dict[str, tuple[Any, float]] = {
         "unaligned": (lambda target, source: torch.zeros_like(target[:, :2]), 0.0),
         "DIS medium, blur 1.5": (Dis(3, blur=1.5), 0.0),
@@ -150,12 +155,12 @@ def chosen_methods(
         alone = RefinedDis(3, start="zero", levels=6)
         methods["refined_dis from zero"] = (
             alone,
-            fit(alone, split, train_on, sigma, mine, steps),
+            fit(alone, split, train_on, sigma, own, steps),
         )
         ian = Ian(3)
-        methods["ian"] = (ian, fit(ian, photometric, train_on, sigma, settings["ian"].training, None))
+        methods["ian"] = (ian, fit(ian, photometric, train_on, sigma, settings["ian"].training.settings(), None))
         guide = UNet(3, width=24, depth=4, residual=False)
-        spent = fit(guide, blind, train_on, sigma, mine, steps)
+        spent = fit(guide, blind, train_on, sigma, own, steps)
         methods["DIS fine, denoised"] = (clean_guided(guide, Fine(3, blur=0.0)), spent)
     return methods
 
@@ -207,12 +212,13 @@ def run(
     cv2.setNumThreads(2)
     torch.set_num_threads(2)
     names = sorted(path.name for path in frames.iterdir() if path.is_dir())
-    coding = unclipped("gaussian", sigma, 1)
+    noise = NoiseSettings("gaussian", sigma, None, 1)
+    model, coding = noise.at(), noisy_coding(noise)
     held = {}
     for name in names:
-        draw = generator(0, "davis", name, sigma)
+        draw = FrameDraw(generator(0, "davis", name, sigma))
         held[name] = np.stack(
-            [coding.encode(gaussian(f / np.float32(255), draw, sigma, 1)) for f in read(frames / name)]
+            [coding.encode(model.sample(frame / np.float32(255), draw)) for frame in read(frames / name)]
         )
     test = names[fold::FOLDS]
     methods = chosen_methods([held[name] for name in names if name not in test], sigma, scratch, steps, crop, batch)

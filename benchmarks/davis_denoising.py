@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,16 +36,17 @@ from self2align.stages.benchmark import benchmark
 from self2align.stages.benchmark_sets import benchmark_sets
 from self2align.stages.generate_pairs import generate_pairs
 from self2align.stages.ingest import ingest
+from self2align.stages.screen import bar, show_figures
 from self2align.stages.synthesize import synthesize
 from self2align.stages.train_ian import train_ian
 from self2align.stores.frames import FrameStore
 from self2align.training.baselines import train_on_frames
-from self2align.training.denoiser import Look, train_on_pairs
+from self2align.training.denoiser import OnValidation, train_on_pairs
 
 PROFILE = Path(__file__).parent.parent / "profiles" / "quality.yaml"
 NOISY, FRAMES, PAIRS = Path("synthesize/noisy.zarr"), Path("ingest"), Path("generate_pairs/pairs.zarr")
 SETS = {"kodak": ("Kodak", 10), "bsd300": ("BSD300/test", 3), "set14": ("Set14", 20)}
-HELD_OUT = 4  # every so manieth sequence
+HELD_OUT = 4  # every fourth sequence
 SHOWN = 3  # frames of each held-out sequence that the curve is of
 application = Typer(help=__doc__)
 Work = Annotated[Path, Argument(help="Working folder.")]
@@ -132,8 +134,8 @@ def held_out_frames() -> list[tuple[Any, Any]]:
     return found
 
 
-def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
-    """Return what adds a row to ``out`` whenever it sees the network.
+def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> OnValidation:
+    """Return a callback that adds a row to ``out`` for the network that it is given.
 
     Minutes count the reading of the data, but not its own time. Where the last layer is solved, the last step
     has two rows.
@@ -142,7 +144,7 @@ def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
     with out.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(["step", "minutes", "psnr"])
 
-    def look(network: nn.Module) -> None:
+    def add_row(network: nn.Module) -> None:
         nonlocal spent, last
         now = time.monotonic()
         rows = out.with_name(f"{out.name.split('.')[0]}.csv").read_text(encoding="utf-8").split()
@@ -159,7 +161,7 @@ def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> Look:
             csv.writer(file).writerow([step, f"{minutes:.2f}", f"{np.mean(found):.3f}"])
         spent += time.monotonic() - now
 
-    return look
+    return add_row
 
 
 def here(network: nn.Module) -> torch.device:
@@ -195,13 +197,25 @@ def train(
             train_denoiser__training__validate_every=every,
         )
         chosen = load(params)
-        look = curve_of(Path(f"{name}.curve.csv"), held_out_frames())
+        on_validation = curve_of(Path(f"{name}.curve.csv"), held_out_frames())
         print(f"{name}: {objective}, {network}, {steps} steps, {device()}", flush=True)
+        settings = replace(chosen.train_denoiser.settings(), objective=objective)
+        shared: dict[str, Any] = {"out": out, "settings": settings, "seed": chosen.seed, "bars": bar}
         if load_member(OBJECTIVES, objective, "objective").aligned:
-            figures = out.with_suffix(".json")
-            train_on_pairs(name, PAIRS, out, figures, chosen, objective, chosen.sampler, look, last_layer)
+            trained = train_on_pairs(
+                name,
+                pairs=PAIRS,
+                metrics=out.with_suffix(".json"),
+                sampler=chosen.sampler.settings(),
+                on_validation=on_validation,
+                **shared,
+            )
         else:
-            train_on_frames(name, NOISY, FRAMES, out, chosen, objective, look)
+            crops = chosen.generate_pairs.crops()
+            trained = train_on_frames(
+                name, noisy=NOISY, frames=FRAMES, crops=crops, on_validation=on_validation, **shared
+            )
+        show_figures(out, trained.figures, trained.notes)
 
 
 @application.command()

@@ -42,7 +42,7 @@ def generate_pairs(
     )
     held = store.coding(scenes[0])
     warped = unclipped(noise.model, noise.levels[1], noise.peak, stretch=max(LIMITS))
-    channels = store.codes(scenes[0], 0, 1).shape[1]
+    channels = store.channels(scenes[0])
     layout = table(len(rows), mine.crop, mine.margin, channels, held, warped, mine.crops_per_target)
     how = (mine.crop, mine.margin, mine.exposure, mine.kernel, warped)
     fill = partial(fill_pairs, noisy, aligner, scenes, rows, *how)

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from self2align.report.html.extra import Part
     from self2align.stores.frames import SceneRecord
 
 console = Console(highlight=False, soft_wrap=True)
@@ -103,3 +104,12 @@ def show_scenes(out: Path, scenes: "Sequence[SceneRecord]", notes: Sequence[str]
         rows.append([f"... and {len(scenes) - LISTED} more", "", ""])
     count = f"{len(scenes)} scene" + "s" * (len(scenes) != 1)
     table(f"{out}: {count}, {len(notes)} left out", ["scene", "frames", "px"], rows)
+
+
+def show_page(files: Sequence[Path], parts: "Sequence[Part]") -> None:
+    """Show the tables of a page that was written, and where it lies."""
+    for part in parts:
+        table(part.title, part.header, part.rows)
+        for line in part.skipped():
+            say(line)
+    say(", ".join(map(str, files)))

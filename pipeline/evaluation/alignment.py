@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from self2align.alignment.exposure import compensate_exposure
 from self2align.alignment.loading import load_aligner
 from self2align.alignment.warp import warp
 from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
+from self2align.noise.settings import NoiseSettings
 from self2align.pairs.plan import frame_pairs
 from self2align.runtime.devices import device, finish
+from self2align.runtime.progress import Progress
+from self2align.runtime.workers import run_tasks
 from self2align.stores.frames import FrameStore
 from self2align.stores.scene import Truth
 
@@ -156,3 +160,77 @@ def summarize(scenes: Sequence[dict[str, Row]]) -> dict[str, Row]:
         }
         for name, row in means.items()
     }
+
+
+@dataclass(frozen=True)
+class AlignmentResults:
+    """Measures of aligners on held-out scenes.
+
+    Attributes
+    ----------
+    skipped
+        Why nothing was measured; None if something was.
+    rows
+        One per aligner and scene: aligner, scene, and the values of `MEASURES` (empty where unknown).
+    means
+        Aligner -> measure -> mean over scenes.
+    milliseconds
+        Aligner -> time per frame pair, both directions.
+    notes
+        A line for each scene that was left out.
+    """
+
+    skipped: str | None
+    rows: list[list[str]]
+    means: dict[str, Row]
+    milliseconds: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def evaluate_aligners(
+    noisy: Path,
+    frames: Path,
+    aligners: Mapping[str, Path],
+    *,
+    offsets: Sequence[int],
+    pairs_per_scene: int,
+    coverage: float,
+    exposure: bool,
+    progress: Progress,
+) -> AlignmentResults:
+    """Measure aligners on the scenes with the role test, against clean frames and true fields.
+
+    Parameters
+    ----------
+    noisy, frames
+        Store of noisy frames; folder of stores of clean ones.
+    aligners
+        Name -> weights.
+    offsets, pairs_per_scene, coverage, exposure
+        See `evaluate_scene`.
+    progress
+        Called with scenes done and all scenes.
+    """
+    store = FrameStore(noisy)
+    candidates = store.with_role("test")
+    scenes = [scene for scene in candidates if scene.count > min(offsets)]
+    notes = tuple(
+        f"left out {scene.title}: {scene.count} frames, too few for offsets {list(offsets)}"
+        for scene in candidates
+        if scene not in scenes
+    )
+    real = not NoiseSettings.recorded(store.attributes).at().synthetic
+    if real or not scenes:
+        why = "the footage has no clean frames" if real else "no scene with the role test is long enough"
+        return AlignmentResults(why, [], {}, {}, notes)
+    settings = (list(offsets), pairs_per_scene, coverage, exposure)
+    tasks = [(noisy, frames, dict(aligners), scene.title, *settings) for scene in scenes]
+    results = run_tasks(evaluate_scene, tasks, progress)
+    rows = [
+        [name, scene.title, *("" if row[key] is None else f"{row[key]:.4f}" for key in MEASURES)]
+        for scene, (measures, _) in zip(scenes, results, strict=True)
+        for name, row in measures.items()
+    ]
+    means = summarize([measures for measures, _ in results])
+    pace = {name: 1000 * sum(seconds[name] for _, seconds in results) / len(results) for name in means}
+    return AlignmentResults(None, rows, means, pace, notes)

@@ -1,4 +1,4 @@
-"""The benchmark's work: items measured on all workers, each kept as soon as it is done."""
+"""The benchmark: every image of every set by one method, on all workers; finished images are kept."""
 
 import json
 from collections import defaultdict
@@ -7,64 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from self2align.evaluation.protocol import BenchmarkSet, Item, measure, missing_package, plan_items
-from self2align.methods import ON_DEVICE
-from self2align.params.schema import DENOISER, BenchmarkParams, BenchmarkSetParams, MethodParams, SynthesizeParams
+from self2align.evaluation.protocol import BenchmarkSet, Item, MethodRow, measure, plan_items
+from self2align.methods.method import DENOISER, load_method
+from self2align.noise.settings import NoiseSettings
 from self2align.runtime.devices import device
+from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import file_digest, move_into_place, workspace, write_json
 from self2align.runtime.tables import write_rows
 from self2align.runtime.workers import run_tasks
-from self2align.stages.screen import bar, say, table
 from self2align.stores.frames import FrameStore
 
 HEADER = ("set", "image", "repeat", "psnr", "ssim")
-
-
-def sets_of(folder: Path, sets: Mapping[str, BenchmarkSetParams]) -> list[BenchmarkSet]:
-    """Return the test sets, in order, whose stores lie in a folder."""
-    return [BenchmarkSet(name, folder / f"{name}.zarr", one.repeats) for name, one in sets.items()]
-
-
-def check_files(methods: Mapping[str, MethodParams]) -> None:
-    """Check that the modules and weights are there.
-
-    Raises
-    ------
-    ValueError
-        For the first that is not.
-    """
-    for name, row in methods.items():
-        if not Path(row.file).is_file():
-            raise ValueError(f"benchmark.methods.{name}.file: found no {row.file}, expected a module or weights")
-
-
-def why_not(row: MethodParams) -> str | None:
-    """Return why a method cannot be measured here, though nothing is wrong; None if it can."""
-    package = missing_package(row.method)
-    if package is not None:
-        return f"package {package} is not installed"
-    if not Path(row.file).stat().st_size:
-        return "the baseline was not trained"
-    return None
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Work:
+class Measurement:
     """One method under one noise, on all images.
 
     Attributes
     ----------
-    method, row
-        Its name, and its row of the parameters.
+    row
+        The method.
     noise, seed
-        What is put on the images, and the seed of its stream.
+        The noise of the test images, and the seed of its stream.
     sets, items
         What is measured; see `self2align.evaluation.protocol.plan_items`.
     """
 
-    method: str
-    row: MethodParams
-    noise: SynthesizeParams
+    row: MethodRow
+    noise: NoiseSettings
     seed: int
     sets: Sequence[BenchmarkSet]
     items: Sequence[Item]
@@ -72,65 +44,63 @@ class Work:
     def inputs(self) -> dict[str, Any]:
         """Return all that decides the figures, as JSON values."""
         return {
-            "method": self.row.model_dump(),
-            "file": file_digest(Path(self.row.file)),
-            "noise": self.noise.model_dump(),
+            "method": [self.row.method, dict(self.row.arguments)],
+            "file": file_digest(self.row.file),
+            "noise": self.noise.record(),
             "sets": {one.name: FrameStore(one.store).content for one in self.sets},
             "items": [[item.test_set, item.image, item.repeat] for item in self.items],
             "stream": [self.seed, [[one.name, one.repeats] for one in self.sets]],
         }
 
+    def run(self, bars: Bars, pictures: int = 0, out: Path | None = None) -> list[Figures]:
+        """Return PSNR (dB) and SSIM of every item.
 
-def plan_work(
-    methods: Mapping[str, MethodParams],
-    sets: Sequence[BenchmarkSet],
-    noise: SynthesizeParams,
-    benchmark: BenchmarkParams,
-) -> list[Work]:
-    """Return the work of some methods under one noise."""
-    full = benchmark.repeats == "full"
-    items = plan_items(sets, seed=benchmark.seed, full=full, model=noise.model, sigma=noise.sigma, peak=noise.peak)
-    return [Work(name, row, noise, benchmark.seed, sets, items) for name, row in methods.items()]
+        Parameters
+        ----------
+        bars
+            Opens the progress display.
+        pictures
+            Number of images per set whose results are kept, from the first repeat.
+        out
+            Folder for the folder ``pictures``; None for none.
+        """
+        stores = {one.name: one.store for one in self.sets}
+        kept: dict[str, int] = defaultdict(int)
+        code = [] if self.row.method == DENOISER else [load_method(self.row.method).denoise]
+        inputs = {**self.inputs(), "pictures": pictures}
+        named = workspace(f"benchmark-{self.row.name}", inputs, measure, *code)
+        with named as scratch, bars(f"measuring {self.row.name}") as progress:
+            (scratch / "pictures").mkdir(exist_ok=True)
+            tasks = []
+            for number, item in enumerate(self.items):
+                picture = None
+                if item.repeat == 0 and kept[item.test_set] < pictures:
+                    kept[item.test_set] += 1
+                    picture = scratch / "pictures" / item.test_set / f"{item.image.replace('/', '-')}.png"
+                    picture.parent.mkdir(exist_ok=True)
+                marker = scratch / f"{number:06d}.json"
+                tasks.append((item, stores[item.test_set], self.row, self.noise, picture, marker))
+            run_tasks(measure, tasks, progress, 1 if self._on_gpu() else None)
+            results = [json.loads(task[-1].read_text(encoding="utf-8")) for task in tasks]
+            if out is not None:
+                move_into_place(scratch / "pictures", out / "pictures")
+        return results
 
-
-def measure_all(work: Work, pictures: int = 0, out: Path | None = None) -> list[dict[str, float]]:
-    """Return PSNR (dB) and SSIM of every item.
-
-    Parameters
-    ----------
-    work
-        What.
-    pictures
-        The first images of each set have theirs kept, in the first repeat.
-    out
-        Folder for the folder ``pictures``; for none, if None.
-    """
-    row, noise = work.row, work.noise
-    stores = {one.name: one.store for one in work.sets}
-    shown: dict[str, int] = defaultdict(int)
-    named = workspace(f"benchmark-{work.method}", {**work.inputs(), "pictures": pictures})
-    with named as scratch, bar(f"measuring {work.method}") as progress:
-        (scratch / "pictures").mkdir(exist_ok=True)
-        tasks = []
-        for number, item in enumerate(work.items):
-            picture = None
-            if item.repeat == 0 and shown[item.test_set] < pictures:
-                shown[item.test_set] += 1
-                picture = scratch / "pictures" / item.test_set / f"{item.image.replace('/', '-')}.png"
-                picture.parent.mkdir(exist_ok=True)
-            marker = scratch / f"{number:06d}.json"
-            what = (row.method, Path(row.file), row.arguments, noise.model, noise.sigma, noise.peak)
-            tasks.append((item, stores[item.test_set], *what, picture, marker))
-        # A GPU serves one process best.
-        alone = row.method in (DENOISER, *ON_DEVICE) and device().type == "cuda"
-        run_tasks(measure, tasks, progress, 1 if alone else None)
-        results = [json.loads(task[-1].read_text(encoding="utf-8")) for task in tasks]
-        if out is not None:
-            move_into_place(scratch / "pictures", out / "pictures")
-    return results
+    def _on_gpu(self) -> bool:
+        """Return whether the method runs on a GPU, which serves one process best."""
+        name = self.row.method
+        return (name == DENOISER or load_method(name).on_device) and device().type == "cuda"
 
 
-def figure_rows(items: Sequence[Item], results: Sequence[dict[str, float]]) -> list[list[object]]:
+def plan_measurements(
+    rows: Sequence[MethodRow], sets: Sequence[BenchmarkSet], *, noise: NoiseSettings, seed: int, full: bool
+) -> list[Measurement]:
+    """Return the measurements of some methods under one noise."""
+    items = plan_items(sets, seed=seed, full=full, noise=noise)
+    return [Measurement(row, noise, seed, sets, items) for row in rows]
+
+
+def figure_rows(items: Sequence[Item], results: Sequence[Figures]) -> list[list[object]]:
     """Return the figures of every item, as the columns of `HEADER`."""
     return [
         [item.test_set, item.image, item.repeat, f"{one['psnr']:.4f}", f"{one['ssim']:.5f}"]
@@ -138,32 +108,65 @@ def figure_rows(items: Sequence[Item], results: Sequence[dict[str, float]]) -> l
     ]
 
 
-def set_means(items: Sequence[Item], results: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
+def set_means(items: Sequence[Item], results: Sequence[Figures]) -> dict[str, dict[str, Any]]:
     """Return for each set PSNR (dB) and SSIM, means over all repeats and images, and the numbers of these."""
     means: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(item.test_set for item in items):
-        mine = [(item, one) for item, one in zip(items, results, strict=True) if item.test_set == name]
+        inside = [(item, one) for item, one in zip(items, results, strict=True) if item.test_set == name]
         means[name] = {
-            "images": len({item.image for item, _ in mine}),
-            "psnr": round(sum(one["psnr"] for _, one in mine) / len(mine), 4),
-            "repeats": len({item.repeat for item, _ in mine}),
-            "ssim": round(sum(one["ssim"] for _, one in mine) / len(mine), 5),
+            "images": len({item.image for item, _ in inside}),
+            "psnr": round(sum(one["psnr"] for _, one in inside) / len(inside), 4),
+            "repeats": len({item.repeat for item, _ in inside}),
+            "ssim": round(sum(one["ssim"] for _, one in inside) / len(inside), 5),
         }
     return means
 
 
-def write_figures(out: Path, work: Work, results: Sequence[dict[str, float]]) -> None:
-    """Write per-image figures, and means of each set; show the means."""
-    write_rows(out / "images.csv", HEADER, figure_rows(work.items, results))
-    means = set_means(work.items, results)
+def benchmark_method(
+    row: MethodRow,
+    sets: Sequence[BenchmarkSet],
+    *,
+    noise: NoiseSettings,
+    seed: int,
+    full: bool,
+    pictures: int,
+    out: Path,
+    bars: Bars,
+) -> Mapping[str, Mapping[str, Any]]:
+    """Measure one method on all sets; write figures by image, means by set and pictures; return the means.
+
+    Parameters
+    ----------
+    row, sets
+        The method and the test images.
+    noise, seed, full
+        See `self2align.evaluation.protocol.plan_items`.
+    pictures, out, bars
+        See `Measurement.run`; figures go to ``out`` too.
+    """
+    (measurement,) = plan_measurements([row], sets, noise=noise, seed=seed, full=full)
+    results = measurement.run(bars, pictures, out)
+    write_rows(out / "images.csv", HEADER, figure_rows(measurement.items, results))
+    means = set_means(measurement.items, results)
     write_json(out / "metrics.json", means)
-    shown = [[name, row["images"], row["repeats"], row["psnr"], row["ssim"]] for name, row in means.items()]
-    table(f"{out}: {work.method}", ["set", "images", "repeats", "PSNR dB", "SSIM"], shown)
+    return means
 
 
-def write_skipped(out: Path, what: str, why: str) -> None:
-    """Write that nothing was measured, and why."""
-    say(f"{what}: {why}; not measured")
-    write_rows(out / "images.csv", HEADER, [])
-    write_json(out / "metrics.json", {"skipped": why})
-    (out / "pictures").mkdir(parents=True, exist_ok=True)
+def skip_benchmark(row: MethodRow, noise: NoiseSettings, out: Path) -> str | None:
+    """Write empty outputs if a method cannot be measured although nothing is wrong; return why, or None to measure it.
+
+    Raises
+    ------
+    ValueError
+        If the file of the row does not exist.
+    """
+    if noise.at().synthetic:
+        row.check_file()
+        why = row.skip_reason()
+    else:
+        why = "there is no model of the footage's own noise, so none can be added to clean test images"
+    if why is not None:
+        write_rows(out / "images.csv", HEADER, [])
+        write_json(out / "metrics.json", {"skipped": why})
+        (out / "pictures").mkdir(parents=True, exist_ok=True)
+    return why

@@ -1,7 +1,7 @@
-"""What methods cost: time, memory, parameters, each measured in a process of its own.
+"""The cost of methods: time, memory and parameters, each measured in its own process.
 
-Memory is the process's high-water mark, interpreter and libraries with it. It is read from ``/proc``: what
-``getrusage`` tells of a child begins at the peak of the parent that started it.
+Memory is the high-water mark of the process, including interpreter and libraries. It is read from ``/proc``, because the
+value of ``getrusage`` for a child starts at the peak of its parent.
 """
 
 import inspect
@@ -11,7 +11,7 @@ import re
 import statistics
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
@@ -24,10 +24,13 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.denoising.inference import load_denoiser
-from self2align.evaluation.protocol import Denoise, ready_method
-from self2align.methods import IMAGE_NETWORKS, METHODS
+from self2align.evaluation.protocol import BenchmarkSet, DenoiseImage, MethodRow, plan_items, read_item
+from self2align.methods.method import DENOISER, load_method
+from self2align.noise.settings import NoiseSettings
 from self2align.runtime.devices import device
-from self2align.runtime.families import load
+from self2align.runtime.tables import read_json
+from self2align.runtime.versions import version_text
+from self2align.stores.weights import load_weights
 
 BRIEF = 1.0  # s; of a call that takes longer, starting up is no part that counts
 CALLS = 5  # of those that are briefer
@@ -35,18 +38,18 @@ CALLS = 5  # of those that are briefer
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image cost.
+    """The cost of one image.
 
     Attributes
     ----------
     seconds
-        Of one call. The first call, if it was long; else the median of several after it.
+        Of one call: the first if it took long, else the median of several later ones.
     memory
-        The most that the process held, bytes; None where the system does not tell.
+        Peak of the process, bytes; None if the system does not report it.
     device_memory
-        The most that was reserved on a GPU, bytes; None without one.
+        Peak reserved on a GPU, bytes; None without one.
     finished
-        False if the call was stopped at the limit: it takes so long, and so much memory, at the least.
+        False if the call was stopped at the limit: time and memory are lower bounds.
     """
 
     seconds: float
@@ -61,22 +64,45 @@ def fit_image(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return np.pad(image, ((0, 0), (0, short[0]), (0, short[1])), mode="symmetric")[:, :side, :side].copy()
 
 
+def cost_image(
+    sets: Sequence[BenchmarkSet], noise: NoiseSettings, *, seed: int, side: int
+) -> tuple[str, NDArray[np.float32]]:
+    """Return the name of the first test image, and the image with its noise, ``(C, side, side)``.
+
+    Parameters
+    ----------
+    sets
+        Test sets; the first image of the first one is used.
+    noise, seed
+        See `self2align.evaluation.protocol.plan_items`.
+    side
+        px; see `fit_image`.
+
+    Raises
+    ------
+    ValueError
+        If the noise has no model.
+    """
+    if not noise.at().synthetic:
+        raise ValueError(f"synthesize.model: found {noise.model!r}, expected noise that can be added to a test image")
+    item = plan_items(sets[:1], seed=seed, full=False, noise=noise)[0]
+    return f"{item.test_set}: {item.image}", fit_image(read_item(item, sets[0].store, noise)[1], side)
+
+
 def measure_cost(
-    method: str,
-    file: Path,
-    arguments: dict[str, Any],
+    row: MethodRow,
     level: float,
     image: NDArray[np.float32],
     *,
     threads: int,
     limit: float,
 ) -> Cost:
-    """Return what it costs to denoise one image, in a process that does nothing else.
+    """Return the cost of denoising one image, in a process that does nothing else.
 
     Parameters
     ----------
-    method, file, arguments, level
-        See `self2align.evaluation.protocol.ready_method`; loading is not timed.
+    row, level
+        The method and the noise level that it is told; loading is not timed.
     image
         ``(C, H, W)``, noisy.
     threads
@@ -93,7 +119,7 @@ def measure_cost(
     """
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    task = (sender, method, file, arguments, level, image, threads)
+    task = (sender, row, level, image, threads)
     process = context.Process(target=_denoise_alone, args=task, daemon=True)
     process.start()
     sender.close()
@@ -106,7 +132,7 @@ def measure_cost(
             answer = receiver.recv()
     except EOFError as error:
         process.join()
-        raise ChildProcessError(f"its process ended by itself, with code {process.exitcode}") from error
+        raise ChildProcessError(f"its process ended unexpectedly with exit code {process.exitcode}") from error
     finally:
         process.kill()
         process.join()
@@ -119,9 +145,7 @@ def measure_cost(
 
 def _denoise_alone(
     sender: Connection,
-    method: str,
-    file: Path,
-    arguments: dict[str, Any],
+    row: MethodRow,
     level: float,
     image: NDArray[np.float32],
     threads: int,
@@ -130,7 +154,7 @@ def _denoise_alone(
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     try:
-        run = ready_method(method, file, arguments, level)
+        run = row.ready(level)
         sender.send(None)
         seconds = _seconds(run, image)
     except ValueError as error:
@@ -147,7 +171,7 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def _seconds(run: Denoise, image: NDArray[np.float32]) -> float:
+def _seconds(run: DenoiseImage, image: NDArray[np.float32]) -> float:
     first = _timed(run, image)
     if first > BRIEF:
         return first
@@ -155,7 +179,7 @@ def _seconds(run: Denoise, image: NDArray[np.float32]) -> float:
     return statistics.median(_timed(run, image) for _ in range(CALLS))
 
 
-def _timed(run: Denoise, image: NDArray[np.float32]) -> float:
+def _timed(run: DenoiseImage, image: NDArray[np.float32]) -> float:
     began = time.perf_counter()
     run(image)  # what it returns is in the host's memory: nothing is left to wait for
     return time.perf_counter() - began
@@ -170,32 +194,33 @@ def peak_memory(process: int) -> int | None:
     return None if found is None else int(found[1]) * 1024
 
 
-def parameter_count(method: str, file: Path, arguments: Mapping[str, Any], channels: int) -> int | None:
-    """Return how many parameters are trained, in the file of weights or on each image; None if there are none.
+def parameter_count(row: MethodRow, channels: int) -> int | None:
+    """Return the number of trained parameters, in the weights or on each image; None if there are none.
 
     Parameters
     ----------
-    method, file, arguments
-        See `self2align.evaluation.protocol.ready_method`.
+    row
+        The method.
     channels
         C of the images.
     """
-    if method == "denoiser":
-        network = load_denoiser(file, torch.device("cpu"))[0]
-    elif method in IMAGE_NETWORKS:
-        network = _image_network(method, arguments, channels)
+    if row.method == DENOISER:
+        network = load_denoiser(row.file, torch.device("cpu"))[0]
+    elif load_method(row.method).network is not None:
+        network = _image_network(row, channels)
     else:
         return None
     return sum(weight.numel() for weight in network.parameters())
 
 
-def _image_network(method: str, arguments: Mapping[str, Any], channels: int) -> torch.nn.Module:
-    make = load(IMAGE_NETWORKS, method, "method")
-    known = inspect.signature(load(METHODS, method, "method")).parameters.values()
-    settings = {one.name: one.default for one in known} | dict(arguments) | {"channels": channels}
+def _image_network(row: MethodRow, channels: int) -> torch.nn.Module:
+    """Return the network that a method trains on each image, with the method's defaults and the row's arguments."""
+    method = load_method(row.method)
+    assert method.network is not None
+    known = inspect.signature(method.denoise).parameters.values()
+    settings = {one.name: one.default for one in known} | dict(row.arguments) | {"channels": channels}
     with torch.device("meta"):
-        network: torch.nn.Module = make(**{name: settings[name] for name in inspect.signature(make).parameters})
-    return network
+        return method.network(**{name: settings[name] for name in inspect.signature(method.network).parameters})
 
 
 def hardware() -> str:
@@ -206,3 +231,87 @@ def hardware() -> str:
     text = told.read_text(encoding="utf-8") if told.is_file() else ""
     name = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return name[1] if name else platform.machine()
+
+
+MIB = 2**20
+
+
+def training_minutes(weights: Path) -> float | None:
+    """Return how long a training takes at the pace that it noted beside its weights; None without a note."""
+    note = weights.with_suffix(".timing.json")
+    steps = (load_weights(weights)[1].get("training") or {}).get("steps")
+    timing = read_json(note) if note.is_file() else {}
+    if not steps or not timing.get("steps"):
+        return None
+    # Of a training that went on from a checkpoint, the note has the last part alone.
+    return float(timing["seconds"] / timing["steps"] * steps / 60)
+
+
+def benchmark_psnr(folder: Path) -> dict[str, float]:
+    """Return a method's PSNR on each set, dB; nothing where the benchmark has not run."""
+    figures = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
+    return {name: row["psnr"] for name, row in figures.items() if isinstance(row, dict)}
+
+
+def cost_row(
+    row: MethodRow, image: NDArray[np.float32], level: float, folder: Path, *, threads: int, limit: float
+) -> dict[str, Any]:
+    """Return the figures of one method for the table of costs.
+
+    Parameters
+    ----------
+    row
+        The method.
+    image, level
+        ``(C, H, W)``, noisy, and the noise level that the method is told, white being 1.0.
+    folder
+        Of the method's figures in the benchmark.
+    threads, limit
+        See `measure_cost`.
+    """
+    why = row.skip_reason()
+    if why is not None:
+        return {"skipped": why}
+    try:
+        cost = measure_cost(row, level, image, threads=threads, limit=limit)
+    except ChildProcessError as error:
+        return {"skipped": str(error)}
+    megapixels = image.shape[1] * image.shape[2] / 1e6
+    return {
+        "seconds": cost.seconds / megapixels,
+        "memory": None if cost.memory is None else cost.memory / MIB,
+        "device_memory": None if cost.device_memory is None else cost.device_memory / MIB,
+        "finished": cost.finished,
+        "parameters": parameter_count(row, len(image)),
+        "minutes": training_minutes(row.file) if row.method == DENOISER else None,
+        "psnr": benchmark_psnr(folder),
+    }
+
+
+def conditions(
+    image: str, shape: Sequence[int], *, threads: int, limit: float, noise: NoiseSettings, aligner: Path
+) -> dict[str, str]:
+    """Return under which conditions costs were measured, as text by title.
+
+    Parameters
+    ----------
+    image, shape
+        Name of the test image; its size as it was denoised, ``(C, H, W)``.
+    threads, limit
+        See `measure_cost`.
+    noise
+        Of the test image.
+    aligner
+        Weights of the aligner of the pairs.
+    """
+    texts = {
+        "Machine": hardware(),
+        "Threads": f"{threads} on the CPU",
+        "Image": f"{image}, cut or mirrored to {shape[1]} x {shape[2]} px, {shape[0]} channels",
+        "Noise": noise.describe(),
+        "Limit": f"{limit:g} s per method; the costs of a method that was stopped are lower bounds",
+    }
+    minutes = training_minutes(aligner) if aligner.is_file() else None
+    if minutes is not None:
+        texts["Aligner"] = f"{aligner.stem}, {minutes:.1f} min of training, needed for all training on aligned pairs"
+    return {**texts, "Versions": version_text()}

@@ -1,13 +1,12 @@
 """The benchmark's protocol (Neighbor2Neighbor, section 4.1 and its code): the same noisy pixels for every method.
 
-One NumPy stream, seeded once, runs over all sets in order, all repeats of a set, all its images sorted by name.
-A quick run measures the first repeat of each set alone, with the noise that the full run gives it.
+One NumPy stream, seeded once, runs over all sets in order, all repeats of a set, and its images sorted by name. A quick
+run measures only the first repeat of each set, with the noise that the full run gives it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,76 @@ from self2align.denoising.inference import denoise, load_denoiser
 from self2align.evaluation.metrics import WINDOW, psnr, ssim
 from self2align.images.files import write_png
 from self2align.images.levels import to_levels
-from self2align.methods import EXTRAS, METHODS
+from self2align.methods.method import DENOISER, load_method, method_name, missing_package
+from self2align.noise.model import PublishedDraw
+from self2align.noise.settings import NoiseSettings
 from self2align.runtime.devices import device
-from self2align.runtime.families import load
 from self2align.runtime.scratch import write_json
-from self2align.stores.frames import FrameStore, opened
+from self2align.stores.frames import FrameStore, SceneRecord, opened
 
 State = tuple[str, NDArray[np.uint32], int, int, float]
 Image = NDArray[np.float32]
-Denoise = Callable[[Image], Image]
+DenoiseImage = Callable[[Image], Image]
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One row of the benchmark's table.
+
+    Attributes
+    ----------
+    name
+        Of the row.
+    file
+        A method's module, or weights; see `self2align.methods.method.method_name`.
+    arguments
+        Keyword arguments that differ from the method's defaults.
+    """
+
+    name: str
+    file: Path
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """Return the method: "denoiser" for weights."""
+        return method_name(str(self.file))
+
+    def check_file(self) -> None:
+        """Check that the file exists.
+
+        Raises
+        ------
+        ValueError
+            If it does not.
+        """
+        if not self.file.is_file():
+            raise ValueError(f"benchmark.methods.{self.name}.file: found no {self.file}, expected a module or weights")
+
+    def skip_reason(self) -> str | None:
+        """Return why it cannot be measured here although nothing is wrong; None if it can."""
+        package = missing_package(self.method)
+        if package is not None:
+            return f"package {package} is not installed"
+        return None if self.file.stat().st_size else "the baseline was not trained"
+
+    def ready(self, level: float) -> DenoiseImage:
+        """Return a function that denoises one image, ``(C, H, W)``, white being 1.0.
+
+        Parameters
+        ----------
+        level
+            Standard deviation that the method is told, white being 1.0; see `self2align.noise.model.NoiseModel`.
+        """
+        if self.method == DENOISER:
+            return _denoiser(self.file.resolve(), self.file.stat().st_mtime_ns)
+        return partial(load_method(self.method).denoise, sigma=level, **self.arguments)
+
+
+@lru_cache(maxsize=1)
+def _denoiser(path: Path, modified: int) -> DenoiseImage:
+    network, _ = load_denoiser(path, device())
+    return partial(denoise, network, square=True, device=device())
 
 
 @dataclass(frozen=True)
@@ -41,26 +101,14 @@ class Item:
 
 @dataclass(frozen=True)
 class BenchmarkSet:
-    """A set of clean images and the number of its repeats in the published protocol."""
+    """A set of clean images and its number of repeats in the published protocol."""
 
     name: str
     store: Path
     repeats: int
 
 
-def _noise(stream: np.random.RandomState, clean: Image, model: str, sigma: float, peak: float) -> Any:
-    # Images are (H, W, C) in the published code: the draws run in that order.
-    image: NDArray[Any] = clean.transpose(1, 2, 0)
-    if model in ("poisson", "poisson_gaussian"):
-        image = stream.poisson(peak * image) / peak
-    if model in ("gaussian", "poisson_gaussian"):
-        image = image + stream.normal(size=image.shape) * (sigma / 255)
-    return image.astype(np.float32).transpose(2, 0, 1)
-
-
-def plan_items(
-    sets: Sequence[BenchmarkSet], *, seed: int, full: bool, model: str, sigma: float, peak: float
-) -> list[Item]:
+def plan_items(sets: Sequence[BenchmarkSet], *, seed: int, full: bool, noise: NoiseSettings) -> list[Item]:
     """Return what is measured, in order.
 
     Parameters
@@ -70,32 +118,36 @@ def plan_items(
     seed
         Of the stream (101 in the published code).
     full
-        All repeats, or the first of each set.
-    model, sigma, peak
-        Noise; see `self2align.noise.models`.
+        All repeats, or only the first of each set.
+    noise
+        The noise of the test images.
 
     Raises
     ------
     ValueError
-        When an image is smaller than SSIM's window.
+        If an image is smaller than SSIM's window.
     """
-    stream = np.random.RandomState(seed)
+    stream, model = np.random.RandomState(seed), noise.at()
     items = []
     for number, test_set in enumerate(sets):
         store = FrameStore(test_set.store)
         _check_sizes(store)
-        # What follows the last set that is measured need not be drawn.
+        # Draws after the last measured set are not needed.
         last = number == len(sets) - 1
         for repeat in range(test_set.repeats if full or not last else 1):
             for scene in sorted(store.scenes, key=lambda scene: scene.name):
                 if full or repeat == 0:
                     state: Any = stream.get_state(legacy=True)
                     items.append(Item(test_set.name, scene.name, repeat, state))
-                if model == "gaussian":
-                    stream.normal(size=(scene.height, scene.width, store.codes(scene, 0, 1).shape[1]))
-                else:
-                    _noise(stream, store.frames(scene, 0, 1)[0], model, sigma, peak)
+                model.sample(_clean(store, scene, model.signal_dependent), PublishedDraw(stream))
     return items
+
+
+def _clean(store: FrameStore, scene: SceneRecord, needed: bool) -> NDArray[Any]:
+    """Return a clean image as the published code lays it out, ``(H, W, C)``; only its shape if nothing else counts."""
+    if needed:
+        return store.frames(scene, 0, 1)[0].transpose(1, 2, 0)
+    return np.zeros((scene.height, scene.width, store.channels(scene)), np.float32)
 
 
 def _check_sizes(store: FrameStore) -> None:
@@ -103,99 +155,51 @@ def _check_sizes(store: FrameStore) -> None:
         if min(scene.height, scene.width) < WINDOW:
             raise ValueError(
                 f"{store.path}: {scene.name}: found {scene.height} x {scene.width} px, expected at least "
-                f"{WINDOW} px a side, which is SSIM's window (benchmark_sets.{scene.source}.glob can leave it out)"
+                f"{WINDOW} px a side, the window of SSIM (benchmark_sets.{scene.source}.glob can leave it out)"
             )
 
 
-@lru_cache(maxsize=1)
-def _denoiser(path: Path, made: int) -> Denoise:
-    network, _ = load_denoiser(path, device())
-    return partial(denoise, network, square=True, device=device())
-
-
-def noise_level(model: str, sigma: float, peak: float) -> float:
-    """Return what methods that want the noise level are told: its standard deviation, white being 1.0.
-
-    Read and shot noise together, the latter at middle gray.
-    """
-    return float(np.hypot(sigma / 255 * ("gaussian" in model), (0.5 / peak) ** 0.5 * ("poisson" in model)))
-
-
-def missing_package(method: str) -> str | None:
-    """Return the package that a method alone needs and that is not installed; None if it lacks nothing."""
-    package = EXTRAS.get(method)
-    return package if package and find_spec(package) is None else None
-
-
-def ready_method(method: str, file: Path, arguments: dict[str, Any], level: float) -> Denoise:
-    """Return what denoises one image, ``(C, H, W)``, white being 1.0.
-
-    Parameters
-    ----------
-    method, file, arguments
-        A name in `self2align.methods.METHODS`, or "denoiser" with the file of its weights.
-    level
-        A `noise_level`.
-    """
-    if method == "denoiser":
-        return _denoiser(file.resolve(), file.stat().st_mtime_ns)
-    return partial(load(METHODS, method, "method"), sigma=level, **arguments)
-
-
-def read_item(item: Item, store: Path, model: str, sigma: float, peak: float) -> tuple[Image, Image]:
+def read_item(item: Item, store: Path, noise: NoiseSettings) -> tuple[Image, Image]:
     """Return the clean image and the noisy one, ``(C, H, W)``, white being 1.0; the noisy one unclipped.
 
     Parameters
     ----------
     item
-        Which.
+        The image and the state of the stream.
     store
         Clean images.
-    model, sigma, peak
-        Noise.
+    noise
+        The noise of the test images.
     """
     images = opened(store)
     scene = next(scene for scene in images.scenes if scene.name == item.image)
     clean = images.frames(scene, 0, 1)[0]
     stream = np.random.RandomState()
     stream.set_state(item.state)
-    return clean, _noise(stream, clean, model, sigma, peak)
+    noisy = noise.at().sample(clean.transpose(1, 2, 0), PublishedDraw(stream))
+    return clean, noisy.astype(np.float32).transpose(2, 0, 1)
 
 
-def measure(
-    item: Item,
-    store: Path,
-    method: str,
-    file: Path,
-    arguments: dict[str, Any],
-    model: str,
-    sigma: float,
-    peak: float,
-    picture: Path | None,
-    marker: Path,
-) -> None:
-    """Denoise one image and write its figures; a marker that is there already is kept.
+def measure(item: Item, store: Path, row: MethodRow, noise: NoiseSettings, picture: Path | None, marker: Path) -> None:
+    """Denoise one image and write its figures; an existing marker is kept.
 
     Parameters
     ----------
-    item
-        What.
-    store
-        Clean images.
-    method, file, arguments
-        See `ready_method`.
-    model, sigma, peak
-        Noise.
+    item, store
+        See `read_item`.
+    row
+        The method.
+    noise
+        The noise of the test images.
     picture
         PNG of the result to write, or None.
     marker
-        JSON file to write.
+        JSON file to write: PSNR (dB) and SSIM.
     """
     if marker.exists() and (picture is None or picture.exists()):
         return
-    clean, noisy = read_item(item, store, model, sigma, peak)
-    denoised = ready_method(method, file, arguments, noise_level(model, sigma, peak))(noisy)
-    levels, wanted = to_levels(denoised), to_levels(clean)
+    clean, noisy = read_item(item, store, noise)
+    result, expected = to_levels(row.ready(noise.at().level)(noisy)), to_levels(clean)
     if picture is not None:
-        write_png(picture, np.ascontiguousarray(levels.transpose(1, 2, 0).repeat(3 // len(levels), axis=2)))
-    write_json(marker, {"psnr": psnr(levels, wanted), "ssim": ssim(levels, wanted)})
+        write_png(picture, np.ascontiguousarray(result.transpose(1, 2, 0).repeat(3 // len(result), axis=2)))
+    write_json(marker, {"psnr": psnr(result, expected), "ssim": ssim(result, expected)})

@@ -79,7 +79,7 @@ def noisy_parts(stores: Sequence[FrameStore], noise: NoiseSettings) -> list[Part
     parts = []
     for store in stores:
         for scene in store.scenes:
-            channels = store.codes(scene, 0, 1).shape[1]
+            channels = store.channels(scene)
             parts.append(Part(scene, coding if synthetic else store.coding(scene), channels, str(store.path)))
     return parts
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from self2align.runtime.seeding import generator
+from self2align.runtime.spacing import evenly_spaced
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def frame_pairs(count: int, offsets: Sequence[int], targets: int) -> list[tuple[
         places = count - offset
         if places < 1:
             continue
-        for start in np.unique(np.linspace(0, places - 1, min(targets, places)).round().astype(int)):
+        for start in evenly_spaced(places, targets):
             found.append((int(start), int(start) + offset))
     return found
 
@@ -64,7 +63,7 @@ def neighbours(count: int, offsets: Sequence[int], targets: int) -> list[tuple[i
         At most so many.
     """
     found = []
-    for target in np.unique(np.linspace(0, count - 1, min(targets, count)).round().astype(int)).tolist():
+    for target in evenly_spaced(count, targets).tolist():
         beside = [target + way * offset for offset in sorted(set(offsets)) for way in (-1, 1)]
         sources = [frame for frame in beside if 0 <= frame < count]
         if sources:

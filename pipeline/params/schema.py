@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from self2align.evaluation.protocol import BenchmarkSet, MethodRow
 from self2align.noise.settings import NoiseSettings
 from self2align.training.settings import CropSettings, DenoiserSettings, SamplerSettings, TrainingSettings
 
@@ -214,6 +215,10 @@ class BenchmarkParams(Section):
     pictures: Count
     methods: dict[Name, MethodParams]
 
+    def rows(self) -> dict[str, MethodRow]:
+        """Return the rows of the table, for the library."""
+        return {name: MethodRow(name, Path(row.file), row.arguments) for name, row in self.methods.items()}
+
 
 class ReportParams(Section):
     """The report."""
@@ -239,3 +244,8 @@ class Params(Section):
     evaluate_denoiser: EvaluateDenoiserParams
     benchmark: BenchmarkParams
     report: ReportParams
+
+    def test_sets(self, folder: Path) -> list[BenchmarkSet]:
+        """Return the test sets, in order, whose stores lie in a folder."""
+        sets = self.benchmark_sets.items()
+        return [BenchmarkSet(name, folder / f"{name}.zarr", one.repeats) for name, one in sets]

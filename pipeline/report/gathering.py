@@ -1,133 +1,96 @@
-"""What `report` puts together from what earlier stages left."""
+"""Gathers the results of all stages and writes the report."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from self2align.images.files import read_image
-from self2align.params.schema import Params
+from self2align.methods.method import method_name
 from self2align.report.canvas import png_bytes
-from self2align.report.figures import Compared, Curve, comparison, curve_png
-from self2align.report.html.render import html_page
+from self2align.report.comparing import choose_images, compare
+from self2align.report.figures import comparison, curve_png
+from self2align.report.html.page import html_page
+from self2align.report.inputs import ReportInputs, StageOutputs
 from self2align.report.measures import alignment_png, scores_png
-from self2align.report.page import Results, Shown, noise_text, page
+from self2align.report.page import markdown_page
 from self2align.report.published import comparable_sets, rows_of_systems
-from self2align.report.results import (
+from self2align.report.reading import (
     ablation_lines,
-    choose_places,
-    compare,
     method_traits,
-    package_versions,
     read_alignment,
-    read_json,
     read_means,
     read_pairs,
-    read_rows,
+    read_samples,
     read_scores,
     read_trainings,
-    write_pictures,
 )
-from self2align.report.samples import Samples, take_apart
+from self2align.report.results import Illustrations, Results
 from self2align.runtime.scratch import write_atomically
-from self2align.stores.opening import keep_only
+from self2align.runtime.tables import read_json, read_rows
+from self2align.runtime.versions import package_versions
 
 
-@dataclass(frozen=True)
-class Left:
-    """Where earlier stages left their results; all folders but ``held_out``, a file."""
+def make_report(out: Path, outputs: StageOutputs, inputs: ReportInputs) -> tuple[Results, list[Path]]:
+    """Write the report to the folder ``out``.
 
-    benchmark_sets: Path
-    benchmark: Path
-    alignment: Path
-    pairs: Path
-    denoiser: Path
-    ablation: Path
-    baselines: Path
-    held_out: Path
-
-    def drop_former(self, params: Params) -> None:
-        """Remove what was left for items that the parameters no longer name."""
-        keep_only(self.benchmark_sets, list(params.benchmark_sets))
-        keep_only(self.benchmark, list(params.benchmark.methods))
-        keep_only(self.ablation, list(params.train_ablation.runs))
-        keep_only(self.baselines, list(params.train_baselines.runs))
+    Returns
+    -------
+    Results
+        The figures.
+    list
+        The pages: report.md and report.html.
+    """
+    results = read_results(outputs, inputs)
+    return results, write_report(out, results, draw(outputs, inputs, results))
 
 
-def read_results(left: Left, params: Params) -> tuple[Results, list[Curve]]:
-    """Return all figures, and the curves of the trainings."""
-    noise, sets, methods = params.synthesize, list(params.benchmark_sets), params.benchmark.methods
-    trainings, curves = read_trainings(left.denoiser, left.ablation, left.baselines, left.held_out, params)
-    results = Results(
-        noise=noise_text(noise.model, noise.sigma, noise.peak),
-        repeats=params.benchmark.repeats,
-        sets=sets,
-        noisy=next((name for name, row in methods.items() if row.method == "noisy"), None),
-        benchmark={name: read_json(left.benchmark / name / "metrics.json") for name in methods},
-        systems=rows_of_systems(method_traits(params)),
-        published=comparable_sets(sets, model=noise.model, sigma=noise.sigma, color=params.ingest.color),
-        ablation=ablation_lines(params),
-        alignment=read_alignment(left.alignment, params),
-        scenes=read_rows(left.alignment / "scenes.csv"),
-        pairs=read_json(left.pairs / "metrics.json"),
+def read_results(outputs: StageOutputs, inputs: ReportInputs) -> Results:
+    """Return the figures of all stages."""
+    methods, noise = inputs.methods, inputs.noise
+    benchmark = {name: read_json(outputs.benchmark / name / "metrics.json") for name in methods}
+    trainings, curves = read_trainings(inputs.trainings, outputs.held_out)
+    return Results(
+        noise=noise.describe(),
+        repeats=inputs.repeats,
+        sets=inputs.sets,
+        noisy=next((name for name, file in methods.items() if method_name(file) == "noisy"), None),
+        benchmark=benchmark,
+        means=read_means(outputs.benchmark, [name for name, row in benchmark.items() if "skipped" not in row]),
+        systems=rows_of_systems(method_traits(methods, inputs.trainings, inputs.network)),
+        published=comparable_sets(inputs.sets, model=noise.model, sigma=noise.sigma, color=inputs.color),
+        ablation=ablation_lines(methods, inputs.trainings),
+        alignment=read_alignment(outputs.alignment, inputs.aligners),
+        scenes=read_rows(outputs.alignment / "scenes.csv"),
+        pairs=read_json(outputs.pairs / "metrics.json"),
         trainings=trainings,
-    )
-    return results, curves
-
-
-def gather_shown(left: Left, params: Params, results: Results, curves: Sequence[Curve]) -> Shown:
-    """Return what the report shows beside the figures."""
-    methods = [name for name, row in results.benchmark.items() if "skipped" not in row]
-    size = params.report.crop
-    places = choose_places(left.benchmark_sets, left.benchmark, results.sets, methods, params.report.images)
-    images, missing = compare(places, left.benchmark, methods, read_scores(left.benchmark, methods), size)
-    samples = read_samples(left.denoiser / "samples.png")
-    return Shown(
-        means=read_means(left.benchmark, methods),
-        images=images,
-        missing=missing,
-        samples=samples,
-        pairs=read_pairs(left.pairs / "pictures"),
-        pictures={
-            **_draw(left, results, images, methods, size, curves),
-            "samples.png": png_bytes(samples.picture) if samples else None,
-        },
         curves=curves,
-        params=params.model_dump(),
+        parameters=inputs.parameters,
         versions=package_versions(),
     )
 
 
-def read_samples(path: Path) -> Samples | None:
-    """Return the crops that the training has left, and what was taken off them; None where it has left none."""
-    if not path.is_file():
-        return None
-    picture, _ = read_image(path)
-    return take_apart(picture.transpose(1, 2, 0).astype(np.uint8))
-
-
-def _draw(
-    left: Left,
-    results: Results,
-    images: Sequence[Compared],
-    methods: Sequence[str],
-    size: int,
-    curves: Sequence[Curve],
-) -> dict[str, bytes | None]:
-    scores = read_rows(left.pairs / "scores.csv")
-    return {
+def draw(outputs: StageOutputs, inputs: ReportInputs, results: Results) -> Illustrations:
+    """Return the pictures of the report."""
+    methods, size = results.measured, inputs.crop
+    chosen = choose_images(outputs.benchmark_sets, outputs.benchmark, inputs.sets, methods, inputs.images)
+    scores = read_scores(outputs.benchmark, methods)
+    images, missing = compare(chosen, outputs.benchmark, methods, scores, size)
+    samples = read_samples(inputs.trainings[0].weights.with_name("samples.png"))
+    aligners = list(results.alignment)
+    files = {
         "comparison.png": png_bytes(comparison(images, methods, size)) if images else None,
-        "alignment.png": alignment_png(results.scenes, list(results.alignment)) if results.scenes else None,
-        "scores.png": scores_png(scores),
-        "curve.png": curve_png(curves) if curves else None,
+        "alignment.png": alignment_png(results.scenes, aligners) if results.scenes else None,
+        "scores.png": scores_png(read_rows(outputs.pairs / "scores.csv")),
+        "curve.png": curve_png(results.curves) if results.curves else None,
+        "samples.png": png_bytes(samples.picture) if samples else None,
     }
+    return Illustrations(images, missing, samples, read_pairs(outputs.pairs / "pictures"), files)
 
 
-def write_report(out: Path, results: Results, shown: Shown) -> list[Path]:
-    """Write the report and its pictures; return the pages."""
-    write_pictures(out, shown.pictures)
-    pages = {out / "report.md": page(results, shown), out / "report.html": html_page(results, shown)}
+def write_report(out: Path, results: Results, shown: Illustrations) -> list[Path]:
+    """Write the pages and their pictures; pictures of a former report are removed. Return the pages."""
+    for name, data in shown.files.items():
+        (out / name).unlink(missing_ok=True)
+        if data is not None:
+            write_atomically(out / name, data)
+    pages = {out / "report.md": markdown_page(results, shown), out / "report.html": html_page(results, shown)}
     for path, text in pages.items():
         write_atomically(path, text.encode())
     return list(pages)

@@ -5,24 +5,19 @@ from pathlib import Path
 
 from self2align.report.html.extra import Part, extra_html, extra_markdown
 from self2align.runtime.scratch import write_atomically
-from self2align.stages.screen import say, table
 
 
-def write_page(out: Path, title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> None:
-    """Write a page, ``out`` with the endings .md and .html, and show its tables.
+def write_page(out: Path, title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> tuple[Path, Path]:
+    """Write a page as Markdown and HTML; return both files.
 
     Parameters
     ----------
     out
-        Without an ending.
+        Without suffix.
     title, summary, parts
         See `self2align.report.html.extra`.
     """
     markdown, page = out.with_suffix(".md"), out.with_suffix(".html")
     write_atomically(markdown, extra_markdown(title, summary, parts).encode())
     write_atomically(page, extra_html(title, summary, parts).encode())
-    for part in parts:
-        table(part.title, part.header, part.rows)
-        for line in part.skipped():
-            say(line)
-    say(f"{markdown}, {page}")
+    return markdown, page

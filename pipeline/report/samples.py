@@ -1,4 +1,4 @@
-"""Crops before and after, and what was taken off them: the method noise (Buades et al. 2005); no clean image needed."""
+"""Crops before and after denoising, and what was removed: the method noise (Buades et al. 2005), without clean images."""
 
 from dataclasses import dataclass
 
@@ -6,49 +6,49 @@ import numpy as np
 
 from self2align.report.canvas import Picture
 
-GRAY, SPREAD = 128, 40  # levels: the mean and the standard deviation that what was taken off is shown with
+GRAY, SPREAD = 128, 40  # levels: mean and standard deviation of the removed part as it is shown
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Crops before and after.
+    """Crops before and after denoising.
 
     Attributes
     ----------
     picture
-        Noisy, denoised, and what was taken off, one below the other, ``(3 H, W, 3)`` uint8.
+        Noisy, denoised, and what was removed, one below the other, ``(3 H, W, 3)`` uint8.
     sigma
-        Standard deviation of what was taken off, levels of 255.
+        Standard deviation of what was removed, levels of 255.
     correlation
-        Of its neighbouring pixels, mean of both directions: 0 for white noise; detail that was lost raises it, coarse
-        noise that was left lowers it.
+        Of its neighbouring pixels, mean of both directions: 0 for white noise. Lost detail raises it, remaining coarse
+        noise lowers it.
     """
 
     picture: Picture
     sigma: float
     correlation: float
 
-    def text(self, held_out: bool) -> str:
+    def describe(self, *, held_out: bool) -> str:
         """Return what the picture shows, in words.
 
         Parameters
         ----------
         held_out
-            Whether the crops are of scenes that were not trained on.
+            Whether the crops are from scenes that the network was not trained on.
         """
-        scenes = "scenes that were not trained on" if held_out else "scenes that were trained on, as there is no other"
+        scenes = "scenes that were not trained on" if held_out else "training scenes, as there are no others"
         return (
-            f"Crops of {scenes}: noisy, denoised, and what was taken off, stretched about gray. That should look like "
-            "noise and nothing else: edges and texture in it are detail that was lost; where the picture is clipped at "
-            f"black or white there is less of it. Its standard deviation is {self.sigma:.1f} levels of 255 (in 8 bits; "
-            f"below 1 it is rounding), and neighbouring pixels of it correlate by {self.correlation:.2f} (white noise "
-            "has 0; above it, detail went too, or the noise itself is correlated; below it, coarse noise was left in). "
-            "No clean frame was seen."
+            f"Crops of {scenes}: noisy, denoised, and what was removed, with its contrast stretched around gray. The "
+            "removed part should look like pure noise. Edges and texture in it are lost detail. Where the picture is "
+            "clipped at black or white, less is removed. The standard deviation of the removed part is "
+            f"{self.sigma:.1f} levels of 255 (in 8 bits; below 1 it is rounding). The correlation of its neighbouring "
+            f"pixels is {self.correlation:.2f}. White noise has 0. Above 0, detail was removed too, or the noise "
+            "itself is correlated; below 0, coarse noise remains. No clean frame was used."
         )
 
 
 def take_apart(picture: Picture) -> Samples:
-    """Return what was taken off crops.
+    """Return crops with the difference between them.
 
     Parameters
     ----------

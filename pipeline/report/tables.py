@@ -31,6 +31,15 @@ def gain(value: float, reference: float) -> str:
     return f"{round(value, 2) - round(reference, 2):+.2f}"
 
 
+def skipped_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return a line for each of some results that did not run, with the reason."""
+    return [
+        f"- {name}: {NOT_RUN}: {row['skipped']}"
+        for name, row in results.items()
+        if isinstance(row, Mapping) and "skipped" in row
+    ]
+
+
 def benchmark_table(
     results: Mapping[str, Mapping[str, Any]], sets: Sequence[str], noisy: str | None, mark: Mark = bold
 ) -> tuple[list[str], list[list[str]]]:
@@ -176,6 +185,14 @@ def spread_table(spreads: Mapping[str, Mapping[str, float]]) -> tuple[list[str],
         for name, spread in spreads.items()
     ]
     return ["", "mean", "median", "5 % below", "5 % above"], rows
+
+
+def pair_table(pairs: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: the spreads of a pair store's scores and exposure, as far as they are known."""
+    return spread_table({name: pairs[name] for name in _SPREADS if name in pairs})
+
+
+_SPREADS = ("ssim", "ssim_filtered", "gain", "offset")
 
 
 def training_table(runs: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:

@@ -119,6 +119,10 @@ class FrameStore:
         array = self._array(f"{scene.group}/frames")
         return Coding.of(array.dtype, array.attrs)
 
+    def channels(self, scene: SceneRecord) -> int:
+        """Return C of the frames of a scene."""
+        return int(self._array(f"{scene.group}/frames").shape[1])
+
     def codes(self, scene: SceneRecord, start: int = 0, stop: int | None = None) -> NDArray[Any]:
         """Return frames ``start`` to ``stop`` of a scene as held, ``(T, C, H, W)``."""
         stop = scene.count if stop is None else stop

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from self2align.alignment.dis import Dis
 from self2align.noise.estimation import SHIFT, SIDE, NoiseEstimate, code_step, estimate_noise, shared_noise
+from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack, video
 from self2align.sources.folder import scenes_root, walk
 from self2align.sources.ingest import BLACK, open_source
@@ -161,7 +162,7 @@ def survey(path: Path) -> Survey:
     kind = source_kind(path)
     selection = Selection(max_frames=FRAMES)
     units = open_source(kind, path, selection).units()
-    chosen = [units[at] for at in sorted({round(at) for at in np.linspace(0, len(units) - 1, SCENES)})]
+    chosen = [units[at] for at in evenly_spaced(len(units), SCENES)]
     looks: list[Look] = []
     names: list[str] = []
     for unit in chosen:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,11 +19,12 @@ from self2align.alignment.loading import make_aligner
 from self2align.networks import NETWORKS
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Loss
-from self2align.params.schema import Params, TrainingParams
+from self2align.params.schema import Params
 from self2align.runtime.devices import device, place, use_bfloat16
 from self2align.runtime.families import load as load_member
 from self2align.runtime.workers import exact_threads, workers
-from self2align.training.loop import Recipe, train
+from self2align.training.loop import train
+from self2align.training.settings import TrainingSettings
 
 STEPS = 5  # the first is not counted; of the others the fastest, which other work on the machine disturbed least
 
@@ -44,16 +46,16 @@ def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[st
     aligner = make_aligner(chosen.kind, channels, chosen.arguments)
     found = {}
     if chosen.training is not None and isinstance(aligner, nn.Module) and chosen.loss is not None:
-        loss = load_member(LOSSES, chosen.loss, "loss")
-        batch = _frames_batch(chosen.training, channels)
-        found["train_ian"] = chosen.training.steps * _step(aligner, loss, batch, chosen.training)
+        loss, training = load_member(LOSSES, chosen.loss, "loss"), chosen.training.settings()
+        found["train_ian"] = training.steps * _step(aligner, loss, _frames_batch(training, channels), training)
     couples = scenes * pairs.targets_per_scene * 2 * len(pairs.offsets)
     found["generate_pairs"] = couples * _pair(aligner, frames) / workers()
     denoiser = params.train_denoiser
     network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")(channels, **denoiser.arguments)
     loss = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective").loss
-    batch = _neighbours_batch(denoiser.training, channels, 2 * len(pairs.offsets))
-    found["train_denoiser"] = denoiser.training.steps * _step(network, loss, batch, denoiser.training)
+    training = denoiser.training.settings()
+    batch = _neighbours_batch(training, channels, 2 * len(pairs.offsets))
+    found["train_denoiser"] = training.steps * _step(network, loss, batch, training)
     return found
 
 
@@ -65,12 +67,12 @@ def in_words(time_span: float) -> str:
     return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
 
-def _frames_batch(settings: TrainingParams, channels: int) -> dict[str, Tensor]:
+def _frames_batch(settings: TrainingSettings, channels: int) -> dict[str, Tensor]:
     shape = (settings.batch, channels, settings.crop, settings.crop)
     return {name: torch.rand(shape) for name in ("target", "source")}
 
 
-def _neighbours_batch(settings: TrainingParams, channels: int, neighbours: int) -> dict[str, Tensor]:
+def _neighbours_batch(settings: TrainingSettings, channels: int, neighbours: int) -> dict[str, Tensor]:
     count, side = settings.batch, settings.crop
     return {
         "target": torch.rand(count, channels, side, side),
@@ -80,11 +82,10 @@ def _neighbours_batch(settings: TrainingParams, channels: int, neighbours: int) 
     }
 
 
-def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings: TrainingParams) -> float:
+def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings: TrainingSettings) -> float:
     """Return the seconds of a step of a training: the fastest of a few, on one batch."""
     where = device()
-    few = {"steps": STEPS, "checkpoint_every": STEPS, "log_every": STEPS, "validate_every": STEPS}
-    recipe = {**settings.model_dump(exclude={"batch", "crop", "precision", "threads"}), **few}
+    few = replace(settings, steps=STEPS, checkpoint_every=STEPS, log_every=STEPS, validate_every=STEPS)
     marks: list[float] = []
 
     def watch(*_: object) -> None:
@@ -95,8 +96,8 @@ def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings:
             network,
             loss,
             lambda _: dict(batch),
-            Recipe(**recipe),
-            half=use_bfloat16(where, settings.precision),
+            few,
+            bfloat16=use_bfloat16(where, settings.precision),
             device=where,
             seed=0,
             purpose="pace",

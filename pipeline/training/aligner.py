@@ -62,7 +62,7 @@ def train_aligner(
         If there is no scene with the role "align" that a crop fits.
     """
     store = FrameStore(noisy)
-    channels = store.codes(store.scenes[0], 0, 1).shape[1]
+    channels = store.channels(store.scenes[0])
     header = {
         "aligner": kind,
         "aligner_code": code_digest(load(ALIGNERS, kind, "kind")),

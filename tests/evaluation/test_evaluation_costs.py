@@ -2,17 +2,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from self2align.evaluation.costs import fit_image, measure_cost, parameter_count, peak_memory
+from self2align.evaluation.protocol import MethodRow
 from self2align.stores.weights import save_weights
 
 MIB = 2**20
 IMAGE = np.zeros((3, 64, 64), np.float32)
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc")
+
+
+def row(method: str, **arguments: Any) -> MethodRow:
+    return MethodRow(method, Path(f"pipeline/methods/{method}.py"), arguments)
 
 
 @needs_proc
@@ -32,7 +38,7 @@ def test_peak_memory_is_what_a_process_held_itself_and_not_what_its_parent_holds
 
 
 def test_a_method_is_measured_in_a_process_of_its_own() -> None:
-    cost = measure_cost("noisy", Path(), {}, 0.1, IMAGE, threads=1, limit=60)
+    cost = measure_cost(row("noisy"), 0.1, IMAGE, threads=1, limit=60)
     assert cost.finished
     assert 0 < cost.seconds < 1
     assert (cost.memory is None) == (not Path("/proc/self/status").is_file())
@@ -40,7 +46,7 @@ def test_a_method_is_measured_in_a_process_of_its_own() -> None:
 
 def test_a_method_that_takes_too_long_is_stopped_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELF2ALIGN_DEVICE", "cpu")
-    cost = measure_cost("dip", Path(), {"iterations": 10**6}, 0.1, IMAGE, threads=1, limit=0.2)
+    cost = measure_cost(row("dip", iterations=10**6), 0.1, IMAGE, threads=1, limit=0.2)
     assert not cost.finished
     assert cost.seconds == 0.2
 
@@ -48,7 +54,7 @@ def test_a_method_that_takes_too_long_is_stopped_and_said_to_be(monkeypatch: pyt
 def test_what_a_method_refuses_is_refused_here(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"broken\.safetensors: found 7 bytes"):
-        measure_cost("denoiser", tmp_path / "broken.safetensors", {}, 0.1, IMAGE, threads=1, limit=60)
+        measure_cost(MethodRow("broken", tmp_path / "broken.safetensors"), 0.1, IMAGE, threads=1, limit=60)
 
 
 def test_parameters_are_those_that_are_trained(tmp_path: Path) -> None:
@@ -58,12 +64,12 @@ def test_parameters_are_those_that_are_trained(tmp_path: Path) -> None:
     header = {"kind": "denoiser", "network": "unet", "channels": 1, "arguments": {"width": 8, "depth": 2}}
     save_weights(tmp_path / "a.safetensors", network.state_dict(), header)
     expected = sum(weight.numel() for weight in network.parameters())
-    assert parameter_count("denoiser", tmp_path / "a.safetensors", {}, 1) == expected
+    assert parameter_count(MethodRow("a", tmp_path / "a.safetensors"), 1) == expected
     # What the authors' notebook prints for their network; docs/decisions.md has both.
-    assert parameter_count("dip", Path(), {}, 3) == 2_217_831
-    assert parameter_count("self2self", Path(), {}, 3) == 991_203
-    assert parameter_count("dip", Path(), {"width": 16}, 3) != 2_217_831
-    assert parameter_count("nlm", Path(), {}, 3) is None
+    assert parameter_count(row("dip"), 3) == 2_217_831
+    assert parameter_count(row("self2self"), 3) == 991_203
+    assert parameter_count(row("dip", width=16), 3) != 2_217_831
+    assert parameter_count(row("nlm"), 3) is None
 
 
 def test_an_image_is_cut_or_mirrored_to_a_square() -> None:

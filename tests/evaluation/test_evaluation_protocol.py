@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from self2align.denoising.inference import denoise
 from self2align.evaluation.metrics import psnr, ssim
-from self2align.evaluation.protocol import BenchmarkSet, measure, plan_items
+from self2align.evaluation.protocol import BenchmarkSet, MethodRow, measure, plan_items
 from self2align.images.levels import to_levels
 from self2align.methods.nlm import nlm
+from self2align.noise.settings import NoiseSettings
 from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
 
@@ -51,7 +52,9 @@ def _published_noise() -> list[NDArray[np.float64]]:
     return noise
 
 
-plan = partial(plan_items, seed=101, model="gaussian", sigma=25.0, peak=30.0)
+NOISE = NoiseSettings("gaussian", 25.0, None, 30.0)
+NOISY = MethodRow("noisy", Path("pipeline/methods/noisy.py"))
+plan = partial(plan_items, seed=101, noise=NOISE)
 
 
 def test_every_method_gets_the_published_noise(sets: list[BenchmarkSet], tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_every_method_gets_the_published_noise(sets: list[BenchmarkSet], tmp_pat
     stores = {one.name: one.store for one in sets}
     for number, (item, noise) in enumerate(zip(items, _published_noise(), strict=True)):
         picture, marker = tmp_path / f"{number}.png", tmp_path / f"{number}.json"
-        measure(item, stores[item.test_set], "noisy", Path(), {}, "gaussian", 25.0, 30.0, picture, marker)
+        measure(item, stores[item.test_set], NOISY, NOISE, picture, marker)
         from self2align.images.files import read_image
 
         clean = _image(item.image, *sizes[item.image]).astype(np.float32) / np.float32(255)

@@ -8,19 +8,12 @@ from self2align.networks import NETWORKS
 from self2align.networks.dncnn import DnCNN
 from self2align.networks.memnet import MemNet
 from self2align.networks.nafnet import NAFNet
+from self2align.networks.network import build_network, multiple_of
 from self2align.networks.rednet import RedNet
 from self2align.networks.sgn import SGN
 from self2align.objectives import OBJECTIVES
 from self2align.runtime.families import load
-
-SMALL = {
-    "dncnn": {"width": 8, "depth": 5},
-    "memnet": {"width": 8, "blocks": 2, "recursions": 2},
-    "nafnet": {"width": 8},
-    "rednet": {"width": 8, "half": 3},
-    "sgn": {"width": 8},
-    "unet": {"width": 8, "depth": 3},
-}
+from tests.networks.small import small_network
 
 
 def _parameters(network: nn.Module) -> int:
@@ -32,15 +25,28 @@ def _convolutions(network: nn.Module) -> int:
     return sum(m.weight.numel() for m in layers)
 
 
-def test_the_family_is_tested_whole() -> None:
-    assert set(SMALL) == set(NETWORKS)
+@torch.no_grad()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_tells_the_multiple_that_its_input_needs(name: str) -> None:
+    network = small_network(name, 2).eval()
+    multiple = multiple_of(network)
+    assert multiple >= 1
+    for factors in ((4, 4), (4, 7), (5, 6)):
+        noisy = torch.rand(1, 2, *(factor * multiple for factor in factors))
+        assert network(noisy).shape == noisy.shape
 
 
-@pytest.mark.parametrize("name", SMALL)
+def test_a_network_that_tells_no_multiple_gets_one_clear_line() -> None:
+    with pytest.raises(ValueError, match="Conv2d: found no attribute 'multiple', expected") as error:
+        multiple_of(nn.Conv2d(1, 1, 1))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_any_number_of_channels_and_every_weight_learns(name: str, channels: int) -> None:
     torch.manual_seed(0)
-    network = load(NETWORKS, name, "network")(channels, **SMALL[name])
+    network = small_network(name, channels)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     noisy = torch.rand(2, channels, 32, 48)
     # Some start as the identity, their last layer zero: after one step it is not.
@@ -53,11 +59,11 @@ def test_any_number_of_channels_and_every_weight_learns(name: str, channels: int
     assert not still
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_trains_every_network(name: str, objective: str) -> None:
     torch.manual_seed(0)
-    network, chosen = load(NETWORKS, name, "network")(2, **SMALL[name]), load(OBJECTIVES, objective, "objective")
+    network, chosen = small_network(name, 2), load(OBJECTIVES, objective, "objective")
     names = ("target", "source", "warped", "first", "second", "clean")
     images = {key: torch.rand(2, 2, 32, 32) for key in names}
     batch = images | {"transfer": torch.zeros(2, 2, 32, 32), "confidence": torch.ones(2, 32, 32)}
@@ -76,7 +82,7 @@ def test_training_starts_near_the_image_as_it_came(name: str) -> None:
     # From sums of many layers, far beyond white, Adam does not come back in a short training.
     torch.manual_seed(0)
     noisy = torch.rand(2, 3, 64, 64)
-    assert float((load(NETWORKS, name, "network")(3)(noisy) - noisy).std()) < 0.5
+    assert float((build_network(name, 3, {})(noisy) - noisy).std()) < 0.5
 
 
 def test_dncnn_has_the_papers_parameters() -> None:

@@ -9,7 +9,8 @@ from self2align.objectives.aligned_neighbours import balance, texture
 from self2align.objectives.neighbor2neighbor import choose, take
 from self2align.objectives.noise2void import hide
 from self2align.runtime.families import load
-from self2align.samplers.sampler import sampled_by_map
+from self2align.samplers.sampler import load_sampler
+from self2align.training.sampling import sampled_by_map
 
 SIGMA = 25 / 255
 
@@ -255,7 +256,7 @@ def test_a_map_drops_the_pixels_that_are_not_trusted(name: str) -> None:
                 seen.append(noisy)
                 return noisy
 
-        loss = sampled_by_map(load(OBJECTIVES, name, "objective").loss, strategy)
+        loss = sampled_by_map(load(OBJECTIVES, name, "objective").loss, load_sampler(strategy))
         loss(Watching(), {key: value for key, value in batch.items() if key != "keep"}, torch.Generator())
         share = (seen[0] != 0).float()[..., :-3]
         assert (float(share[:, :, :32].mean()), float(share[:, :, 32:].mean())) == pytest.approx(kept, abs=0.03)

@@ -9,7 +9,7 @@ from self2align.alignment.warp import warp
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, frame_pairs, neighbours, plan_crops
 from self2align.stores.codes import Coding
-from self2align.training.feed import NeighbourFeed, PairFeed, turn, turn_colors
+from self2align.training.feed import NeighbourFeed, PairFeed, apply_symmetry, rotate_crop_colors
 
 
 def test_frame_pairs_are_spread_evenly_and_counted() -> None:
@@ -187,7 +187,7 @@ def test_a_share_of_the_crops_is_every_other_pixel() -> None:
 
 def test_the_eight_symmetries_differ() -> None:
     square = np.arange(9.0).reshape(1, 3, 3)
-    assert len({turn({"a": square}, s)["a"].tobytes() for s in range(8)}) == 8
+    assert len({apply_symmetry({"a": square}, s)["a"].tobytes() for s in range(8)}) == 8
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -196,7 +196,7 @@ def test_turned_colours_keep_white_noise_and_give_colour_to_what_was_grey(channe
     grey = np.broadcast_to(draw.random((1, 64, 64), np.float32), (channels, 64, 64))
     noise = draw.standard_normal((channels, 64, 64)).astype(np.float32)
     both = {"target": grey, "warped": np.stack([grey + noise, grey - noise]), "confidence": np.ones((2, 64, 64))}
-    turn_colors(both, 1.0, draw)
+    rotate_crop_colors(both, 1.0, draw)
     assert both["confidence"].shape == (2, 64, 64)
     np.testing.assert_allclose(both["warped"].mean(0), both["target"], atol=1e-5)
     found = ((both["warped"][0] - both["warped"][1]) / 2).reshape(channels, -1)
@@ -204,5 +204,5 @@ def test_turned_colours_keep_white_noise_and_give_colour_to_what_was_grey(channe
     np.testing.assert_allclose((found**2).sum(), (noise**2).sum(), rtol=1e-4)
     assert np.ptp(both["target"], axis=0).max() > 0.1 or channels == 1
     left = {"target": grey}
-    turn_colors(left, 0.0, draw)
+    rotate_crop_colors(left, 0.0, draw)
     assert left["target"] is grey

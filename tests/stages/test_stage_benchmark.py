@@ -32,9 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     params: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "profiles" / "default.yaml").read_text("utf-8"))
     params["benchmark_sets"] = {"mine": {"kind": "images", "path": str(tmp_path / "images"), "repeats": 2}}
     params["synthesize"]["sigma"] = 10.0
-    params["benchmark"]["methods"] = {
-        name: {"method": name, "file": str(METHODS / f"{name}.py")} for name in ("noisy", "bm3d")
-    }
+    params["benchmark"]["methods"] = {name: {"file": str(METHODS / f"{name}.py")} for name in ("noisy", "bm3d")}
     with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe", pure=True).dump(params, file)
     monkeypatch.chdir(tmp_path)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from self2align.networks import NETWORKS
-from self2align.runtime.families import load
-from self2align.training.stein import LastLayer, last_layer, solve_last_layer
+from self2align.training.last_layer import LastLayer, last_layer, solve_last_layer
+from tests.networks.small import small_network
 
 SIGMA = 25 / 255
 SPREAD = 0.1  # of the signal
@@ -17,6 +17,8 @@ POWER = SPREAD**2
 
 class Ends(nn.Module):
     """A last layer that is the output (0), or is added to (1) or taken off (-1) the image."""
+
+    multiple = 1
 
     def __init__(self, sign: int, before: nn.Module, last: nn.Module) -> None:
         super().__init__()
@@ -105,8 +107,7 @@ def test_noise_that_was_learned_by_heart_is_thrown_away() -> None:
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_the_networks_end_in_a_layer_that_can_be_solved(name: str) -> None:
-    small = {"unet": {"width": 8}, "nafnet": {"width": 8}, "dncnn": {"width": 8, "depth": 4}}.get(name, {})
-    network = load(NETWORKS, name, "network")(3, **small)
+    network = small_network(name, 3)
     found = last_layer(network, 3)
     assert network.training, "as it was"
     inputs = found.layer.in_channels
@@ -135,5 +136,6 @@ OTHERS = [
 
 @pytest.mark.parametrize("network", OTHERS)
 def test_a_network_that_ends_otherwise_is_refused(network: nn.Module) -> None:
+    network.multiple = 1
     with pytest.raises(ValueError, match="does not end in a convolution that is its output"):
         last_layer(network, 1)

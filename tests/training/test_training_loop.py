@@ -12,10 +12,13 @@ from self2align.runtime.workers import exact_threads
 from self2align.stores.codes import Coding
 from self2align.stores.weights import load_weights, save_weights
 from self2align.training.feed import FrameFeed, hold
-from self2align.training.loop import Recipe, Trained, train
+from self2align.training.loop import Trained, train
+from self2align.training.settings import TrainingSettings
 
-RECIPE = Recipe(
+SETTINGS = TrainingSettings(
     steps=24,
+    batch=4,
+    crop=32,
     learning_rate=2e-3,
     schedule="cosine",
     decay=0.5,
@@ -25,6 +28,8 @@ RECIPE = Recipe(
     checkpoint_every=5,
     log_every=4,
     validate_every=8,
+    precision="float32",
+    threads=1,
 )
 
 
@@ -44,14 +49,14 @@ def _train(checkpoint: Path, steps: int = 24, stop: int | None = None, **more: A
         if done == stop:
             raise KeyboardInterrupt
 
-    recipe = replace(RECIPE, steps=steps, **more)
+    settings = replace(SETTINGS, steps=steps, **more)
     with exact_threads(1):
         trained = train(
             network,
             n2n,
             _feed(),
-            recipe,
-            half=False,
+            settings,
+            bfloat16=False,
             device=torch.device("cpu"),
             seed=0,
             purpose="test",
@@ -89,13 +94,13 @@ def test_a_loss_that_is_not_finite_stops_with_a_clear_word(tmp_path: Path) -> No
     [("constant", 70, 1.0), ("step", 9, 1.0), ("step", 10, 0.8), ("step", 35, 0.8**3), ("cosine", 50, 0.5)],
 )
 def test_schedules_are_closed_forms(schedule: str, step: int, expected: float) -> None:
-    recipe = replace(RECIPE, steps=100, learning_rate=1.0, schedule=schedule, decay=0.8, warmup=0)
-    assert recipe.rate(step) == pytest.approx(expected)
+    settings = replace(SETTINGS, steps=100, learning_rate=1.0, schedule=schedule, decay=0.8, warmup=0)
+    assert settings.rate(step) == pytest.approx(expected)
 
 
 def test_warm_up_is_linear() -> None:
-    recipe = replace(RECIPE, learning_rate=1.0, schedule="constant", warmup=4)
-    assert [recipe.rate(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+    settings = replace(SETTINGS, learning_rate=1.0, schedule="constant", warmup=4)
+    assert [settings.rate(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 
 
 def test_weights_are_the_same_bytes_and_tell_what_they_are(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pages beside the report, of what is measured on demand: the same tables in HTML and in Markdown."""
+"""Pages of the tools that measure on demand (`costs`, `sweep`): the same tables in HTML and in Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any
 from self2align.report.html.grids import Grid, grid
 from self2align.report.html.plots import Plot
 from self2align.report.html.render import render
-from self2align.report.page import skipped_lines
-from self2align.report.tables import markdown
+from self2align.report.tables import markdown, skipped_lines
 
 
 @dataclass(frozen=True)
@@ -18,13 +17,13 @@ class Part:
     Attributes
     ----------
     title, text
-        What it is about; the text may be empty.
+        The text may be empty.
     caption, header, rows
         Of its table.
     results
-        By the rows' names; of ``{"skipped": why}`` the table says that it did not run.
+        Row -> result; the row of ``{"skipped": reason}`` shows the reason instead of figures.
     plots
-        Below the table; in HTML alone.
+        Below the table, in HTML only.
     """
 
     title: str
@@ -45,7 +44,7 @@ class Part:
 
 
 def extra_html(title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> str:
-    """Return a page in HTML; the summary is a list of names and texts above its sections."""
+    """Return a page in HTML; the summary, name -> text, heads the page."""
     return render("extra.html.j2", title=title, first="part-1", summary=summary, parts=parts)
 
 
