@@ -36,7 +36,7 @@ def inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
     return (gap / allowed).sqrt()
 
 
-def noise_variance(target: Tensor, warped: Tensor) -> Tensor:
+def residual_noise_variance(target: Tensor, warped: Tensor) -> Tensor:
     """Return the variance of ``target - warped`` that noise alone explains, by brightness, ``(N, H, W)``.
 
     Robust (median of a high-pass in each of eight classes of brightness), so that misaligned places,
@@ -70,7 +70,7 @@ def disagreement(target: Tensor, warped: Tensor) -> Tensor:
     target, warped
         ``(N, C, H, W)``; exposure compensated.
     """
-    residual, noise = target - warped, noise_variance(target, warped)
+    residual, noise = target - warped, residual_noise_variance(target, warped)
     total = torch.zeros_like(noise)
     for blur, weight, interpolated in SCALES:
         expected = noise * interpolated * surround_energy(blur) + FLOOR

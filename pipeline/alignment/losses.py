@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from self2align.alignment.confidence import FLOOR, SCALES, noise_variance
+from self2align.alignment.confidence import FLOOR, SCALES, residual_noise_variance
 from self2align.alignment.filters import halve, low_pass, surround_energy
 from self2align.alignment.warp import inside, warp
 
@@ -67,7 +67,7 @@ def _shown(target: Tensor, source: Tensor, target_half: Tensor, source_half: Ten
     residual = target_half - warp(source_half, field)
     # A change of light is no error of alignment.
     residual = residual - residual.flatten(2).median(2).values[..., None, None]
-    noise = noise_variance(target, warp(source, field))
+    noise = residual_noise_variance(target, warp(source, field))
     blur, _, interpolated = SCALES[0]
     explained = HALVED * noise * interpolated * surround_energy(blur) + FLOOR
     return ((low_pass(residual, blur) ** 2).mean(1) / explained).clamp(max=WORST)

@@ -19,7 +19,7 @@ THIN = 3  # px: medians of thousands of values need no more
 
 
 @dataclass(frozen=True)
-class Way:
+class Neighbour:
     """How a frame's neighbour is sampled; see `self2align.pairs.generate.Aligned`."""
 
     transfer: Tensor
@@ -28,7 +28,7 @@ class Way:
     offset: float
 
     @classmethod
-    def of(cls, aligned: Aligned) -> "Way":
+    def of(cls, aligned: Aligned) -> "Neighbour":
         """Return it without the neighbour itself."""
         return cls(aligned.transfer, aligned.confidence, aligned.gain, aligned.offset)
 
@@ -64,7 +64,7 @@ def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tupl
     return total / weights, squares / weights**2
 
 
-def noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
+def frame_noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
     """Return the variance of a frame's noise at each pixel, by its channel and brightness, ``(C, H, W)``.
 
     Robust (median of the absolute residual in each of up to eight classes of brightness), so that detail that the
@@ -130,17 +130,17 @@ def fuse(
     Tensor
         ``(C, H, W)``, unclipped, one for each frame; ``2 radius + 1`` frames are held.
     """
-    ways: dict[tuple[int, int], Way] = {}
+    neighbours_of: dict[tuple[int, int], Neighbour] = {}
     for at, held in windows(frames, radius):
         for other in sorted(held):
-            if other != at and (at, other) not in ways:
-                # Both ways come of one estimate; in time's order, so that it does not matter which is asked for first.
+            if other != at and (at, other) not in neighbours_of:
+                # One estimate gives both directions. It is made in the order of time, whichever is needed first.
                 first, second = min(at, other), max(at, other)
                 there, back = align_both(held[first], held[second], aligner, exposure)
-                ways[first, second], ways[second, first] = Way.of(there), Way.of(back)
+                neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
         target = held[at]
         pilot = denoise(target)
-        chosen = ((ways[at, other], held[other]) for other in sorted(held) if other != at)
-        mean, share = mean_of(target, ((way.sample(source), way.confidence) for way, source in chosen))
-        yield wiener(mean, pilot, share * noise_variance(target, pilot))
-        ways = {pair: way for pair, way in ways.items() if min(pair) > at - radius and pair[0] > at}
+        chosen = ((neighbours_of[at, other], held[other]) for other in sorted(held) if other != at)
+        mean, share = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
+        yield wiener(mean, pilot, share * frame_noise_variance(target, pilot))
+        neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - radius and pair[0] > at}

@@ -1,7 +1,7 @@
-"""A trained network made ready for images of any size, within a bound of memory."""
+"""A trained network for single frames of any size, within a memory limit."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -14,16 +14,15 @@ from self2align.denoising import tiling
 from self2align.denoising.inference import load_denoiser
 from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
+from self2align.runtime.progress import Progress, part
 
-Progress = Callable[[int, int], None]
 
-
-def fits(found: int, channels: int) -> bool:
-    """Whether a network of so many channels can denoise images of ``found`` channels; see `Denoiser`."""
+def fits_channels(found: int, channels: int) -> bool:
+    """Whether a network of so many channels can denoise images of ``found`` channels; see `TiledDenoiser`."""
     return found == channels or channels in (1, 3)
 
 
-class Denoiser:
+class TiledDenoiser:
     """A network and how much memory it may use.
 
     Images with as many channels as the network are denoised whole, all channels together. Otherwise a network of one
@@ -62,7 +61,7 @@ class Denoiser:
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE)))
 
     @classmethod
-    def load(cls, path: Path, *, device: torch.device, memory: int) -> "Denoiser":
+    def load(cls, path: Path, *, device: torch.device, memory: int) -> "TiledDenoiser":
         """Return the denoiser of a file of weights.
 
         Raises
@@ -86,7 +85,7 @@ class Denoiser:
         """How far the network sees, px; None where there is no bound. Found out when an image takes several tiles."""
         return tiling.reach(self.network, self.channels)
 
-    def plan(self, height: int, width: int) -> tuple[tiling.Tile, ...]:
+    def tiles_for(self, height: int, width: int) -> tuple[tiling.Tile, ...]:
         """Return the tiles of an image of that size, after padding.
 
         Raises
@@ -121,13 +120,13 @@ class Denoiser:
         ndarray
             ``(C, H, W)``, float32, unclipped.
         """
-        assert fits(len(noisy), self.channels), (len(noisy), self.channels)
+        assert fits_channels(len(noisy), self.channels), (len(noisy), self.channels)
         if len(noisy) == self.channels:
             return self._denoise(noisy, progress)
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(plane[None], self.channels, axis=0)
-            shown = _part(progress, number, len(noisy)) if progress is not None else None
+            shown = part(progress, number, len(noisy)) if progress is not None else None
             clean[number] = self._denoise(repeated, shown).mean(axis=0)
         return clean
 
@@ -137,12 +136,7 @@ class Denoiser:
         padded = np.pad(noisy, edges, mode="reflect")
         # In full float32: the short mantissa of TF32 would show tiles from 1e-3 on.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            plan = self.plan(height, width)
+            plan = self.tiles_for(height, width)
             blend = len(plan) > 1 and self.reach is None
             clean = tiling.run_tiles(self.network, padded, plan, blend=blend, device=self.device, progress=progress)
         return clean[:, :height, :width]
-
-
-def _part(progress: Progress, number: int, count: int) -> Progress:
-    """Return what tells of one of several equal pieces of work as of a part of all."""
-    return lambda done, total: progress(number * total + done, count * total)

@@ -8,7 +8,7 @@ over all that it sees) has its tiles blended over their overlap instead, and the
 import copy
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from self2align.networks.network import multiple_of
-
-Progress = Callable[[int, int], None]
+from self2align.runtime.progress import Progress
 
 # px to either side of a border between two tiles over which they are blended, where no halo makes them equal.
 BLEND = 64

@@ -1,6 +1,6 @@
 """The cost of methods: time, memory and parameters, each measured in its own process.
 
-Memory is the high-water mark of the process, including interpreter and libraries. It is read from ``/proc``, because the
+Memory is the high-water mark of the process, including interpreter and libraries. It is read from ``/proc``: the
 value of ``getrusage`` for a child starts at the peak of its parent.
 """
 

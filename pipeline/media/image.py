@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from self2align.denoising.frames import DenoiseFrames
 from self2align.images import png
 from self2align.images.files import read_image
 from self2align.media.medium import (
     Choices,
-    Clean,
     Frames,
-    Progress,
     check_channels,
     check_size,
     coding_of,
     finish_frames,
     finished_frame,
 )
+from self2align.runtime.progress import Progress
 
 # Of lossy formats the best that others still read quickly; WebP without loss.
 SAVED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -66,9 +66,9 @@ class ImageFile:
         if self.look.alpha and suffix in (".bmp", ".jpeg", ".jpg"):
             raise ValueError(f"{target}: found suffix {suffix!r} for a picture with alpha, expected .png or .webp")
 
-    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
-        finish_frames(self.still(), scratch, clean, progress)
+        finish_frames(self.still(), scratch, denoise, progress)
 
     def still(self) -> Frames:
         """See `Pictures`."""

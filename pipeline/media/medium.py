@@ -1,7 +1,7 @@
 """What every kind of file promises, and what their frames have in common."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -9,32 +9,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.denoising.tiled import fits
-from self2align.stores.codes import WHITES, Coding
-
-Progress = Callable[[int, int], None]
+from self2align.denoising.frames import DenoiseFrames
+from self2align.denoising.tiled import fits_channels
+from self2align.runtime.progress import Progress
+from self2align.stores.codes import Coding, choose_coding
 
 # A frame is held whole, in float32 twice and in its own type: about 5 GiB at this size.
 MOST_VALUES = 2**29
 ORDINARY = (0.1, 1.5)  # of white: 12 bits in 16 reach a sixteenth of it, counts held as floats many times it
-
-
-class Clean(Protocol):
-    """What denoises frames in their order; see `self2align.denoising.footage`.
-
-    Attributes
-    ----------
-    radius
-        So many frames before it, and so many after, decide a frame's result.
-    """
-
-    radius: int
-
-    def __call__(
-        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None
-    ) -> Iterator[NDArray[np.float32]]:
-        """Yield a clean frame, ``(C, H, W)``, for each noisy one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +69,7 @@ class Medium(Protocol):
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None: ...
 
-    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """Denoise the frames that are not among the finished ones in a folder of this work alone."""
         ...
 
@@ -150,23 +132,8 @@ class Pictures(Medium, Protocol):
 
 
 def coding_of(source: Path, dtype: np.dtype[Any], choices: Choices) -> Coding:
-    """Return how a type holds values: as the footage that was trained on, unless a white is chosen.
-
-    Raises
-    ------
-    ValueError
-        When the type has no white of its own and none is given, or none can be.
-    """
-    if dtype.kind not in "uif" or dtype.itemsize > 8:
-        raise ValueError(f"{source}: found values of type {dtype}, expected integers or real numbers")
-    white = choices.white
-    if white is not None and not white > 0:
-        raise ValueError(f"white: found {white:g}, expected more than 0")
-    if white is None:
-        white = {**WHITES, **choices.trained}.get(dtype.name)
-    if white is None:
-        raise ValueError(f"{source}: found values of type {dtype}, expected --white to tell which stands for white")
-    return Coding(dtype.name, 1 / white)
+    """Return how the type of a file holds values; see `self2align.stores.codes.choose_coding`."""
+    return choose_coding(str(source), dtype, choices.white, choices.trained)
 
 
 def odd_white(frames: Frames, choices: Choices) -> list[str]:
@@ -194,33 +161,33 @@ def check_size(source: Path, channels: int, height: int, width: int) -> None:
 
 def check_channels(source: Path, channels: int, choices: Choices) -> None:
     """Refuse a frame that the network has no use for."""
-    if not fits(channels, choices.channels):
+    if not fits_channels(channels, choices.channels):
         raise ValueError(
             f"{source}: found {channels} channels, expected {choices.channels}, as the network was trained with"
         )
 
 
-def finish_frames(frames: Frames, scratch: Path, clean: Clean, progress: Progress) -> None:
+def finish_frames(frames: Frames, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
     """Denoise the frames that are not finished; a kill loses the one at work."""
-    _finish([(frames, index, _place(scratch, index)) for index in range(frames.count)], clean, progress)
+    _finish([(frames, index, _place(scratch, index)) for index in range(frames.count)], denoise, progress)
 
 
-def finish_series(pictures: Sequence[tuple[Frames, Path]], clean: Clean, progress: Progress) -> None:
+def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
     """Denoise single pictures as the frames of one footage, each in a folder of its own; see `finish_frames`."""
-    _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in pictures], clean, progress)
+    _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in pictures], denoise, progress)
 
 
-def _finish(wanted: Sequence[tuple[Frames, int, Path]], clean: Clean, progress: Progress) -> None:
+def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
     """Denoise frames, each of a number in its file, and put each in its place."""
     count = len(wanted)
     done = next((at for at, (_, _, place) in enumerate(wanted) if not place.exists()), count)
     if done == count:
         return
-    first = max(0, done - clean.radius)
+    first = max(0, done - denoise.radius)
     noisy = (frames.values(index) for frames, index, _ in wanted[first:])
     # Of a single frame the progress tells tiles.
     shown = progress if count == 1 else None
-    for at, values in enumerate(clean(noisy, shown), first):
+    for at, values in enumerate(denoise(noisy, shown), first):
         if at < done:
             continue
         frames, _, final = wanted[at]

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from self2align.denoising.frames import DenoiseFrames
 from self2align.media import MEDIA
 from self2align.media.jobs import Job, find_jobs
-from self2align.media.medium import Choices, Clean, Medium, Pictures, Progress, finish_series
+from self2align.media.medium import Choices, Medium, Pictures, finish_series
 from self2align.media.staging import check_output, publish, staging, work_folder
 from self2align.runtime.families import load
+from self2align.runtime.progress import Progress
 
 
 def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> list[tuple[Job, Medium]]:
@@ -40,7 +42,7 @@ def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> 
 def denoise_media(
     media: list[tuple[Job, Medium]],
     output: Path,
-    clean: Clean,
+    denoise: DenoiseFrames,
     inputs: Mapping[str, Any],
     progress: Progress,
 ) -> None:
@@ -52,8 +54,8 @@ def denoise_media(
         See `open_media`.
     output
         Appears when all of them are whole.
-    clean
-        What denoises frames.
+    denoise
+        Denoises frames.
     inputs
         What beside the files decides the results; JSON values only.
     progress
@@ -63,15 +65,15 @@ def denoise_media(
     made: dict[Path, Path] = {}
     with staging(output) as staged:
         before = 0
-        for members in footage(media) if clean.radius else [[one] for one in media]:
+        for members in footage(media) if denoise.radius else [[one] for one in media]:
             names = [job.source for job, _ in members]
-            near = [names[max(0, at - clean.radius) : at + clean.radius + 1] for at in range(len(names))]
+            near = [names[max(0, at - denoise.radius) : at + denoise.radius + 1] for at in range(len(names))]
             folders = [work_folder(staged, job, some, inputs) for (job, _), some in zip(members, near, strict=True)]
             places = [folder / f"made{job.target.suffix}" for folder, (job, _) in zip(folders, members, strict=True)]
             count = sum(medium.count for _, medium in members)
             if not all(place.exists() for place in places):
-                shown = progress if len(media) == 1 else _part(progress, before, count, total)
-                _make([medium for _, medium in members], folders, places, clean, shown)
+                shown = progress if len(media) == 1 else _part_of_all(progress, before, count, total)
+                _make([medium for _, medium in members], folders, places, denoise, shown)
             before += count
             made |= {job.target: place for (job, _), place in zip(members, places, strict=True)}
         publish(made, output, staged)
@@ -110,22 +112,24 @@ def _told(picture: Pictures) -> str:
     return f"{width} x {height} px of {channels} channels"
 
 
-def _make(media: list[Medium], folders: list[Path], places: list[Path], clean: Clean, progress: Progress) -> None:
+def _make(
+    media: list[Medium], folders: list[Path], places: list[Path], denoise: DenoiseFrames, progress: Progress
+) -> None:
     """Denoise one file, or pictures that are one footage, and give the results their names."""
     parts = [folder / "parts" for folder in folders]
     for folder in parts:
         folder.mkdir(parents=True, exist_ok=True)
     if len(media) == 1:
-        media[0].work(parts[0], clean, progress)
+        media[0].work(parts[0], denoise, progress)
     else:
         stills = [medium.still() for medium in media if isinstance(medium, Pictures)]
-        finish_series(list(zip(stills, parts, strict=True)), clean, progress)
+        finish_series(list(zip(stills, parts, strict=True)), denoise, progress)
     for medium, folder, place in zip(media, parts, places, strict=True):
         if not place.exists():
             _assemble(medium, folder, place)
 
 
-def _part(progress: Progress, before: int, count: int, total: int) -> Progress:
+def _part_of_all(progress: Progress, before: int, count: int, total: int) -> Progress:
     """Return what tells of one file as of a part of all."""
     return lambda done, of: progress(before + count * done // of, total)
 

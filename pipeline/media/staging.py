@@ -20,8 +20,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from self2align.denoising.frames import choose_denoise
+from self2align.media import MEDIA
 from self2align.media.jobs import Job
-from self2align.runtime.scratch import code_digest, move_into_place
+from self2align.runtime.families import load
+from self2align.runtime.provenance import code_digest
+from self2align.runtime.scratch import move_into_place
 from self2align.stores.arrays import is_zarr
 
 
@@ -102,7 +106,7 @@ def work_folder(staged: Path, job: Job, series: Sequence[Path], inputs: Mapping[
         [_identity(path) for path in series],
         series.index(job.source),
         dict(inputs),
-        code_digest(),
+        code_digest(choose_denoise, load(MEDIA, job.kind, "kind")),
     ]
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return staged / hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
 
+from self2align.denoising.frames import DenoiseFrames
 from self2align.images.tiff_pages import read_page
 from self2align.media.medium import (
     Choices,
-    Clean,
     Frames,
-    Progress,
     check_channels,
     check_size,
     coding_of,
@@ -26,6 +25,7 @@ from self2align.media.medium import (
     finished_frame,
     odd_white,
 )
+from self2align.runtime.progress import Progress
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
 
@@ -95,11 +95,11 @@ class TiffStack:
         if end > size:
             raise ValueError(where.format(f"pixels until byte {end}", f"a whole file, not {size} bytes of it"))
 
-    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
         with _opened(self.source) as file:
             frames = Frames(self.source, self.count, self.coding, partial(self._read, file))
-            finish_frames(frames, scratch, clean, progress)
+            finish_frames(frames, scratch, denoise, progress)
 
     def still(self) -> Frames:
         """See `Pictures`."""

@@ -12,10 +12,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.denoising.frames import DenoiseFrames
 from self2align.media.containers import CONTAINERS, ENCODERS
-from self2align.media.medium import Choices, Clean, Progress, check_channels, check_size, coding_of
+from self2align.media.medium import Choices, check_channels, check_size, coding_of
 from self2align.media.remux import check_container, remux
 from self2align.media.segments import Encoding, SegmentEncoder
+from self2align.runtime.progress import Progress
 from self2align.sources.video import decode
 
 SEGMENT = 24  # frames: about what a kill loses, and how far apart key frames are at most
@@ -58,13 +60,13 @@ class VideoFile:
         if first.interlaced_frame:
             self.notes.append(f"{source}: its fields are interlaced, and are denoised and written as whole frames")
 
-    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
         done = len(_segments(scratch)) * SEGMENT
-        first = max(0, done - clean.radius)
+        first = max(0, done - denoise.radius)
         times: deque[tuple[int, int]] = deque()  # of frames that were read and are not denoised
         encoder: SegmentEncoder | None = None
-        for number, values in enumerate(clean(self._noisy(first, times)), first):
+        for number, values in enumerate(denoise(self._noisy(first, times)), first):
             time, last = times.popleft()
             if number < done:
                 continue

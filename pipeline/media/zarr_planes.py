@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.denoising.frames import DenoiseFrames
 from self2align.media.medium import (
     Choices,
-    Clean,
     Frames,
-    Progress,
     check_channels,
     check_size,
     coding_of,
@@ -20,6 +19,7 @@ from self2align.media.medium import (
     finished_frame,
     odd_white,
 )
+from self2align.runtime.progress import Progress
 from self2align.stores.arrays import dimension_names, open_array, values, write_like
 from self2align.stores.codes import Coding
 
@@ -81,9 +81,9 @@ class ZarrPlanes:
         turned = block.transpose(ranks)
         return turned if self.c is not None else turned[None]
 
-    def work(self, scratch: Path, clean: Clean, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
-        finish_frames(self._frames(), scratch, clean, progress)
+        finish_frames(self._frames(), scratch, denoise, progress)
 
     def _frames(self) -> Frames:
         return Frames(self.source, self.count, self.coding, self._read)

@@ -1,7 +1,8 @@
-"""Filling the pair store: what one shard of it needs, from noisy frames and an aligner alone."""
+"""Making the pair store from noisy frames and an aligner."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ from torch import Tensor
 
 from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
+from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
+from self2align.noise.settings import NoiseSettings
+from self2align.noise.synthesis import noisy_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
 from self2align.runtime.devices import device
+from self2align.runtime.progress import Progress
+from self2align.runtime.scratch import file_digest, workspace
 from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, SceneRecord, opened
-from self2align.stores.pairs import CONFIDENCE, ROLES
+from self2align.stores.pairs import CONFIDENCE, ROLES, table, write_pairs
 
 KEPT = 8  # aligned pairs of frames, and frames, that a worker remembers
 
@@ -77,6 +83,103 @@ def plan_pairs(
     return rows
 
 
+@dataclass(frozen=True)
+class PairSettings:
+    """How pairs are made.
+
+    Attributes
+    ----------
+    offsets
+        Frames between target and neighbour, before and after.
+    targets_per_scene, crops_per_target
+        Targets, evenly spaced over a scene; crops of each.
+    crop, margin
+        px; the margin is that of the unwarped neighbour.
+    exposure
+        Whether gain and offset between frames are compensated.
+    kernel
+        Of warped frames; see `self2align.alignment.warp.warp`.
+    """
+
+    offsets: tuple[int, ...]
+    targets_per_scene: int
+    crops_per_target: int
+    crop: int
+    margin: int
+    exposure: bool
+    kernel: str
+
+
+@dataclass(frozen=True)
+class PairsMade:
+    """What a new pair store holds: its columns, its number of scenes, and the scenes left out with the reason."""
+
+    columns: dict[str, NDArray[Any]]
+    scenes: int
+    skipped: list[dict[str, str]]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return a line for each scene that was left out."""
+        return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
+
+
+def make_pairs(
+    *,
+    noisy: Path,
+    aligner: Path,
+    out: Path,
+    settings: PairSettings,
+    parameters: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+) -> PairsMade:
+    """Align noisy neighbours and write the store of scored pairs.
+
+    Parameters
+    ----------
+    noisy, aligner
+        Store of noisy frames; weights of the aligner.
+    out
+        Store of pairs to write.
+    settings
+        Which pairs are made, and how.
+    parameters
+        The same as JSON values, recorded in the store.
+    seed
+        Of the places of crops.
+    progress
+        Called with shards done and all shards.
+    """
+    store = FrameStore(noisy)
+    scenes, skipped = usable_scenes(store, settings.crop)
+    rows = plan_pairs(
+        scenes,
+        offsets=settings.offsets,
+        targets=settings.targets_per_scene,
+        crops=settings.crops_per_target,
+        size=settings.crop,
+        seed=seed,
+    )
+    noise = NoiseSettings.recorded(store.attributes)
+    warped = noisy_coding(noise, stretch=max(LIMITS))
+    held, channels = store.coding(scenes[0]), store.channels(scenes[0])
+    layout = table(len(rows), settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
+    how = (settings.crop, settings.margin, settings.exposure, settings.kernel, warped)
+    fill = partial(fill_pairs, noisy, aligner, scenes, rows, *how)
+    inputs = {"params": dict(parameters), "seed": seed, "noisy": store.content, "aligner": file_digest(aligner)}
+    attributes = {
+        "generate_pairs": dict(parameters),
+        "noise": noise.record(),
+        "scenes": [scene.title for scene in scenes],
+        "seed": seed,
+        "skipped": skipped,
+    }
+    with workspace("generate_pairs", inputs, make_pairs) as scratch:
+        columns = write_pairs(out, layout, fill, attributes, scratch, progress)
+    return PairsMade(columns, len(scenes), skipped)
+
+
 def fill_pairs(
     noisy: Path,
     aligner: Path,
@@ -87,7 +190,7 @@ def fill_pairs(
     exposure: bool,
     kernel: str,
     warped: Coding,
-    table: str,
+    name: str,
     start: int,
     stop: int,
 ) -> dict[str, NDArray[Any]]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from self2align.evaluation.protocol import BenchmarkSet, MethodRow
 from self2align.noise.settings import NoiseSettings
+from self2align.pairs.making import PairSettings
 from self2align.training.settings import CropSettings, DenoiserSettings, SamplerSettings, TrainingSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -133,6 +134,11 @@ class GeneratePairsParams(Section):
     margin: Annotated[int, Field(ge=0)]
     exposure: bool
     kernel: Literal["bilinear", "bicubic", "sinc"]
+
+    def settings(self) -> PairSettings:
+        """Return the values for the library."""
+        values = {name: getattr(self, name) for name in PairSettings.__dataclass_fields__}
+        return PairSettings(**{**values, "offsets": tuple(self.offsets)})
 
     def crops(self) -> CropSettings:
         """Return which crops are used, for the library."""

@@ -29,7 +29,7 @@ WIDEST = 1640  # px, of a page with enlarged crops
 
 
 @dataclass(frozen=True)
-class Crop:
+class CropBox:
     """A rectangle of an image, px."""
 
     top: int
@@ -62,12 +62,12 @@ class Compared:
 
     name: str
     clean: Picture
-    crop: Crop
+    crop: CropBox
     crops: Mapping[str, Picture]
     scores: Mapping[str, tuple[float, float]]
 
 
-def busiest_crop(picture: Picture, size: int) -> Crop:
+def busiest_crop(picture: Picture, size: int) -> CropBox:
     """Return the square with the most detail: the greatest mean gradient; the first of equals.
 
     Parameters
@@ -87,7 +87,7 @@ def busiest_crop(picture: Picture, size: int) -> Crop:
     inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
     # Rounded: the order of a sum must not decide between equals.
     top, left = np.unravel_index(int(np.argmax(np.round(inside, 3))), inside.shape)
-    return Crop(int(top), int(left), height, width)
+    return CropBox(int(top), int(left), height, width)
 
 
 def comparison(images: Sequence[Compared], methods: Sequence[str], size: int) -> Picture:

@@ -1,5 +1,6 @@
-"""A few pairs as pictures, so that who shows them needs no store."""
+"""Saves a few pairs of a store as pictures, so that the report does not need the store."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,50 +10,51 @@ from numpy.typing import NDArray
 from self2align.images.files import write_png
 from self2align.images.levels import to_levels
 from self2align.runtime.scratch import write_json
+from self2align.runtime.spacing import evenly_spaced
 from self2align.stores.pairs import PairStore
 
 
-def evenly(scores: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Return the rows whose scores stand evenly over the quantiles, from the least to the greatest.
+def rows_at_quantiles(scores: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """Return the rows whose scores are at evenly spaced quantiles, from the lowest score to the highest.
 
     Parameters
     ----------
     scores
-        ``(N,)``; those that are not finite come last.
+        ``(N,)``; values that are not finite come last.
     count
-        At most so many; for one, the median.
+        At most so many rows; one row is the median.
     """
     order = np.argsort(scores, kind="stable")
-    return order[spaced(len(order), count)].astype(np.int64)
+    return order[shown_places(len(order), count)].astype(np.int64)
 
 
-def spaced(total: int, count: int) -> NDArray[np.int64]:
-    """Return at most ``count`` places out of ``total``, evenly spaced, ends included; for one, the middle."""
-    if total <= count:
-        return np.arange(total)
-    if count == 1:
+def shown_places(total: int, count: int) -> NDArray[np.int64]:
+    """Return the places of a sequence to show: evenly spaced, or the middle one if only one is wanted."""
+    if count == 1 and total > 0:
         return np.array([(total - 1) // 2])
-    return np.unique(np.linspace(0, total - 1, count).round().astype(np.int64))
+    return evenly_spaced(total, count)
 
 
 def write_gallery(path: Path, folder: Path, count: int) -> None:
-    """Write pairs of a store that are trained on, from the least aligned to the best, evenly over the quantiles.
+    """Save training pairs as PNG files, from the worst to the best aligned, at evenly spaced quantiles.
 
     ``pairs.json`` lists them: ``scene, target_frame, source_frame, ssim, ssim_filtered, confidence`` (the mean), and
-    ``pictures``, each a name and the file beside the list.
+    ``pictures``, pairs of a name and a file name.
 
     Parameters
     ----------
     path
-        The store.
+        Store of pairs.
     folder
-        To write to.
+        Where to write; its former content is removed.
     count
-        At most so many.
+        At most so many pairs.
     """
+    if folder.is_dir():
+        shutil.rmtree(folder)
     store = PairStore(path)
     rows = store.rows("pairs")
-    chosen = rows[evenly(store.columns["ssim_filtered"][rows], count)].tolist()
+    chosen = rows[rows_at_quantiles(store.columns["ssim_filtered"][rows], count)].tolist()
     write_json(folder / "pairs.json", {"pairs": [_write_pair(store, row, folder, n) for n, row in enumerate(chosen)]})
 
 

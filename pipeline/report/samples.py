@@ -57,10 +57,10 @@ def take_apart(picture: Picture) -> Samples:
     """
     side = len(picture) // 2
     noisy, denoised = picture[:side].astype(np.float64), picture[side:].astype(np.float64)
-    off = (noisy - denoised).reshape(side, -1, side, 3)
-    off -= off.mean((0, 2), keepdims=True)
-    power = max(float((off**2).mean()), 1e-12)
-    across, down = (off[:, :, 1:] * off[:, :, :-1]).mean(), (off[1:] * off[:-1]).mean()
-    stretched = GRAY + off * (SPREAD / np.sqrt(power))
+    removed = (noisy - denoised).reshape(side, -1, side, 3)
+    removed -= removed.mean((0, 2), keepdims=True)
+    power = max(float((removed**2).mean()), 1e-12)
+    across, down = (removed[:, :, 1:] * removed[:, :, :-1]).mean(), (removed[1:] * removed[:-1]).mean()
+    stretched = GRAY + removed * (SPREAD / np.sqrt(power))
     shown = stretched.reshape(noisy.shape).round().clip(0, 255).astype(np.uint8)
     return Samples(np.concatenate([picture, shown]), float(np.sqrt(power)), float((across + down) / 2 / power))

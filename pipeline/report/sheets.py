@@ -1,4 +1,4 @@
-"""Contact sheets of stores: only the rows that are shown are read."""
+"""Contact sheets of stores. Only the rows that are shown are read."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,17 @@ from self2align.report.contact_sheet import (
     pair_sheet,
     scene_sheet,
 )
-from self2align.report.gallery import evenly, spaced
+from self2align.report.gallery import rows_at_quantiles, shown_places
 from self2align.stores.contents import true_transfer
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.stores.pairs import ROLES, PairStore
 
 
 def sheet_of_pairs(store: PairStore, count: int) -> Picture:
-    """Return pairs from the worst to the best, evenly over the quantiles of ``ssim_filtered``."""
-    rows = evenly(store.columns["ssim_filtered"], count)
+    """Return pairs from the worst to the best aligned, at evenly spaced quantiles of ``ssim_filtered``."""
+    rows = rows_at_quantiles(store.columns["ssim_filtered"], count)
     pairs = [_shown_pair(store, int(row)) for row in rows]
-    title = f"{store.path.name}: {len(rows)} of {store.count} pairs, from the least aligned to the best"
+    title = f"{store.path.name}: {len(rows)} of {store.count} pairs, from the worst to the best aligned"
     return pair_sheet(title, pairs)
 
 
@@ -48,15 +48,15 @@ def _shown_pair(store: PairStore, row: int) -> ShownPair:
 
 
 def sheet_of_frames(store: FrameStore, count: int) -> Picture:
-    """Return the first, middle and last frame of scenes that stand evenly in the store."""
-    chosen = [store.scenes[place] for place in spaced(len(store.scenes), count)]
+    """Return the first, middle and last frame of evenly spaced scenes."""
+    chosen = [store.scenes[place] for place in shown_places(len(store.scenes), count)]
     title = f"{store.path.name}: {len(chosen)} of {len(store.scenes)} scenes"
     return scene_sheet(title, [_shown_scene(store, scene) for scene in chosen])
 
 
 def _shown_scene(store: FrameStore, scene: SceneRecord) -> ShownScene:
     numbers = sorted({0, (scene.count - 1) // 2, scene.count - 1})
-    # Made small at once: whole frames of many scenes need not be held.
+    # Reduced at once, so that memory never holds whole frames of many scenes.
     frames = [fit(to_picture(store.frames(scene, n, n + 1)[0]), LARGE, LARGE) for n in numbers]
     share = min(1.0, LARGE / max(scene.height, scene.width))
     caption = (
@@ -70,7 +70,7 @@ def _shown_scene(store: FrameStore, scene: SceneRecord) -> ShownScene:
 
 
 def mean_confidence(store: PairStore, most: int = 512) -> tuple[float, int]:
-    """Return the mean confidence over evenly spaced pairs, and how many: at most ``most`` are read."""
-    rows = spaced(store.count, most)
+    """Return the mean confidence of evenly spaced pairs, at most ``most`` of them, and their number."""
+    rows = shown_places(store.count, most)
     means = [float(store.values("confidence", int(row), int(row) + 1).mean()) for row in rows]
     return float(np.mean(means)), len(rows)

@@ -74,7 +74,7 @@ def pairs_text(results: Results) -> str:
     return (
         f"{pairs['pairs']:,} pairs for training, {pairs['validation_pairs']:,} for validation; "
         f"{counted(pairs['scenes_left_out'], 'scene')} left out. `ssim` compares noisy crops (equation 7 of the "
-        "paper). `ssim_filtered` compares them after low-pass filtering. `gain` and `offset` are the change of "
+        "paper). `ssim_filtered` compares low-passed crops and subtracts the contribution of the noise. `gain` and `offset` are the change of "
         "exposure between the two frames."
     )
 

@@ -33,10 +33,11 @@ class Coding:
         return values
 
     def encode(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return codes: the nearest, clipped to the range of the type."""
+        """Return codes: of integers the nearest, limited to the range of the type; of floats the values, scaled."""
         dtype = np.dtype(self.dtype)
         if dtype.kind == "f":
-            return values.astype(dtype)
+            plain = self.scale == 1.0 and self.offset == 0.0
+            return values.astype(dtype) if plain else ((values - self.offset) / self.scale).astype(dtype)
         codes = np.rint((values.astype(np.float64) - self.offset) / self.scale)
         limit = np.iinfo(dtype)
         return np.clip(codes, limit.min, limit.max).astype(dtype)
@@ -51,3 +52,33 @@ class Coding:
     def of(dtype: Any, attributes: Mapping[str, Any]) -> "Coding":
         """Return the coding that an array's type and attributes tell."""
         return Coding(str(dtype), float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0)))
+
+
+def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained: Mapping[str, float]) -> Coding:
+    """Return how a type holds values.
+
+    Parameters
+    ----------
+    what
+        File or array, for errors.
+    dtype
+        The type.
+    white
+        The value that stands for 1.0; None for that of the training footage, or else of the type.
+    trained
+        White of the training footage, by type.
+
+    Raises
+    ------
+    ValueError
+        If the type is no integer or real number, or has no known white.
+    """
+    if dtype.kind not in "uif" or dtype.itemsize > 8:
+        raise ValueError(f"{what}: found values of type {dtype}, expected integers or real numbers")
+    if white is not None and not white > 0:
+        raise ValueError(f"white: found {white:g}, expected more than 0")
+    if white is None:
+        white = {**WHITES, **trained}.get(dtype.name)
+    if white is None:
+        raise ValueError(f"{what}: found values of type {dtype}, expected white (--white): the value of 1.0")
+    return Coding(dtype.name, 1 / white)

@@ -1,14 +1,13 @@
 """Weights at rest: safetensors with one header key of canonical JSON. Pickle is never read."""
 
 import json
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from self2align.runtime.scratch import write_atomically
@@ -30,21 +29,37 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises
     ------
     ValueError
-        When the file is missing, broken, or not ours.
+        If the file is missing, broken, or not ours.
+    """
+    header = load_header(path)
+    with safe_open(path, framework="pt") as file:
+        # Read, not mapped: the file may be replaced while the tensors are in use.
+        return {name: file.get_tensor(name).clone() for name in file.keys()}, header
+
+
+def load_header(path: Path) -> dict[str, Any]:
+    """Return the header alone; no tensor is read.
+
+    Raises
+    ------
+    ValueError
+        See `load_weights`.
     """
     if not path.is_file():
         raise ValueError(f"{path}: found no file, expected weights (.safetensors)")
-    data = path.read_bytes()
     try:
-        tensors = load(data)  # which checks that the head is a table
-        (length,) = struct.unpack("<Q", data[:8])
-        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-        header = json.loads(metadata.get(KEY, "null"))
-    except (struct.error, ValueError, SafetensorError) as error:
-        raise ValueError(f"{path}: found {len(data)} bytes that are no safetensors file ({error})") from error
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(KEY, "null"))
+    except (OSError, ValueError, SafetensorError) as error:
+        size = path.stat().st_size
+        raise ValueError(f"{path}: found {size} bytes that are no safetensors file ({error})") from error
+    return _checked(path, header)
+
+
+def _checked(path: Path, header: Any) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected one of ours")
-    return tensors, header
+    return header
 
 
 def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

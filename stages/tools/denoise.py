@@ -32,18 +32,20 @@ def denoise(
     ] = True,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an output that is there.")] = False,
 ) -> None:
-    """Denoise files; a killed run goes on where it was."""
-    from self2align.denoising.tiled import Denoiser
-    from self2align.media.cleaning import check_footage, choose_clean
+    """Denoise files; a killed run continues where it stopped."""
+    from self2align.denoising.frames import choose_denoise
+    from self2align.denoising.tiled import TiledDenoiser
+    from self2align.media.footage import check_footage
     from self2align.media.medium import Choices
     from self2align.media.run import denoise_media, open_media
     from self2align.runtime.devices import device
+    from self2align.runtime.provenance import code_digest
     from self2align.runtime.scratch import file_digest
     from self2align.stages.screen import bar, say
 
     where = device()
-    denoiser = Denoiser.load(weights, device=where, memory=memory * 2**20)
-    clean = choose_clean(denoiser, temporal, aligner or weights, unclip)
+    denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20)
+    denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
     media = open_media(source, output, Choices(denoiser.channels, white, codec, axes, denoiser.whites), overwrite)
     if temporal:
         check_footage(source, media)
@@ -51,17 +53,17 @@ def denoise(
         for note in medium.notes:
             say(note)
     if unclip and denoiser.clipping:
-        say(f"noise was clipped at {denoiser.clipping.ends} in training: its mean is restored (--no-unclip leaves it)")
-    digests = {"weights": file_digest(weights), "aligner": file_digest(aligner) if temporal and aligner else None}
+        say(
+            f"noise was clipped at {denoiser.clipping.ends} in training: its mean is corrected (--no-unclip turns this off)"
+        )
+    choices = {"temporal": temporal, "white": white, "axes": axes, "codec": codec, "memory": memory, "unclip": unclip}
     inputs = {
-        **digests,
-        "temporal": temporal,
-        "white": white,
-        "axes": axes,
-        "codec": codec,
-        "memory": memory,
-        "unclip": unclip,
+        **choices,
+        "weights": file_digest(weights),
+        "aligner": file_digest(aligner) if temporal and aligner else None,
+        "network": code_digest(type(denoiser.network)),
+        "device": where.type,
     }
     with bar(f"denoising {source}") as progress:
-        denoise_media(media, output, clean, {**inputs, "device": where.type}, progress)
+        denoise_media(media, output, denoise_frames, inputs, progress)
     say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")

@@ -25,9 +25,9 @@ def sweep(
     from self2align.evaluation.benchmark import HEADER
     from self2align.evaluation.sweep import choose_rows, measure_levels, noise_levels
     from self2align.params.loading import load
-    from self2align.report.html.render import REPEATS
     from self2align.report.html.sweep import Level, sweep_parts
     from self2align.report.pages import write_page
+    from self2align.report.texts import REPEATS
     from self2align.runtime.tables import write_rows
     from self2align.runtime.versions import version_text
     from self2align.stages.screen import bar, show_page

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
-from self2align.alignment.confidence import confidence, disagreement, inconsistency, noise_variance
+from self2align.alignment.confidence import confidence, disagreement, inconsistency, residual_noise_variance
 from self2align.alignment.dis import Dis
 from self2align.alignment.exposure import estimate_exposure
 from self2align.alignment.ian import Ian
@@ -144,7 +144,7 @@ def test_the_noise_of_a_perfect_alignment_is_estimated_within_a_tenth(
     texture: NDArray[np.float32], channels: int
 ) -> None:
     clean = torch.from_numpy(texture)[None, :channels]
-    found = noise_variance(_noisy(clean, 1), _noisy(clean, 2))
+    found = residual_noise_variance(_noisy(clean, 1), _noisy(clean, 2))
     assert float(found.mean()) == pytest.approx(2 * SIGMA**2, rel=0.1)
 
 

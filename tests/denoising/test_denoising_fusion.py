@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from self2align.alignment.loading import make_aligner
-from self2align.denoising.fusion import fuse, mean_of, noise_variance, windows
+from self2align.denoising.fusion import frame_noise_variance, fuse, mean_of, windows
 from self2align.denoising.wiener import STRIP, opponent, wiener
 
 SIGMA = 0.1
@@ -76,7 +76,7 @@ def test_noise_that_grows_with_brightness_is_found_in_each_class() -> None:
     clean = torch.linspace(0.1, 0.9, 240).expand(3, 240, 240)
     draw = torch.from_numpy(np.random.default_rng(1).standard_normal(clean.shape).astype(np.float32))
     noisy = clean + draw * (0.01 * clean).sqrt()
-    found = noise_variance(noisy, clean)
+    found = frame_noise_variance(noisy, clean)
     for start in range(0, 240, 30):
         part = np.s_[..., start : start + 30]
         assert float(found[part].mean()) == pytest.approx(0.01 * float(clean[part].mean()), rel=0.15)

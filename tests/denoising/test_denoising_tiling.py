@@ -8,7 +8,7 @@ from torch import nn
 
 from self2align.denoising import tiling
 from self2align.denoising.inference import denoise
-from self2align.denoising.tiled import Denoiser
+from self2align.denoising.tiled import TiledDenoiser
 from self2align.networks import NETWORKS
 from self2align.runtime.families import load
 from tests.networks.small import small_network
@@ -34,9 +34,9 @@ def _noisy(channels: int, height: int, width: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).random((channels, height, width), dtype=np.float32)
 
 
-def _denoiser(network: nn.Module, channels: int, pixels: int) -> Denoiser:
+def _denoiser(network: nn.Module, channels: int, pixels: int) -> TiledDenoiser:
     memory = int(pixels * tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE) + 1
-    return Denoiser(network, channels, device=CPU, memory=memory)
+    return TiledDenoiser(network, channels, device=CPU, memory=memory)
 
 
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(UNBOUNDED)))
@@ -45,7 +45,7 @@ def test_tiled_equals_whole(name: str) -> None:
     image = _noisy(1, 149, 203)  # no multiple of anything
     whole = denoise(network, image, square=False, device=CPU)
     denoiser = _denoiser(network, 1, 100 * 100)
-    assert len(denoiser.plan(149, 203)) > 3
+    assert len(denoiser.tiles_for(149, 203)) > 3
     assert np.abs(denoiser(image) - whole).max() < 1e-5
     assert np.abs(whole - image).max() > 1e-3, "the network does something"
 
@@ -89,7 +89,7 @@ def test_tiles_of_a_network_without_bound_are_blended_smoothly() -> None:
     whole = denoise(network, image, square=False, device=CPU)
     assert np.array_equal(_denoiser(network, 1, 192 * 320)(image), whole), "one tile is the whole"
     denoiser = _denoiser(network, 1, 192 * 192)
-    assert len(denoiser.plan(192, 320)) > 1
+    assert len(denoiser.tiles_for(192, 320)) > 1
     apart = denoiser(image) - whole
     assert np.abs(apart).max() < 0.05 * np.abs(whole - image).max()
     # From one column to the next the difference grows no more at borders than anywhere.
@@ -125,11 +125,11 @@ def test_a_huge_image_is_planned_at_once() -> None:
 
 def test_too_little_memory_is_told_with_how_much_is_needed() -> None:
     network = load(NETWORKS, "unet", "network")(1, width=32, depth=2)
-    denoiser = Denoiser(network, 1, device=CPU, memory=2**20)
+    denoiser = TiledDenoiser(network, 1, device=CPU, memory=2**20)
     with pytest.raises(ValueError, match=r"memory: found 1 MiB, expected at least (\d+) MiB for this network") as told:
-        denoiser.plan(1024, 1024)
+        denoiser.tiles_for(1024, 1024)
     needed = int(str(told.value).split("at least ")[1].split()[0])
-    assert Denoiser(network, 1, device=CPU, memory=needed * 2**20).plan(1024, 1024)
+    assert TiledDenoiser(network, 1, device=CPU, memory=needed * 2**20).tiles_for(1024, 1024)
 
 
 def test_bytes_of_a_pixel_are_counted() -> None:
@@ -146,7 +146,7 @@ def test_bytes_of_a_pixel_are_counted() -> None:
 def test_each_channel_alone_through_a_network_of_one() -> None:
     network = _network("dncnn")
     image = _noisy(3, 40, 50)
-    whole = Denoiser(network, 1, device=CPU, memory=2**28)(image)
+    whole = TiledDenoiser(network, 1, device=CPU, memory=2**28)(image)
     for channel in range(3):
         expected = denoise(network, image[channel : channel + 1], square=False, device=CPU)
         np.testing.assert_allclose(whole[channel], expected[0], atol=1e-6)
@@ -156,7 +156,7 @@ def test_gray_through_a_network_of_three_is_the_mean_of_its_colours() -> None:
     network = _network("dncnn", 3)
     image = _noisy(1, 40, 50)
     expected = denoise(network, image.repeat(3, axis=0), square=False, device=CPU).mean(axis=0)
-    np.testing.assert_allclose(Denoiser(network, 3, device=CPU, memory=2**28)(image)[0], expected, atol=1e-6)
+    np.testing.assert_allclose(TiledDenoiser(network, 3, device=CPU, memory=2**28)(image)[0], expected, atol=1e-6)
 
 
 def test_progress_counts_tiles_of_all_channels() -> None:

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.loading import make_aligner
-from self2align.denoising.footage import OneByOne, WithNeighbours
-from self2align.denoising.tiled import Denoiser
-from self2align.media.medium import Choices, Clean, Progress
+from self2align.denoising.frames import DenoiseFrames, OneByOne, WithNeighbours
+from self2align.denoising.tiled import TiledDenoiser
+from self2align.media.medium import Choices
 from self2align.media.run import denoise_media, open_media
 from self2align.networks.unet import UNet
+from self2align.runtime.progress import Progress
 
 
 class KilledError(Exception):
@@ -22,7 +23,7 @@ class KilledError(Exception):
 class Watched:
     """What denoises frames, which are noted on their way to it."""
 
-    def __init__(self, clean: Clean, seen: list[NDArray[np.float32]], killed_after: int | None) -> None:
+    def __init__(self, clean: DenoiseFrames, seen: list[NDArray[np.float32]], killed_after: int | None) -> None:
         self.clean, self.seen, self.killed_after = clean, seen, killed_after
         self.radius = clean.radius
 
@@ -57,7 +58,7 @@ class Run:
         network = UNet(channels, width=4, depth=1).eval()
         if not identity:
             torch.nn.init.normal_(network.last.weight, std=0.05)
-        self.denoiser = Denoiser(network, channels, device=torch.device("cpu"), memory=2**28)
+        self.denoiser = TiledDenoiser(network, channels, device=torch.device("cpu"), memory=2**28)
         self.killed_after, self.radius = killed_after, radius
         self.seen: list[NDArray[np.float32]] = []
         self.notes: list[str] = []
@@ -75,7 +76,7 @@ class Run:
         choices = Choices(self.denoiser.channels, white, codec, axes)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
-        clean: Clean = OneByOne(self.denoiser)
+        clean: DenoiseFrames = OneByOne(self.denoiser)
         if self.radius:
             clean = WithNeighbours(self.denoiser, make_aligner("dis", self.denoiser.channels, {}), self.radius)
         watched = Watched(clean, self.seen, self.killed_after)

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from self2align.evaluation.metrics import psnr
 from self2align.images.levels import to_levels
-from self2align.methods import METHODS
 from self2align.methods.bm3d import bm3d
+from self2align.methods.method import load_method
 from self2align.methods.nlm import nlm
-from self2align.params.schema import check_arguments
-from self2align.runtime.families import load
+from self2align.params.members import check_arguments
 
 ROOT = Path(__file__).parent.parent.parent
 SIGMA = 25 / 255
@@ -42,7 +41,7 @@ def test_it_takes_more_noise_off_a_textured_picture_than_nlm(texture: NDArray[np
 def test_every_profile_runs(texture: NDArray[np.float32], profile: str) -> None:
     pytest.importorskip("bm3d")
     clean = texture[:, :40, :40]
-    method = load(METHODS, "bm3d", "method")
+    method = load_method("bm3d").denoise
     assert _quality(method(_noisy(clean), SIGMA, profile=profile), clean) > _quality(_noisy(clean), clean) + 3
 
 

@@ -1,13 +1,13 @@
 "use strict";
-// The page is whole without this: it sorts tables and lays two methods over each other.
+// Optional: the page works without scripts. Sorts tables and compares two methods with a divider.
 
 function sortable(table) {
   const heads = [...table.querySelectorAll(".columns th")];
   const body = table.tBodies[0];
   if (body.rows.length < 2) return;
   const first = [...body.rows];
-  const said = (row, column) => (row.cells[column] ? row.cells[column].textContent : "");
-  const number = (row, column) => parseFloat(said(row, column).replace(/,/g, ""));
+  const textOf = (row, column) => (row.cells[column] ? row.cells[column].textContent : "");
+  const number = (row, column) => parseFloat(textOf(row, column).replace(/,/g, ""));
   heads.forEach((head, column) => {
     if (!head.textContent) return;
     const button = document.createElement("button");
@@ -15,16 +15,16 @@ function sortable(table) {
     button.append(...head.childNodes);
     head.append(button);
     const counted = first.some((row) => !Number.isNaN(number(row, column)));
-    const ways = counted && column ? ["descending", "ascending"] : ["ascending", "descending"];
+    const orders = counted && column ? ["descending", "ascending"] : ["ascending", "descending"];
     button.addEventListener("click", () => {
-      const way = ways[(ways.indexOf(head.getAttribute("aria-sort")) + 1) % 2];
+      const chosen = orders[(orders.indexOf(head.getAttribute("aria-sort")) + 1) % 2];
       heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", way);
-      const sign = way === "ascending" ? 1 : -1;
+      head.setAttribute("aria-sort", chosen);
+      const sign = chosen === "ascending" ? 1 : -1;
       const order = (a, b) => {
-        if (!counted || !column) return sign * said(a, column).localeCompare(said(b, column));
+        if (!counted || !column) return sign * textOf(a, column).localeCompare(textOf(b, column));
         const [x, y] = [number(a, column), number(b, column)];
-        // What has no number comes last either way.
+        // Cells without a number come last in both orders.
         return Number.isNaN(x) || Number.isNaN(y) ? Number.isNaN(x) - Number.isNaN(y) : sign * (x - y);
       };
       body.append(...[...first].sort(order));
@@ -34,7 +34,7 @@ function sortable(table) {
 
 function viewer(box) {
   const crops = [...box.closest(".image").querySelectorAll("[data-crop]")];
-  const [stage, told] = [box.querySelector(".stage"), box.querySelector("p")];
+  const [stage, status] = [box.querySelector(".stage"), box.querySelector("p")];
   const [left, right] = box.querySelectorAll("select");
   const [range, errors] = [box.querySelector("[type=range]"), box.querySelector("[type=checkbox]")];
   const [below, above, line] = ["img", "img", "i"].map((name) => stage.appendChild(document.createElement(name)));
@@ -51,7 +51,7 @@ function viewer(box) {
     line.style.left = `${divide}%`;
     line.hidden = divide === 0 || divide === 100;
     const text = divide === 0 ? named[1] : divide === 100 ? named[0] : `${named[0]} | ${named[1]}`;
-    if (told.textContent !== text) told.textContent = text;
+    if (status.textContent !== text) status.textContent = text;
     range.setAttribute("aria-valuetext", `${divide} percent ${named[0]}, ${100 - divide} percent ${named[1]}`);
   };
   const drag = (event) => {

@@ -1,7 +1,9 @@
-"""Denoising frames in their order: each by itself, or with its neighbours."""
+"""Denoising frames in order: each alone, or with its neighbours."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, tee
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,16 +12,34 @@ from torch import Tensor
 
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.dis import LEAST
+from self2align.alignment.loading import load_aligner
 from self2align.denoising.fusion import fuse
-from self2align.denoising.tiled import Denoiser, Progress
-from self2align.media.medium import Clean
+from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.clipping import Clipping
+from self2align.runtime.progress import Progress
+from self2align.stores.weights import load_header
 
 Frame = NDArray[np.float32]
 
 
+class DenoiseFrames(Protocol):
+    """Denoises a stream of frames.
+
+    Attributes
+    ----------
+    radius
+        Frames before and after that decide the result of a frame.
+    """
+
+    radius: int
+
+    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+        """Yield a denoised frame, ``(C, H, W)``, white being 1.0, for each noisy one."""
+        ...
+
+
 class OneByOne:
-    """Each frame by itself.
+    """Each frame alone.
 
     Parameters
     ----------
@@ -29,11 +49,11 @@ class OneByOne:
 
     radius = 0
 
-    def __init__(self, denoiser: Denoiser) -> None:
+    def __init__(self, denoiser: TiledDenoiser) -> None:
         self.denoiser = denoiser
 
-    def __call__(self, frames: Iterable[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a clean frame, ``(C, H, W)``, for each noisy one; the progress is of a frame's tiles."""
+    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+        """Yield a denoised frame, ``(C, H, W)``, for each noisy one; the progress is of a frame's tiles."""
         for frame in frames:
             yield self.denoiser(frame, progress)
 
@@ -51,18 +71,17 @@ class WithNeighbours:
         So many frames before, and so many after.
     """
 
-    def __init__(self, denoiser: Denoiser, aligner: Aligner, radius: int) -> None:
+    def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int) -> None:
         self.denoiser, self.aligner, self.radius = denoiser, aligner, radius
 
-    def __call__(self, frames: Iterable[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a clean frame, ``(C, H, W)``, for each noisy one; for channels see the denoiser.
+    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+        """Yield a denoised frame, ``(C, H, W)``, for each noisy one; for channels see the denoiser.
 
         Raises
         ------
         ValueError
             When frames differ in shape, or are too small to be aligned.
         """
-        frames = iter(frames)
         first = next(frames, None)
         if first is None:
             return
@@ -102,19 +121,50 @@ class WithNeighbours:
 
 
 class Unclipped:
-    """Frames whose mean clipping has changed, as they would be without it; see `self2align.noise.clipping`.
+    """Denoised frames whose mean is corrected for clipped noise; see `self2align.noise.clipping`.
 
     Parameters
     ----------
-    clean
-        What denoises them.
+    denoise
+        Denoises the frames.
     clipping
         How their noise was clipped.
     """
 
-    def __init__(self, clean: Clean, clipping: Clipping) -> None:
-        self.clean, self.clipping, self.radius = clean, clipping, clean.radius
+    def __init__(self, denoise: DenoiseFrames, clipping: Clipping) -> None:
+        self.denoise, self.clipping, self.radius = denoise, clipping, denoise.radius
 
     def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a clean frame, ``(C, H, W)``, for each noisy one."""
-        return map(self.clipping.undo, self.clean(frames, progress))
+        """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
+        return map(self.clipping.undo, self.denoise(frames, progress))
+
+
+def choose_denoise(
+    denoiser: TiledDenoiser, *, radius: int = 0, aligner: Path | None = None, unclip: bool = True
+) -> DenoiseFrames:
+    """Return what denoises frames one by one, or with neighbours.
+
+    Parameters
+    ----------
+    denoiser
+        Of one frame.
+    radius
+        Neighbours each way; 0 for none.
+    aligner
+        Weights of an aligner, or a bundle that holds one; needed for neighbours.
+    unclip
+        Whether the effect of clipping on the mean is corrected, if the weights say that noise was clipped.
+
+    Raises
+    ------
+    ValueError
+        If there is no aligner.
+    """
+    denoise: DenoiseFrames = OneByOne(denoiser)
+    if radius:
+        if aligner is None or load_header(aligner).get("kind") == "denoiser":
+            raise ValueError(
+                f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
+            )
+        denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius)
+    return Unclipped(denoise, denoiser.clipping) if unclip and denoiser.clipping else denoise

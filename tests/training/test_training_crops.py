@@ -1,4 +1,4 @@
-"""What an objective is given to learn from."""
+"""Which crops an objective is given, and which the last layer is solved on."""
 
 from pathlib import Path
 
@@ -10,14 +10,18 @@ from torch import Tensor, nn
 from self2align.objectives import OBJECTIVES
 from self2align.params.loading import load
 from self2align.runtime.families import load as load_member
+from self2align.runtime.progress import silent
 from self2align.stores.codes import Coding
-from self2align.training.denoiser import Crops, solver
+from self2align.training.crops import Crops
+from self2align.training.denoiser import last_layer_solver
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Recorder(nn.Module):
     """Keeps the shapes that it sees."""
+
+    multiple = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,15 +35,15 @@ class Recorder(nn.Module):
 
 def test_an_objective_that_halves_its_crops_is_given_larger_ones() -> None:
     """Of 32 px the lowest size of the U-Net is one pixel, which is no picture to learn from."""
-    params = load(ROOT / "profiles" / "default.yaml")
-    batch, crop = params.train_denoiser.training.batch, params.train_denoiser.training.crop
+    settings = load(ROOT / "profiles" / "default.yaml").train_denoiser.settings()
+    batch, crop = settings.training.batch, settings.training.crop
     held = {"target": np.random.default_rng(0).random((6, 3, 128, 128), np.float32)}
     coding = Coding(dtype="float32", scale=1.0, offset=0.0)
-    crops = Crops(held, {"target": coding}, {}, np.zeros(6, np.int8), 0, None, {})
+    crops = Crops(held, {"target": coding}, {}, np.zeros(6, np.int8), 0, None, {}, 0)
     seen = {}
     for name in ("noise2void", "neighbor2neighbor"):
         objective = load_member(OBJECTIVES, name, "objective")
-        drawn = crops.training(params, objective.reduces)(0)
+        drawn = crops.training_feed(settings, objective.downscale)(0)
         network = Recorder()
         objective.loss(network, {**drawn, "progress": torch.tensor(0.5)}, torch.Generator())
         seen[name] = network.seen
@@ -51,6 +55,8 @@ def test_an_objective_that_halves_its_crops_is_given_larger_ones() -> None:
 
 class Shrunk(nn.Module):
     """Takes a share of the image off itself."""
+
+    multiple = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,9 +73,10 @@ class Shrunk(nn.Module):
 @pytest.mark.parametrize("validation", [True, False])
 def test_the_last_layer_is_solved_by_what_is_trained_on(validation: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_BATCHES", 12)
-    monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_OTHERS", 4)
+    monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_TESTS", 4)
     params = load(ROOT / "profiles" / "default.yaml")
-    sigma, power = params.synthesize.sigma / 255, 0.01
+    noise = params.synthesize.settings()
+    sigma, power = noise.sigma / 255, 0.01
     draw = np.random.default_rng(1)
     held = {"target": 0.5 + np.sqrt(power + sigma**2) * draw.standard_normal((40, 3, 128, 128)).astype(np.float32)}
     roles = np.zeros(40, np.int8)
@@ -78,11 +85,12 @@ def test_the_last_layer_is_solved_by_what_is_trained_on(validation: bool, monkey
         roles[30:] = 1
         held["target"][30:] = 0.5 + sigma * draw.standard_normal((10, 3, 128, 128)).astype(np.float32)
     coding = Coding(dtype="float32", scale=1.0, offset=0.0)
-    crops = Crops(held, {"target": coding}, {}, roles, 0, None, {})
+    crops = Crops(held, {"target": coding}, {}, roles, 0, None, {}, params.seed)
     network = Shrunk()
-    figures = solver(network, crops, params, 1)()["last_layer"]
+    figures, notes = last_layer_solver(network, crops, params.train_denoiser.settings(), 1, noise, silent)()
+    assert "last layer solved and kept" in notes[0]
     off = sigma**2 / (power + sigma**2)
     assert network.last.weight[0, 0].item() == pytest.approx(off, abs=0.02)
     assert abs(network.last.weight[0, 1].item()) < 0.02
-    assert figures["kept"]
-    assert figures["trained_psnr"] == pytest.approx(-10 * np.log10(sigma**2), abs=0.2)
+    assert figures["last_layer"]["kept"]
+    assert figures["last_layer"]["trained_psnr"] == pytest.approx(-10 * np.log10(sigma**2), abs=0.2)

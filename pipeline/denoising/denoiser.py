@@ -1,0 +1,198 @@
+"""The denoiser for arrays: one frame or many, of any type that files have."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from self2align.denoising.frames import choose_denoise
+from self2align.denoising.tiled import TiledDenoiser, fits_channels
+from self2align.runtime.devices import device as default_device
+from self2align.runtime.progress import Progress
+from self2align.stores.codes import Coding, choose_coding
+from self2align.stores.weights import BUNDLE, load_header
+
+MEMORY = 2048  # MiB
+
+
+class Denoiser:
+    """A trained denoiser.
+
+    >>> denoiser = Denoiser.load("data/train_denoiser/denoiser.safetensors")  # doctest: +SKIP
+    >>> clean = denoiser(frames)  # doctest: +SKIP
+
+    Parameters
+    ----------
+    denoiser
+        Denoises one frame.
+    aligner
+        Weights of an aligner, or a bundle that holds one; needed for ``temporal``.
+    """
+
+    def __init__(self, denoiser: TiledDenoiser, *, aligner: Path | None = None) -> None:
+        self._denoiser, self._aligner = denoiser, aligner
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        aligner: str | Path | None = None,
+        device: str | torch.device | None = None,
+        memory: int = MEMORY,
+    ) -> "Denoiser":
+        """Load a denoiser.
+
+        Parameters
+        ----------
+        path
+            Weights of a denoiser, or a bundle of denoiser and aligner (.safetensors).
+        aligner
+            Weights of an aligner, for ``temporal``; default: that of the bundle.
+        device
+            "cpu" or "cuda"; default: ``$SELF2ALIGN_DEVICE``, else CUDA if present, else the CPU.
+        memory
+            MiB that the network may use. Larger frames are denoised in tiles, without a visible seam.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, broken, or holds no denoiser.
+        """
+        path = Path(path)
+        where = default_device() if device is None else torch.device(device)
+        made = TiledDenoiser.load(path, device=where, memory=memory * 2**20)
+        bundle = path if load_header(path).get("kind") == BUNDLE else None
+        return cls(made, aligner=bundle if aligner is None else Path(aligner))
+
+    @property
+    def channels(self) -> int:
+        """Channels of the frames that the network was trained on: 1 for gray, 3 for RGB."""
+        return self._denoiser.channels
+
+    def __call__(
+        self,
+        frames: ArrayLike,
+        *,
+        axes: str | None = None,
+        white: float | None = None,
+        temporal: int = 0,
+        unclip: bool = True,
+        progress: Progress | None = None,
+    ) -> NDArray[Any]:
+        """Denoise one frame or many.
+
+        Parameters
+        ----------
+        frames
+            An array of integers or floats. Its axes are, without ``axes``:
+
+            - two: ``(H, W)``;
+            - three: ``(C, H, W)`` or ``(H, W, C)`` if that axis has 1 or 3 values (or as many as the network has
+              channels), else ``(T, H, W)``;
+            - four: ``(T, C, H, W)`` or ``(T, H, W, C)``, likewise.
+
+            A network of one channel denoises each channel separately. A network of RGB sees a gray frame three times,
+            and the mean of its result is used.
+        axes
+            One letter for each axis: T (time), C (channels), Y (rows), X (columns). Needed where the rule above fits
+            twice or not at all.
+        white
+            The value that stands for 1.0. Default: that of the training footage for this type, if the weights say so,
+            else 255 for uint8, 65535 for uint16, 1 for floats.
+        temporal
+            Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
+        unclip
+            Whether the mean is corrected where noise was clipped at black or white, if the weights say so.
+        progress
+            Called with frames done and all frames.
+
+        Returns
+        -------
+        ndarray
+            A new array of the same shape and type. Integers are rounded and limited to the range of their type;
+            floats are not clipped.
+
+        Raises
+        ------
+        ValueError
+            If the axes are ambiguous, the type has no known white, the network does not fit the channels, a value is
+            not finite, or there is no aligner for ``temporal``.
+        """
+        array = np.asarray(frames)
+        coding = choose_coding("frames", array.dtype, white, self._denoiser.whites)
+        letters = resolve_axes(array.shape, self.channels, axes)
+        if temporal and "T" not in letters:
+            raise ValueError(f"temporal: found a single frame (axes {letters}), expected an axis T")
+        order = [letters.index(letter) for letter in "TCYX" if letter in letters]
+        stack = array.transpose(order)
+        stack = stack if "T" in letters else stack[None]
+        stack = stack if "C" in letters else stack[:, None]
+        if not fits_channels(stack.shape[1], self.channels):
+            raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
+        denoise = choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip)
+        result = np.empty(stack.shape, array.dtype.newbyteorder("="))
+        for number, clean in enumerate(denoise(_values(stack, coding))):
+            result[number] = coding.encode(clean)
+            if progress is not None:
+                progress(number + 1, len(stack))
+        if "C" not in letters:
+            result = result[:, 0]
+        if "T" not in letters:
+            result = result[0]
+        return np.ascontiguousarray(result.transpose(np.argsort(order))).astype(array.dtype, copy=False)
+
+
+def _values(stack: NDArray[Any], coding: Coding) -> Iterator[NDArray[np.float32]]:
+    """Yield frames ``(C, H, W)`` as values, white being 1.0."""
+    for number, frame in enumerate(stack):
+        values = coding.decode(frame)
+        bad = values.size - int(np.isfinite(values).sum())
+        if bad:
+            raise ValueError(f"frames: found {bad} values in frame {number} that are not finite, expected none")
+        yield values
+
+
+def resolve_axes(shape: tuple[int, ...], channels: int, axes: str | None = None) -> str:
+    """Return a letter of "TCYX" for each axis of an array; see `Denoiser`.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
+    channels
+        Of the network.
+    axes
+        The letters, if they are known.
+
+    Raises
+    ------
+    ValueError
+        If the letters do not fit the shape, or none are given and the shape is ambiguous.
+    """
+    if 0 in shape:
+        raise ValueError(f"frames: found an array of shape {shape}, expected values")
+    if axes is not None:
+        letters = axes.upper()
+        if (
+            len(letters) != len(shape)
+            or len(set(letters)) != len(letters)
+            or not {"Y", "X"} <= set(letters) <= set("TCYX")
+        ):
+            raise ValueError(
+                f"axes: found {axes!r} for an array of shape {shape}, expected one letter of T, C, Y, X for each axis, "
+                "with Y and X"
+            )
+        return letters
+    colors = {1, 3, channels}
+    choices = {2: ["YX"], 3: ["CYX", "YXC"], 4: ["TCYX", "TYXC"]}.get(len(shape), [])
+    fitting = [one for one in choices if "C" not in one or shape[one.index("C")] in colors]
+    if len(shape) == 3 and not fitting:
+        fitting = ["TYX"]
+    if len(fitting) != 1:
+        found = " or ".join(fitting) or "axes that no rule fits"
+        raise ValueError(f"frames: found an array of shape {shape}, {found}; expected axes= to say which, as 'TCYX'")
+    return fitting[0]

@@ -1,0 +1,27 @@
+"""What can be denoised with neighbours in time."""
+
+from self2align.media.jobs import Job
+from self2align.media.medium import Medium
+from self2align.media.run import footage
+
+
+def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:
+    """Refuse what has no neighbours in time.
+
+    Raises
+    ------
+    ValueError
+        When a frame stands alone, frames lie along more than time, or pictures of one folder differ in size.
+    """
+    for members in footage(media):
+        if sum(medium.count for _, medium in members) == 1:
+            raise ValueError(
+                f"temporal: found a single frame ({members[0][0].source}) in {source}, expected footage: "
+                "a video, a stack, an array, a folder of pictures"
+            )
+        for job, medium in members:
+            if medium.lines > 1:
+                raise ValueError(
+                    f"temporal: found frames along {medium.lines} axes in {job.source}, expected time alone: "
+                    "one file for each plane or channel, or no --temporal"
+                )
