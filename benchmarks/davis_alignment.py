@@ -23,14 +23,15 @@ from self2align.alignment.aligner import estimate
 from self2align.alignment.confidence import confidence, inconsistency
 from self2align.alignment.dis import Dis
 from self2align.alignment.ian import Ian
-from self2align.alignment.losses import halves, photometric, split
+from self2align.alignment.losses.photometric import photometric
+from self2align.alignment.losses.split import halves, split
 from self2align.alignment.refined_dis import RefinedDis
 from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, most_trusted, warped_noise
 from self2align.images.files import read_image
 from self2align.networks.unet import UNet
 from self2align.noise.model import FrameDraw
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.noise.synthesis import noisy_coding
 from self2align.pairs.plan import frame_pairs
 from self2align.params.loading import load

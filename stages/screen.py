@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from self2align.report.html.extra import Part
+    from self2align.report.html.extra import PageSection
     from self2align.stores.frames import SceneRecord
 
 console = Console(highlight=False, soft_wrap=True)
@@ -106,7 +106,7 @@ def show_scenes(out: Path, scenes: "Sequence[SceneRecord]", notes: Sequence[str]
     table(f"{out}: {count}, {len(notes)} left out", ["scene", "frames", "px"], rows)
 
 
-def show_page(files: Sequence[Path], parts: "Sequence[Part]") -> None:
+def show_page(files: Sequence[Path], parts: "Sequence[PageSection]") -> None:
     """Show the tables of a page that was written, and where it lies."""
     for part in parts:
         table(part.title, part.header, part.rows)

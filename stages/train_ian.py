@@ -25,7 +25,7 @@ def train_ian(
         out=out,
         kind=row.kind,
         arguments=row.arguments,
-        loss=row.loss,
+        loss=None if row.training is None else row.loss,
         training=row.training.settings() if row.training else None,
         seed=chosen.seed,
         bars=bar,

@@ -66,10 +66,10 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
     params["train_baselines"]["runs"] = {name: {"objective": name} for name in BASELINES}
     methods = ROOT / "pipeline" / "methods"
     params["benchmark"]["methods"] = {
-        "noisy": {"method": "noisy", "file": str(methods / "noisy.py")},
-        "nlm": {"method": "nlm", "file": str(methods / "nlm.py"), "arguments": {"patch_distance": 4}},
-        "n2n": {"method": "denoiser", "file": "data/train_baselines/n2n.safetensors"},
-        "self2align": {"method": "denoiser", "file": str(DENOISER)},
+        "noisy": {"file": str(methods / "noisy.py")},
+        "nlm": {"file": str(methods / "nlm.py"), "arguments": {"patch_distance": 4}},
+        "n2n": {"file": "data/train_baselines/n2n.safetensors"},
+        "ours": {"file": str(DENOISER)},
     }
     params["report"] = {"crop": 32, "images": 1}
     return params
@@ -118,7 +118,7 @@ def _the_rest() -> None:
         baselines=DATA / "train_baselines",
         out=DATA / "evaluate_denoiser",
     )
-    for method in ("noisy", "nlm", "n2n", "self2align"):
+    for method in ("noisy", "nlm", "n2n", "ours"):
         benchmark(method, DATA / "benchmark_sets", DATA / "benchmark" / method)
     report(
         benchmark_sets=DATA / "benchmark_sets",
@@ -158,7 +158,8 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
         here = members[members >= 0]
         assert (targets[here] == targets[here[0]]).all()
         assert len(set(gaps[here])) == len(here)
-    held, _, roles = baseline_crops(FrameStore(NOISY), DATA / "ingest", load(Path("params.yaml")), ["first"], Path())
+    crops = load(Path("params.yaml")).generate_pairs.crops()
+    held, _, roles = baseline_crops(FrameStore(NOISY), DATA / "ingest", crops, 0, ["first"], Path())
     assert (held["first"] == targets[groups[:, 0]]).all(), "a baseline draws the crops that we draw, in the same order"
     assert (roles == store.columns["role"][groups[:, 0]]).all()
     assert store.columns["ssim_filtered"].mean() > 0.9
@@ -169,14 +170,14 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
         assert abs(metrics[aligner]["noise_correlation"]) < 0.03
     noisy, ours = (
         json.loads((DATA / "benchmark" / method / "metrics.json").read_text())["photographs"]["psnr"]
-        for method in ("noisy", "self2align")
+        for method in ("noisy", "ours")
     )
     assert noisy == pytest.approx(20.3, abs=0.5)
     assert ours > noisy + 2
     held_out = json.loads((DATA / "evaluate_denoiser" / "metrics.json").read_text())
     assert set(held_out) == {"noisy", "denoiser", "map", *BASELINES}
     assert held_out["denoiser"]["psnr"] > held_out["noisy"]["psnr"] + 2
-    assert "self2align" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
+    assert "ours" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
     inspect(PAIRS, Path("sheet.png"))
     assert Path("sheet.png").stat().st_size > 1000
     first = _bytes(DATA)
@@ -203,7 +204,7 @@ def test_real_noisy_footage_passes_untouched_and_what_needs_clean_frames_says_so
     assert "n2n: the footage has no clean frames" in shown
     assert "evaluate_denoiser: the footage has no clean frames" in shown
     assert "neighbor2neighbor: the footage" not in shown, "it needs none"
-    assert "benchmark@self2align: the footage's own noise has no model" in shown
+    assert "benchmark@ours: there is no model of the footage's own noise" in shown
     assert DENOISER.stat().st_size > 1000
 
 

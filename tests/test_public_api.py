@@ -140,14 +140,15 @@ def test_what_cannot_be_denoised_is_refused_in_one_line(rgb: Path, tmp_path: Pat
     denoiser = Denoiser.load(rgb, device="cpu")
     broken = _frames((24, 32), "float32")
     broken[3, 4] = np.nan
-    for frames, options, message in [
+    cases: list[tuple[Any, dict[str, Any], str]] = [
         (broken, {}, "found 1 values in frame 0 that are not finite"),
         (_frames((24, 32), "int32"), {}, r"found values of type int32, expected white"),
         (_frames((24, 32)) > 99, {}, "found values of type bool"),
         (_frames((24, 32)), {"temporal": 2}, "expected an axis T"),
         (_frames((5, 40, 40)), {"temporal": 2}, "temporal: found no aligner"),
         (_frames((24, 32)), {"white": 0.0}, "white: found 0"),
-    ]:
+    ]
+    for frames, options, message in cases:
         with pytest.raises(ValueError, match=message):
             denoiser(frames, **options)
     with pytest.raises(ValueError, match="found no file"):

@@ -1,6 +1,6 @@
-"""What every aligner is: ``(target, source) -> transfer field``; some foresee their errors."""
+"""What an aligner is: ``(target, source) -> transfer field``; some also predict their errors."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -24,6 +24,34 @@ class Aligner(Protocol):
         ...
 
 
+@runtime_checkable
+class ErrorEstimator(Protocol):
+    """An aligner that also predicts its errors."""
+
+    def estimate(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the transfer field and the expected disagreement; see `estimate`."""
+        ...
+
+
+@runtime_checkable
+class TrainableAligner(Protocol):
+    """An aligner that is trained: an ``nn.Module`` with these methods."""
+
+    def start(self, target: Tensor, source: Tensor) -> Tensor | None:
+        """Return the field that refinement starts from, ``(N, 2, H, W)``, px; nothing in it is learned.
+
+        None for a network that starts from nothing.
+        """
+        ...
+
+    def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
+        """Return the fields that a loss compares, coarse to fine: one, or one per level of refinement.
+
+        Each is ``(N, 2, H, W)``, px; or ``(N, 3, H, W)`` with the logarithm of the expected disagreement.
+        """
+        ...
+
+
 def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return the transfer field and, from an aligner that foresees it, the disagreement to expect.
 
@@ -40,13 +68,11 @@ def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, 
         ``(N, H, W)``: the squared low-passed residual over what noise explains, about 1 where the alignment will be
         perfect; None from an aligner without the method ``estimate``.
     """
-    foresee = getattr(aligner, "estimate", None)
-    if foresee is None:
-        return aligner(target, source), None
-    transfer, expected = foresee(target, source)
-    return transfer, expected
+    if isinstance(aligner, ErrorEstimator):
+        return aligner.estimate(target, source)
+    return aligner(target, source), None
 
 
 def is_trainable(member: type) -> bool:
     """Return whether a class of aligners is trained; a classical one is not."""
-    return issubclass(member, nn.Module)
+    return issubclass(member, nn.Module) and issubclass(member, TrainableAligner)

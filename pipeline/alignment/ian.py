@@ -76,3 +76,10 @@ class Ian(nn.Module):
         x = torch.cat([functional.interpolate(self.last_up(x), scale_factor=2), skips.pop()], 1)
         field: Tensor = self.field(self.fall(x))
         return field[..., :height, :width]
+
+    def start(self, target: Tensor, source: Tensor) -> None:
+        """Return None: the network starts from nothing."""
+
+    def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
+        """Return the transfer field alone; see `self2align.alignment.aligner.TrainableAligner`."""
+        return [self(target, source)]

@@ -120,7 +120,7 @@ class RefinedDis(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.start = Dis(1, blur=START_BLUR, preset="medium") if start == "dis" else None
+        self.initial = Dis(1, blur=START_BLUR, preset="medium") if start == "dis" else None
         self.levels = levels
         middle, deep = width * 3 // 2, width * 2
         self.kinds = 1 + 4
@@ -140,15 +140,15 @@ class RefinedDis(nn.Module):
             self.last.bias[0] = 4.0
         self.sharpness = nn.Parameter(torch.tensor(1.0))
 
-    def begin(self, target: Tensor, source: Tensor) -> Tensor:
+    def start(self, target: Tensor, source: Tensor) -> Tensor:
         """Return the field to begin with, ``(N, 2, H, W)``, px; nothing here is learned."""
-        if self.start is None:
+        if self.initial is None:
             return target.new_zeros(len(target), 2, *target.shape[-2:])
         with torch.no_grad():
-            return self.start(target, source)
+            return self.initial(target, source)
 
     def forward(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> Tensor:
-        """Return the transfer field; see `self2align.alignment.aligner.Aligner`. ``start`` is that of `begin`."""
+        """Return the transfer field; see `self2align.alignment.aligner.Aligner`. ``start`` is that of `start`."""
         return self.fields(target, source, start)[-1][:, :2]
 
     def estimate(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,7 +163,7 @@ class RefinedDis(nn.Module):
         square of the low-passed residual, over what noise explains.
         """
         height, width = target.shape[-2:]
-        field = self.begin(target, source) if start is None else start
+        field = self.start(target, source) if start is None else start
         gray = torch.cat([target, source]).mean(1, keepdim=True)
         pyramid = [gray]
         for _ in range(self.levels - 1):

@@ -9,10 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from self2align.networks import NETWORKS
-from self2align.networks.network import multiple_of
+from self2align.networks.network import build_network, multiple_of
 from self2align.runtime.devices import place
-from self2align.runtime.families import load
 from self2align.stores.weights import fit_weights, load_part
 
 
@@ -25,9 +23,7 @@ def load_denoiser(path: Path, device: torch.device) -> tuple[nn.Module, dict[str
         When the file is no denoiser.
     """
     tensors, header = load_part(path, "denoiser")
-    network: nn.Module = load(NETWORKS, header["network"], f"{path}: network")(
-        header["channels"], **header["arguments"]
-    )
+    network = build_network(header["network"], header["channels"], header["arguments"], f"{path}: network")
     fit_weights(network, tensors, path)
     return place(network, device).eval(), header
 

@@ -17,7 +17,7 @@ from self2align.alignment.exposure import compensate_exposure
 from self2align.alignment.loading import load_aligner
 from self2align.alignment.warp import warp
 from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.pairs.plan import frame_pairs
 from self2align.runtime.devices import device, finish
 from self2align.runtime.progress import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 from self2align.evaluation.protocol import BenchmarkSet, Item, MethodRow, measure, plan_items
 from self2align.methods.method import DENOISER, load_method
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.runtime.devices import device
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import file_digest, move_into_place, workspace, write_json

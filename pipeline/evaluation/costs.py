@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from self2align.denoising.inference import load_denoiser
 from self2align.evaluation.protocol import BenchmarkSet, DenoiseImage, MethodRow, plan_items, read_item
 from self2align.methods.method import DENOISER, load_method
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.runtime.devices import device
 from self2align.runtime.tables import read_json
 from self2align.runtime.versions import version_text

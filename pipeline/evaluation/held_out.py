@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from self2align.denoising.inference import denoise, load_denoiser
 from self2align.evaluation.metrics import psnr, ssim
 from self2align.images.levels import to_levels
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.runtime.devices import device
 from self2align.runtime.progress import Progress
 from self2align.runtime.spacing import evenly_spaced

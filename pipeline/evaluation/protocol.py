@@ -18,8 +18,7 @@ from self2align.evaluation.metrics import WINDOW, psnr, ssim
 from self2align.images.files import write_png
 from self2align.images.levels import to_levels
 from self2align.methods.method import DENOISER, load_method, method_name, missing_package
-from self2align.noise.model import PublishedDraw
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings, PublishedDraw
 from self2align.runtime.devices import device
 from self2align.runtime.scratch import write_json
 from self2align.stores.frames import FrameStore, SceneRecord, opened
@@ -146,7 +145,8 @@ def plan_items(sets: Sequence[BenchmarkSet], *, seed: int, full: bool, noise: No
 def _clean(store: FrameStore, scene: SceneRecord, needed: bool) -> NDArray[Any]:
     """Return a clean image as the published code lays it out, ``(H, W, C)``; only its shape if nothing else counts."""
     if needed:
-        return store.frames(scene, 0, 1)[0].transpose(1, 2, 0)
+        image: NDArray[np.float32] = store.frames(scene, 0, 1)[0]
+        return image.transpose(1, 2, 0)
     return np.zeros((scene.height, scene.width, store.channels(scene)), np.float32)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from self2align.evaluation.benchmark import Measurement, figure_rows, plan_measurements, set_means
 from self2align.evaluation.protocol import BenchmarkSet, MethodRow
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace, write_json
 

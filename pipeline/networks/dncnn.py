@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class DnCNN(nn.Module):
-    """3 x 3 convolutions; each layer widens the view by 1 px to all sides.
+    """3 x 3 convolutions; each layer extends the receptive field by 1 px on all sides.
 
     ``depth=17`` is the paper's network for one noise level (0.56 M parameters in gray, receptive field 35 px),
-    20 the one for unknown levels.
+    ``depth=20`` the one for unknown levels.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ class _Before(nn.Sequential):
 
 
 class _Memory(nn.Module):
-    """One residual unit, used again and again; a gate keeps what matters of it and of all earlier blocks."""
+    """One residual unit, used several times; a gate combines all its results and those of all earlier blocks."""
 
     def __init__(self, width: int, recursions: int, number: int) -> None:
         super().__init__()
@@ -35,7 +35,9 @@ class _Memory(nn.Module):
 
 
 class MemNet(nn.Module):
-    """``blocks=6, recursions=6`` is the paper's M6R6: 677 K weights of convolutions in gray, 80 convolutions deep.
+    """A chain of memory blocks that estimates the noise.
+
+    ``blocks=6, recursions=6`` is the paper's M6R6: 677 K weights of convolutions in gray, 80 convolutions deep.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class MemNet(nn.Module):
     blocks
         Memory blocks.
     recursions
-        Times that the unit of each is used.
+        Number of times that the unit of each block is used.
     """
 
     def __init__(

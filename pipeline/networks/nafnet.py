@@ -18,7 +18,7 @@ class _Norm(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        # In float32: the squares of bfloat16 lose what is normalized.
+        # In float32: squares in bfloat16 are too coarse for a variance.
         values = functional.layer_norm(x.float().permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, 1e-6)
         return values.permute(0, 3, 1, 2).to(x.dtype)
 
@@ -48,9 +48,10 @@ class _Block(nn.Module):
 
 
 class NAFNet(nn.Module):
-    """``width=32, encoder=[1, 1, 1, 28], middle=1, decoder=[1, 1, 1, 1]`` is one of the paper's, 17.1 M parameters.
+    """A U-Net of gated blocks that estimates the noise.
 
-    Its channel attention averages over the whole image, so its receptive field has no bound.
+    ``width=32, encoder=[1, 1, 1, 28], middle=1, decoder=[1, 1, 1, 1]`` is one of the paper's networks (17.1 M
+    parameters). Its channel attention averages over the whole image, so its receptive field is unbounded.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class NAFNet(nn.Module):
         encoder, decoder = encoder or [1, 1, 2], decoder or [1, 1, 1]
         if len(encoder) != len(decoder):
             raise ValueError(
-                f"encoder, decoder: found {len(encoder)} and {len(decoder)} sizes, expected as many in both"
+                f"encoder, decoder: found {len(encoder)} and {len(decoder)} sizes, expected the same number in both"
             )
         self.multiple = 2 ** len(encoder)
         self.first = nn.Conv2d(channels, width, 3, padding=1)

@@ -1,4 +1,4 @@
-"""What a denoising network promises, and how one is built."""
+"""The interface of denoising networks, and how one is built."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ def multiple_of(network: nn.Module) -> int:
     Raises
     ------
     ValueError
-        If the network does not say: every network sets the attribute ``multiple``.
+        If the network has no attribute ``multiple``. Every network sets it.
     """
     multiple = getattr(network, "multiple", None)
     if not isinstance(multiple, int):
@@ -67,7 +67,17 @@ def multiple_of(network: nn.Module) -> int:
 
 
 def all_arguments(make: Callable[..., nn.Module], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all keyword arguments of a network, defaults included: later defaults must not change stored weights."""
+    """Return all keyword arguments of a network, including defaults.
+
+    Weights files store them all, so that a later change of a default does not affect old files.
+
+    Parameters
+    ----------
+    make
+        The network's class.
+    arguments
+        The arguments that differ from the defaults.
+    """
     known = inspect.signature(make).parameters.values()
     defaults = {one.name: one.default for one in known if one.kind is one.KEYWORD_ONLY and one.default is not one.empty}
     return {**defaults, **arguments}

@@ -1,4 +1,4 @@
-"""RED-Net (Mao et al. 2016): as many convolutions as transposed ones, with symmetric skips."""
+"""RED-Net (Mao et al. 2016): convolutions, then as many transposed convolutions, with symmetric skips."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class RedNet(nn.Module):
-    """An encoder of convolutions and a mirrored decoder at full size; every second feature map skips across.
+    """An encoder of convolutions and a mirrored decoder at full size; every second feature map has a skip connection.
 
     ``half=15`` is the paper's RED30 (1.04 M parameters in gray, receptive field 61 px).
 
@@ -34,7 +34,7 @@ class RedNet(nn.Module):
             nn.init.kaiming_normal_(layer.weight)
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
-        # Starts as the identity: the sums of the skips would be 14 times white, from where training hardly comes back.
+        # Starts as the identity. Otherwise the sums of the skips reach 14 times white, and training hardly recovers.
         nn.init.zeros_(layer.weight)
 
     def forward(self, noisy: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class RedNet(nn.Module):
                 skips.append((number, x))
         for number, layer in enumerate(self.decoder[:-1], 1):
             x = layer(x)
-            # The map of as many transposed convolutions before the end as the skip's after the beginning.
+            # The decoder mirrors the encoder: this map lies as far from the end as the skip from the start.
             if skips and skips[-1][0] == len(self.decoder) - number:
                 x = x + skips.pop()[1]
             x = functional.relu(x)

@@ -22,10 +22,10 @@ class _Residual(nn.Module):
 
 
 class SGN(nn.Module):
-    """The image, shuffled into a half, a quarter, an eighth of its size, without loss.
+    """Networks on the image at full size, a half, a quarter and an eighth; pixel shuffling changes the size losslessly.
 
-    Each size has its own network; what it finds is shuffled back to twice the size and guides the next. The size of
-    the image has more residual units (``units``), the others one.
+    The features of each size are shuffled to twice the size and guide the next network. The network at full size has
+    ``units`` residual units, the others one.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class SGN(nn.Module):
         for level in range(levels, -1, -1):
             features = width * 2**level
             self.enter.append(_conv(channels * 4**level, features))
-            # Shuffled up by two, the guide from below has a quarter of its features: half of this size's own.
+            # Shuffling the guide to twice the size leaves a quarter of its features: half of this size's own.
             guided = features if level == levels else features + features // 2
             self.join.append(_conv(guided, features) if level < levels else nn.Identity())
             self.body.append(nn.Sequential(*(_Residual(features) for _ in range(units if level == 0 else 1))))

@@ -1,4 +1,4 @@
-"""The field's U-Net (Noise2Noise, Lehtinen et al. 2018, appendix A.1), of any width and depth."""
+"""The U-Net of Noise2Noise (Lehtinen et al. 2018, appendix A.1), of any width and depth."""
 
 from typing import Annotated
 
@@ -23,8 +23,8 @@ def _start_as_published(network: nn.Module) -> None:
 class UNet(nn.Module):
     """Encoder of max-pooled convolutions, decoder of nearest-neighbour upsampling with skips.
 
-    With ``width=48, depth=5`` the network of Noise2Noise, which Neighbor2Neighbor and Laine19 use too:
-    1.0 M parameters for three channels.
+    ``width=48, depth=5`` is the network of Noise2Noise, which Neighbor2Neighbor and Laine19 use too: 1.0 M parameters
+    for three channels.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class UNet(nn.Module):
     depth
         Number of halvings.
     residual
-        Whether the network estimates the noise, which is then taken off (Zhang et al. 2017), or the image. On
-        the sample after 1,200 steps: 1.3 dB better (docs/decisions.md, "Residual").
+        Whether the network estimates the noise, which is subtracted from the input (Zhang et al. 2017), or the image.
+        Estimating the noise is 1.3 dB better on the sample after 1,200 steps (docs/decisions).
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class UNet(nn.Module):
         self.decoder.append(nn.Sequential(_conv(inputs, 64), _conv(64, 32)))
         self.last = nn.Conv2d(32, channels, 3, padding=1)
         if residual:
-            # Training starts from the image as it came; the other layers keep torch's own, smaller start.
+            # Training starts as the identity; the other layers keep torch's own, smaller initial weights.
             nn.init.zeros_(self.last.weight)
             assert self.last.bias is not None
             nn.init.zeros_(self.last.bias)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.noise.model import FrameDraw, NoiseModel
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import FrameDraw, NoiseModel, NoiseSettings
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace
 from self2align.runtime.seeding import generator

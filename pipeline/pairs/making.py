@@ -16,7 +16,7 @@ from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.noise.synthesis import noisy_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops

@@ -84,9 +84,9 @@ def _check_aligners(params: Params) -> None:
             found, expected = ("null", "a training section") if trainable else ("a training section", "null")
             raise ValueError(f"{key}.training: found {found}, expected {expected} for the kind {aligner.kind}")
         if trainable:
-            load(LOSSES, aligner.loss or "null", f"{key}.loss")
-        elif aligner.loss is not None:
-            raise ValueError(f"{key}.loss: found {aligner.loss!r}, expected null: {aligner.kind} is not trained")
+            load(LOSSES, aligner.loss, f"{key}.loss")
+        elif aligner.loss != "none":
+            raise ValueError(f"{key}.loss: found {aligner.loss!r}, expected none: {aligner.kind} is not trained")
     chosen, known = params.generate_pairs.aligner, params.train_ian.aligners
     if chosen not in known:
         raise ValueError(f"generate_pairs.aligner: found {chosen!r}, expected one of {', '.join(sorted(known))}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from self2align.evaluation.protocol import BenchmarkSet, MethodRow
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.pairs.making import PairSettings
 from self2align.training.settings import CropSettings, DenoiserSettings, SamplerSettings, TrainingSettings
 
@@ -57,7 +57,7 @@ class BenchmarkSetParams(Section):
 
 
 class SynthesizeParams(Section):
-    """Noise; see `self2align.noise.settings.NoiseSettings`."""
+    """Noise; see `self2align.noise.model.NoiseSettings`."""
 
     model: str
     sigma: Annotated[float, Field(ge=0, le=255)]
@@ -101,11 +101,11 @@ class TrainingParams(Section):
 
 
 class AlignerParams(Section):
-    """One aligner; ``loss`` and ``training`` are null for a classical one."""
+    """One aligner; for a classical one ``loss`` is "none" and ``training`` null."""
 
     kind: str
     arguments: Arguments
-    loss: str | None
+    loss: str
     training: TrainingParams | None
 
 

@@ -1,1 +1,1 @@
-"""The report: tables, figures, pages and contact sheets, from arrays and figures in memory."""
+"""The report: tables, figures, pages and contact sheets."""

@@ -1,6 +1,6 @@
-"""A page of pictures and short texts, pixel by pixel: pictures of noise must not be resampled.
+"""A page of pictures and short texts, drawn pixel by pixel, because pictures of noise must not be resampled.
 
-The letters are DejaVu Sans, which comes with matplotlib, so a page looks the same everywhere.
+The font is DejaVu Sans, which comes with matplotlib, so a page looks the same on every machine.
 """
 
 import io
@@ -25,7 +25,7 @@ PAPER = (255, 255, 255)
 def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
-    # The basic layout: the other depends on a library that may or may not be there.
+    # The basic layout, because the other one needs a library that is not always installed.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -35,7 +35,7 @@ def text_width(text: str, size: int, bold: bool = False) -> int:
 
 
 def shorten(text: str, width: int, size: int, bold: bool = False) -> str:
-    """Return a text that is at most so wide, px, with an ellipsis in its middle where it was too long."""
+    """Return a text that is at most ``width`` px wide; a longer one gets an ellipsis in its middle."""
     if text_width(text, size, bold) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -47,7 +47,7 @@ def shorten(text: str, width: int, size: int, bold: bool = False) -> str:
 
 
 class Canvas:
-    """An RGB page, white at first; places are px from its upper left corner."""
+    """An RGB page, initially white. Positions are in px from its upper left corner."""
 
     def __init__(self, width: int, height: int) -> None:
         self._image = Image.new("RGB", (width, height), PAPER)
@@ -64,15 +64,15 @@ class Canvas:
         ink: tuple[int, int, int] = INK,
         anchor: str = "la",
     ) -> None:
-        """Write a line; ``anchor`` as in Pillow: "la" for its left upper corner, "ma" its upper middle."""
+        """Write a line; ``anchor`` as in Pillow: "la" is its upper left corner, "ma" its upper middle."""
         self._draw.text((x, y), text, fill=ink, font=_font(size, bold), anchor=anchor)
 
     def picture(self, x: int, y: int, picture: Picture) -> None:
-        """Lay a picture, ``(H, W, 3)`` uint8."""
+        """Place a picture, ``(H, W, 3)`` uint8."""
         self._image.paste(Image.fromarray(np.ascontiguousarray(picture)), (x, y))
 
     def box(self, x: int, y: int, width: int, height: int, ink: tuple[int, int, int], line: int = 1) -> None:
-        """Draw a frame, ``line`` px wide, inwards."""
+        """Draw the outline of a rectangle, ``line`` px wide, inside its border."""
         self._draw.rectangle((x, y, x + width - 1, y + height - 1), outline=ink, width=line)
 
     def fill(self, x: int, y: int, width: int, height: int, ink: tuple[int, int, int]) -> None:
@@ -90,7 +90,7 @@ def enlarge(picture: Picture, times: int) -> Picture:
 
 
 def fit(picture: Picture, width: int, height: int) -> Picture:
-    """Make a picture small enough for a box, px; a small one is returned as it is."""
+    """Reduce a picture to fit into a box, px; a small one is returned unchanged."""
     share = min(width / picture.shape[1], height / picture.shape[0])
     if share >= 1:
         return picture
@@ -99,7 +99,7 @@ def fit(picture: Picture, width: int, height: int) -> Picture:
 
 
 def to_picture(values: NDArray[np.floating]) -> Picture:
-    """Return values as a picture: ``(C, H, W)``, C = 1 or 3, in [0, 1] and clipped to it -> ``(H, W, 3)``."""
+    """Return values, ``(C, H, W)``, C = 1 or 3, clipped to [0, 1], as a picture, ``(H, W, 3)``."""
     assert values.shape[0] in (1, 3), values.shape
     codes = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(codes, (3, *codes.shape[1:])).transpose(1, 2, 0))

@@ -1,4 +1,4 @@
-"""Contact sheets: rows of pictures under column titles, with a legend of their colours."""
+"""Contact sheets: rows of pictures under column titles, with a legend of the colours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from self2align.report.flow_colors import flow_to_rgb, round_reach, wheel_pictur
 MARGIN, GAP = 20, 8
 HEAD, CAPTION, NOTE, SPACE = 62, 19, 19, 18  # px, heights
 WHEEL = 72
-SMALL, LARGE = 128, 288  # px: smaller pictures are enlarged by whole numbers, larger ones are made smaller
-WIDE = 560  # px, of a page at least: captions need it
+SMALL, LARGE = 128, 288  # px: smaller pictures are enlarged by an integer factor, larger ones are reduced
+WIDE = 560  # px, minimum width of a page, for the captions
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class SheetRow:
     Attributes
     ----------
     caption
-        Stands above the pictures.
+        Above the pictures.
     pictures
-        ``(H, W, 3)`` uint8; None leaves a place empty.
+        ``(H, W, 3)`` uint8; None leaves the place empty.
     notes
-        A few words below each picture; may be empty.
+        A short text below each picture; may be empty.
     """
 
     caption: str
@@ -47,14 +47,14 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class ShownPair:
-    """One pair for a sheet.
+    """One pair on a sheet.
 
     Attributes
     ----------
     caption
-        Scene, place, scores.
+        Scene, position, scores.
     frames
-        Numbers of the target's and the neighbour's frame.
+        Frame numbers of the target and of the neighbour.
     target, source, warped
         ``(C, H, W)``, white being 1; the source without its margin.
     confidence
@@ -74,16 +74,16 @@ class ShownPair:
 
 @dataclass(frozen=True)
 class ShownScene:
-    """Frames of one scene for a sheet.
+    """Frames of one scene on a sheet.
 
     Attributes
     ----------
     caption
         Scene, roles, size.
     numbers, frames
-        Of the first, the middle and the last frame: number, and picture, ``(H, W, 3)`` uint8.
+        Frame numbers and pictures, ``(H, W, 3)`` uint8, of the first, the middle and the last frame.
     transfer
-        A true transfer field, ``(2, H, W)``, px; None where it is unknown.
+        True transfer field, ``(2, H, W)``, px; None if it is unknown.
     """
 
     caption: str
@@ -137,14 +137,14 @@ def contact_sheet(
     Parameters
     ----------
     title
-        Heads the page.
+        At the top.
     columns
-        Titles, one a picture of a row.
+        Titles, one per picture of a row.
     rows
-        At least one, each with a picture. Pictures above 288 px a side are made smaller, those
-        below 128 px are enlarged by a whole number.
+        At least one, each with at least one picture. Pictures with a side above 288 px are reduced, those
+        below 128 px are enlarged by an integer factor.
     fields, confidence
-        Whether to explain the colours of transfer fields, and the shades of maps of confidence.
+        Whether the legend explains the colours of transfer fields and the gray levels of confidence maps.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def _legend(canvas: Canvas, y: int, fields: bool, confidence: bool, width: int) 
         canvas.picture(x, y, wheel_picture(WHEEL))
         lines = (
             "transfer field: hue is the direction, as on the wheel (right is right, down is down)",
-            "white is no motion; the length at the rim stands below each field, longer is darker",
+            "white is no motion; below each field is the length at the rim, longer motion is darker",
         )
         x += WHEEL + 14
         for number, line in enumerate(lines):

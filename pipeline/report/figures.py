@@ -1,4 +1,4 @@
-"""Pictures of the report: visual comparison and training curves; the same figures give the same bytes."""
+"""The visual comparison and the training curves as pictures. The same figures give the same bytes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from self2align.report.canvas import (
 from self2align.report.plots import COLORS, plain_axis, save_png
 
 MARGIN, GAP, HEAD, NOTE = 20, 8, 34, 40
-WIDEST = 1640  # px, of a page with enlarged crops
+WIDEST = 1640  # px, maximum width of a page with enlarged crops
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Compared:
     clean
         The whole clean image, ``(H, W, 3)`` uint8.
     crop
-        What is shown of it.
+        The part that is shown.
     crops
-        Method -> that part of its picture, ``(h, w, 3)`` uint8; a missing one leaves its place empty.
+        Method -> that part of its picture, ``(h, w, 3)`` uint8; the place of a missing one stays empty.
     scores
         Method -> PSNR (dB) and SSIM of the whole image.
     """
@@ -68,14 +68,14 @@ class Compared:
 
 
 def busiest_crop(picture: Picture, size: int) -> CropBox:
-    """Return the square with the most detail: the greatest mean gradient; the first of equals.
+    """Return the square with the most detail, that is the largest mean gradient; of equal ones, the first.
 
     Parameters
     ----------
     picture
         ``(H, W, 3)`` uint8.
     size
-        px; the square is cut down to the image where that is smaller.
+        px; reduced to the size of a smaller image.
     """
     gray = picture.astype(np.float64).mean(axis=2)
     detail = np.zeros_like(gray)
@@ -85,7 +85,7 @@ def busiest_crop(picture: Picture, size: int) -> CropBox:
     sums = np.zeros((gray.shape[0] + 1, gray.shape[1] + 1))
     sums[1:, 1:] = detail.cumsum(axis=0).cumsum(axis=1)
     inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-    # Rounded: the order of a sum must not decide between equals.
+    # Rounded, so that summation order does not decide between equal values.
     top, left = np.unravel_index(int(np.argmax(np.round(inside, 3))), inside.shape)
     return CropBox(int(top), int(left), height, width)
 
@@ -93,8 +93,8 @@ def busiest_crop(picture: Picture, size: int) -> CropBox:
 def comparison(images: Sequence[Compared], methods: Sequence[str], size: int) -> Picture:
     """Return the visual comparison, ``(H, W, 3)`` uint8.
 
-    A row has the whole image with the crop marked on it, the clean crop, and that of every method with the
-    PSNR and SSIM of the whole image below it. Crops are enlarged by a whole number, if at all.
+    A row has the whole image with the crop marked, the clean crop, and the crop of every method with the PSNR and SSIM
+    of the whole image below it. Crops are enlarged by an integer factor.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def comparison(images: Sequence[Compared], methods: Sequence[str], size: int) ->
     methods
         Columns, in order.
     size
-        Of the crops, px.
+        Side of the crops, px.
     """
     columns = ["image", "clean", *methods]
     times = max(1, min(3, ((WIDEST - 2 * MARGIN) // len(columns) - GAP) // size))
@@ -128,7 +128,7 @@ def _compare(canvas: Canvas, y: int, image: Compared, methods: Sequence[str], ce
     canvas.picture(MARGIN, y, small)
     crop = image.crop
     sides = [round(side * share) for side in (crop.left, crop.top, crop.width, crop.height)]
-    # Light within dark: seen on any image.
+    # A light line inside a dark one is visible on any image.
     canvas.box(MARGIN + sides[0], y + sides[1], sides[2], sides[3], INK, line=3)
     canvas.box(MARGIN + sides[0] + 1, y + sides[1] + 1, sides[2] - 2, sides[3] - 2, PAPER)
     canvas.text(MARGIN, y + small.shape[0] + 5, shorten(image.name, cell, 12), size=12)
@@ -167,9 +167,9 @@ class Curve:
 
 
 def curve_png(curves: Sequence[Curve]) -> bytes:
-    """Return the curves of some trainings as a PNG file: losses to the left, validation to the right.
+    """Return training curves as a PNG file: losses on the left, validation losses on the right.
 
-    The range of values is that after the first twentieth of each training: its start would flatten the rest.
+    The vertical axis covers the values after the first twentieth of each training; the start would flatten the rest.
     """
     panels = [("loss", "training loss")]
     if any(len(curve.validation) for curve in curves):
@@ -201,7 +201,7 @@ def _draw(axis: Axes, title: str, found: Sequence[tuple[str, NDArray[np.float64]
 
 
 def settled_range(curves: Sequence[NDArray[np.float64]]) -> tuple[float, float] | None:
-    """Return the range of values after the first twentieth of each curve's steps, with some room; None for no curve.
+    """Return the range of the values after the first twentieth of each curve's steps, with a margin; None for no curve.
 
     Parameters
     ----------

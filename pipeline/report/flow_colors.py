@@ -2,8 +2,8 @@
 
 "A Database and Evaluation Methodology for Optical Flow", ICCV 2007, and its code (colorcode.cpp).
 
-Hue is direction, saturation is length: no motion is white. The wheel has 55 hues; neighbouring ones look
-about equally far apart.
+Hue is direction, saturation is length; no motion is white. The wheel has 55 hues, chosen so that neighbouring ones
+look about equally different.
 """
 
 import math
@@ -11,10 +11,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-# Hues between the primary colours: red to yellow, yellow to green, and so on (Baker et al., colorwheel code).
+# Number of hues between the primary colours: red to yellow, yellow to green, ... (Baker et al., colorwheel code).
 _STEPS = (15, 6, 4, 11, 13, 6)
 _CORNERS = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
-BEYOND = 0.75  # what lies beyond the reach is darkened to this share, as in the paper's code
+BEYOND = 0.75  # motion beyond the reach is darkened by this factor, as in the paper's code
 
 
 def color_wheel() -> NDArray[np.float64]:
@@ -35,7 +35,7 @@ def flow_to_rgb(transfer: NDArray[np.floating], reach: float) -> NDArray[np.uint
     transfer
         ``(2, H, W)``, px, x first (to the right), then y (down).
     reach
-        px, above 0: the length at which a colour is fully saturated. Longer motion is shown darker.
+        px, above 0: the length of a fully saturated colour. Longer motion is darker.
 
     Returns
     -------
@@ -68,13 +68,13 @@ def wheel_picture(size: int) -> NDArray[np.uint8]:
 
 
 def round_reach(transfer: NDArray[np.floating]) -> float:
-    """Return a round length, px, that nearly all motion of a field, ``(2, H, W)``, stays below.
+    """Return a round length, px, above nearly all motion of a field, ``(2, H, W)``.
 
-    It is 1, 2 or 5 times a power of ten, at least 1 px, and at or above the 99th percentile of the lengths:
-    a few wild vectors shall not make all others pale.
+    It is 1, 2 or 5 times a power of ten, at least 1 px, and at or above the 99th percentile of the lengths, so that a
+    few outliers do not make all other motion pale.
     """
     length = np.hypot(*transfer.astype(np.float64))
     finite = length[np.isfinite(length)]
-    wanted = max(1.0, float(np.quantile(finite, 0.99))) if finite.size else 1.0
-    power = 10.0 ** math.floor(math.log10(wanted))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-9))
+    least = max(1.0, float(np.quantile(finite, 0.99))) if finite.size else 1.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))

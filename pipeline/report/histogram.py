@@ -9,21 +9,21 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def count_bins(values: NDArray[np.floating], bins: int = 20) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return how many values fall in each of some equal bins over their range.
+    """Count the values in equal bins over their range.
 
     Parameters
     ----------
     values
-        ``(N,)``; those that are not finite are left out.
+        ``(N,)``; values that are not finite are left out.
     bins
-        How many.
+        Their number.
 
     Returns
     -------
     counts
         ``(bins,)``.
     edges
-        ``(bins + 1,)``: from the least value to the greatest; where all are the same, half a unit around.
+        ``(bins + 1,)``, from the smallest value to the largest; if all are equal, half a unit around them.
     """
     finite = values[np.isfinite(values)].astype(np.float64)
     counts, edges = np.histogram(finite, bins=bins)
@@ -31,9 +31,9 @@ def count_bins(values: NDArray[np.floating], bins: int = 20) -> tuple[NDArray[np
 
 
 def text_bar(share: float, width: int) -> str:
-    """Return a bar of blocks: ``width`` characters for a share of 1, to an eighth of a character.
+    """Return a bar of block characters: ``width`` characters for a share of 1, rounded to an eighth of a character.
 
-    What is there shows: any share above 0 gives at least an eighth.
+    Any share above 0 gives at least an eighth.
     """
     eighths = round(share * width * 8)
     if share > 0:
@@ -43,16 +43,16 @@ def text_bar(share: float, width: int) -> str:
 
 
 def histogram_lines(values: NDArray[np.floating], bins: int = 20, width: int = 40) -> list[str]:
-    """Return a histogram, one line a bin: from, to, count, bar.
+    """Return a histogram, one line per bin: from, to, count, bar.
 
     Parameters
     ----------
     values
         ``(N,)``.
     bins
-        How many, over the range of the values.
+        Their number, over the range of the values.
     width
-        Characters of the longest bar.
+        Of the longest bar, characters.
     """
     counts, edges = count_bins(values, bins)
     if not counts.sum():
@@ -69,6 +69,6 @@ def histogram_lines(values: NDArray[np.floating], bins: int = 20, width: int = 4
 
 
 def _decimals(edges: Sequence[float] | NDArray[np.float64]) -> int:
-    """Return how many decimals tell neighbouring edges apart, at least two."""
+    """Return the number of decimals that distinguishes neighbouring edges, at least two."""
     step = float(edges[1] - edges[0])
     return int(max(2, np.ceil(-np.log10(step)) + 1)) if step < 1 else 2

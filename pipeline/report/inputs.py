@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
+from self2align.training.settings import SamplerSettings
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,6 @@ class StageOutputs:
 
 
 @dataclass(frozen=True)
-class SamplerChoice:
-    """How a training sampled the network's input; see `self2align.samplers`."""
-
-    strategy: str
-    score: str
-    probability: float
-
-
-@dataclass(frozen=True)
 class TrainingRun:
     """One training of a denoiser.
 
@@ -61,7 +53,7 @@ class TrainingRun:
     name: str
     weights: Path
     objective: str
-    sampler: SamplerChoice | None
+    sampler: SamplerSettings | None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pictures of what was measured of the alignment and of the pairs; the same figures give the same bytes."""
+"""Pictures of the measures of alignment and of pairs. The same figures give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from self2align.report.plots import COLORS, plain_axis, save_png
 
 @dataclass(frozen=True)
 class Measure:
-    """A quantity of an alignment.
+    """A measure of alignment.
 
     Attributes
     ----------
     key
-        Its column.
+        Column of the table.
     title
-        Above its panel.
+        Of its panel.
     marks
-        Values that mean something, each with what it means.
+        Reference values, each with its meaning.
     """
 
     key: str
@@ -33,25 +33,25 @@ MEASURES = (
     Measure("psnr", "aligned PSNR, dB"),
     Measure("psnr_confident", "where confident, dB"),
     Measure("endpoint_error", "endpoint error, px", ((0.3, "0.3 px"),)),
-    Measure("noise_ratio", "noise ratio", ((0.5, "collapsed"), (2 / 3, "random fractions"))),
-    Measure("noise_correlation", "noise correlation", ((0.0, "no noise followed"),)),
+    Measure("noise_ratio", "noise ratio", ((0.5, "collapsed"), (2 / 3, "random subpixel shifts"))),
+    Measure("noise_correlation", "noise correlation", ((0.0, "independent of noise"),)),
 )
-PACE = Measure("ms", "ms a pair of frames")
+PACE = Measure("ms", "ms per pair of frames")
 
 
 def alignment_png(
     rows: Sequence[Mapping[str, str]], aligners: Sequence[str], pace: Mapping[str, float] | None = None
 ) -> bytes:
-    """Return the measures of aligners as a PNG file: a panel a measure, a point a scene, a bar at their mean.
+    """Return the measures of aligners as a PNG file: a panel per measure, a point per scene, a bar at the mean.
 
     Parameters
     ----------
     rows
-        With ``aligner`` and the keys of `MEASURES`, as text; empty where not known.
+        With ``aligner`` and the keys of `MEASURES`, as text; empty if unknown.
     aligners
         From top to bottom.
     pace
-        Aligner -> ms; None for no such panel.
+        Aligner -> ms; None for no panel.
     """
     panels = [one for one in MEASURES if any(row.get(one.key) for row in rows)]
     found = {
@@ -94,14 +94,14 @@ def _points(axis: Axes, measure: Measure, found: Mapping[str, Sequence[float]], 
 
 
 def scores_png(rows: Sequence[Mapping[str, str]], threshold: float = 0.5) -> bytes:
-    """Return how the pairs' scores are distributed, as a PNG file.
+    """Return the histogram of the pairs' scores as a PNG file.
 
     Parameters
     ----------
     rows
         Of `self2align.pairs.scores.histogram`, as text.
     threshold
-        Equation 7 keeps every pixel above it.
+        Equation 7 keeps every pixel of pairs above it.
     """
     figure = Figure(figsize=(9.2, 2.8), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
     axis = figure.subplots()
@@ -110,7 +110,7 @@ def scores_png(rows: Sequence[Mapping[str, str]], threshold: float = 0.5) -> byt
         counts = [float(row[name]) for row in rows]
         axis.stairs(counts, edges, fill=True, color=color, alpha=0.55, label=name)
     axis.axvline(threshold, color="#44484f", linewidth=1, linestyle="--")
-    axis.annotate("equation 7 keeps all from here", (threshold, 1), (4, -2), xycoords=("data", "axes fraction"),
+    axis.annotate("equation 7 keeps all pixels from here", (threshold, 1), (4, -2), xycoords=("data", "axes fraction"),
                   textcoords="offset points", fontsize=8, color="#44484f", va="top")  # fmt: skip
     plain_axis(axis, "pairs by score", grid="y")
     axis.legend(frameon=False, fontsize=9, loc="upper left")

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from self2align.report.html.extra import Part, extra_html, extra_markdown
+from self2align.report.html.extra import PageSection, extra_html, extra_markdown
 from self2align.runtime.scratch import write_atomically
 
 
-def write_page(out: Path, title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> tuple[Path, Path]:
+def write_page(out: Path, title: str, summary: Mapping[str, str], parts: Sequence[PageSection]) -> tuple[Path, Path]:
     """Write a page as Markdown and as HTML.
 
     Parameters

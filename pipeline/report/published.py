@@ -1,7 +1,7 @@
-"""Figures that others published for the benchmark's protocol; they stand apart from what is measured here.
+"""Figures that others published for the benchmark's protocol; the report keeps them apart from its own measurements.
 
-All are for Gaussian noise of sigma 25 on RGB images, means over all repeats and images. An N2N of 32.41 / 31.04 /
-31.37 dB stands in the paper as well as among the records, and here once.
+All are for Gaussian noise of sigma 25 on RGB images, means over all repeats and images. N2N with 32.41 / 31.04 /
+31.37 dB is in the paper and also a record; it is listed once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from self2align.report.tables import NOT_RUN, NOTHING
 SETS = ("kodak", "bsd300", "set14")
 SIGMA = 25.0
 
-# PSNR (dB) and SSIM on each of SETS, as Self2Align's paper prints them (Wang 2022), whoever measured them.
+# PSNR (dB) and SSIM on each of SETS, as printed in Self2Align's paper (Wang 2022), including those that it cites.
 PAPER = {
     "BM3D": ((31.87, 0.868), (30.48, 0.861), (30.88, 0.854)),
     "DIP": ((27.20, 0.720), (26.38, 0.708), (27.16, 0.758)),
@@ -21,7 +21,7 @@ PAPER = {
     "DnCNN": ((30.45, 0.909), (29.03, 0.895), (30.20, 0.918)),
     "N2N": ((32.41, 0.884), (31.04, 0.878), (31.37, 0.868)),
 }
-# What each system of PAPER is here: a method, or what weights are trained by.
+# What each system of PAPER is here: a method, or traits of the training of weights.
 SYSTEMS = {
     "BM3D": {"method": "bm3d"},
     "DIP": {"method": "dip"},
@@ -30,7 +30,7 @@ SYSTEMS = {
     "DnCNN": {"objective": "n2c", "network": "dncnn"},
     "N2N": {"objective": "n2n"},
 }
-# PSNR (dB): the best of self-supervised training on still images, and Neighbor2Neighbor with and without fresh noise.
+# PSNR (dB): the best self-supervised training on still images, and Neighbor2Neighbor with and without fresh noise.
 RECORDS = {
     "best self-supervised (Laine19, Prompt-SID)": (32.45, 31.16, 31.45),
     "Neighbor2Neighbor": (32.08, 30.79, 31.09),
@@ -45,14 +45,14 @@ ABLATION = {
 
 
 def comparable_sets(sets: Sequence[str], *, model: str, sigma: float, color: str) -> dict[str, int]:
-    """Return the test sets that the published figures are for, each with its place in `SETS`.
+    """Return the test sets with published figures, each with its index in `SETS`.
 
     Parameters
     ----------
     sets
-        Names, in order; case does not matter.
+        Names, in order; not case-sensitive.
     model, sigma
-        Of the noise; sigma on the scale of 0 to 255.
+        Of the noise; sigma on the scale 0 to 255.
     color
         "rgb" or "gray".
     """
@@ -62,16 +62,16 @@ def comparable_sets(sets: Sequence[str], *, model: str, sigma: float, color: str
 
 
 def rows_of_systems(methods: Mapping[str, Mapping[str, str]]) -> dict[str, str | None]:
-    """Return which row of the benchmark each system of the paper is; None where there is none.
+    """Return the row of the benchmark for each system of the paper; None if there is none.
 
     Parameters
     ----------
     methods
-        Row -> its ``method``; and, of weights that were trained here, ``network, objective, strategy, score``.
+        Row -> ``method``, and for weights trained here ``network, objective, strategy, score``.
     """
     return {
-        system: next((name for name, traits in methods.items() if wanted.items() <= traits.items()), None)
-        for system, wanted in SYSTEMS.items()
+        system: next((name for name, found in methods.items() if traits.items() <= found.items()), None)
+        for system, traits in SYSTEMS.items()
     }
 
 
@@ -81,18 +81,18 @@ def systems_table(
     places: Mapping[str, int],
     systems: Mapping[str, str | None],
 ) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: every system of the paper, as measured here and as the paper prints it.
+    """Return header and rows: every system of the paper, as measured here and as printed in the paper.
 
-    What was not run here says so, and no published figure takes its place.
+    The cell of a system that was not run says so; no published figure replaces it.
 
     Parameters
     ----------
     results
-        Method -> set -> ``psnr`` (dB) and ``ssim``; or ``{"skipped": why}``.
+        Method -> set -> ``psnr`` (dB) and ``ssim``; or ``{"skipped": reason}``.
     sets
         In order.
     places
-        `comparable_sets`: those with a second column, of published figures.
+        `comparable_sets`: sets with a second column, of published figures.
     systems
         `rows_of_systems`.
     """
@@ -115,12 +115,12 @@ def _cell(psnr: float, ssim: float) -> str:
 
 
 def records_table(places: Mapping[str, int]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: the PSNR in dB that others have published, on each comparable set."""
+    """Return header and rows: the PSNR, dB, that others published, on each comparable set."""
     rows = [[system, *(f"{values[place]:.2f}" for place in places.values())] for system, values in RECORDS.items()]
     return ["system", *places], rows
 
 
 def published_ablation(places: Mapping[str, int]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: the paper's Table 2, PSNR in dB of each strategy on each comparable set."""
+    """Return header and rows: the paper's Table 2, the PSNR, dB, of each strategy on each comparable set."""
     rows = [[strategy, *(f"{values[place]:.2f}" for place in places.values())] for strategy, values in ABLATION.items()]
     return ["strategy", *places], rows

@@ -1,4 +1,4 @@
-"""Crops before and after denoising, and what was removed: the method noise (Buades et al. 2005), without clean images."""
+"""Crops before and after denoising, and the difference: the method noise (Buades et al. 2005), without clean images."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Tables of figures, as rows of text: for Markdown and for the terminal alike."""
+"""Tables of figures as rows of text, for Markdown and for the terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ Mark = Callable[[str], str]
 
 
 def bold(text: str) -> str:
-    """Return a text that stands out in Markdown."""
+    """Return a text in bold, in Markdown."""
     return f"**{text}**"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown: the first column to the left, figures to the right."""
+    """Return a table in Markdown: the first column left-aligned, the others right-aligned."""
     marks = ["---", *["--:"] * (len(header) - 1)]
     lines = [[cell.replace("|", "\\|") for cell in row] for row in (header, marks, *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def figure(value: float | None, places: int) -> str:
-    """Return a number with so many decimals; a dash for none."""
+    """Return a number with ``places`` decimals; a dash for None."""
     return NOTHING if value is None else f"{value:.{places}f}"
 
 
 def gain(value: float, reference: float) -> str:
-    """Return a difference with its sign, two decimals, of the numbers as the table shows them."""
+    """Return the signed difference of two numbers, each rounded to two decimals as in the table."""
     return f"{round(value, 2) - round(reference, 2):+.2f}"
 
 
@@ -48,13 +48,13 @@ def benchmark_table(
     Parameters
     ----------
     results
-        Method -> set -> ``psnr`` (dB) and ``ssim``; or ``{"skipped": why}``.
+        Method -> set -> ``psnr`` (dB) and ``ssim``; or ``{"skipped": reason}``.
     sets
         In order.
     noisy
-        The method that leaves the noise in: gains count from it. None for no gains.
+        The method that gains are relative to; None for no gains.
     mark
-        Makes the best of each column stand out; figures that read the same are both best.
+        Highlights the best value of each column; values that look equal are both the best.
     """
     measured = {method: row for method, row in results.items() if "skipped" not in row}
     reference = measured.get(noisy or "")
@@ -70,28 +70,28 @@ def benchmark_table(
     for method, row in results.items():
         line = [method]
         for name in sets:
-            mine = row.get(name)
+            found = row.get(name)
             cells = (
                 [
-                    figure(mine[key], places)
-                    if round(mine[key], places) < best[name, key]
-                    else mark(figure(mine[key], places))
+                    figure(found[key], places)
+                    if round(found[key], places) < best[name, key]
+                    else mark(figure(found[key], places))
                     for key, places in (("psnr", 2), ("ssim", 3))
                 ]
-                if mine
+                if found
                 else []
             )
             line.append(" / ".join(cells) or (NOT_RUN if "skipped" in row else NOTHING))
             if reference:
-                known = mine and name in reference and method != noisy
-                line.append(gain(mine["psnr"], reference[name]["psnr"]) if mine and known else NOTHING)
+                known = found and name in reference and method != noisy
+                line.append(gain(found["psnr"], reference[name]["psnr"]) if found and known else NOTHING)
         rows.append(line)
     return header, rows
 
 
 @dataclass(frozen=True)
 class AblationLine:
-    """One line of the ablation table: how it sampled, and the benchmark's method that measured it, if any."""
+    """One line of the ablation table: its sampler, and its row of the benchmark, if any."""
 
     objective: str
     strategy: str
@@ -103,7 +103,7 @@ class AblationLine:
 def ablation_table(
     lines: Sequence[AblationLine], results: Mapping[str, Mapping[str, Any]], sets: Sequence[str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of Table 2: PSNR and SSIM under each sampler; see `benchmark_table` for the results."""
+    """Return header and rows of Table 2: PSNR and SSIM under each sampler; ``results`` as in `benchmark_table`."""
     header = ["objective", "strategy", "by", *(f"{name}, PSNR / SSIM" for name in sets)]
     rows = []
     for line in lines:
@@ -119,13 +119,13 @@ def ablation_table(
 
 
 def alignment_table(measures: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: how well each aligner aligns.
+    """Return header and rows: the alignment measures of each aligner.
 
     Parameters
     ----------
     measures
         Aligner -> ``psnr, psnr_confident`` (dB), ``coverage``, ``endpoint_error`` (px), ``noise_ratio``,
-        ``noise_correlation``; values may be None; or ``{"skipped": why}``.
+        ``noise_correlation``; values may be None; or ``{"skipped": reason}``.
     """
     header = [
         "aligner",
@@ -156,7 +156,7 @@ def alignment_table(measures: Mapping[str, Mapping[str, Any]]) -> tuple[list[str
 def scene_table(
     rows: Sequence[Mapping[str, str]], aligners: Sequence[str], most: int = 20
 ) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: aligned PSNR, dB, one row a scene and one column an aligner.
+    """Return header and rows: aligned PSNR, dB, one row per scene and one column per aligner.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def scene_table(
     aligners
         In order.
     most
-        Scenes; further ones are counted in a last row.
+        Scenes at most; a last row counts the others.
     """
     known = {(row["scene"], row["aligner"]): row["psnr"] for row in rows}
     scenes = list(dict.fromkeys(row["scene"] for row in rows))
@@ -179,7 +179,7 @@ def scene_table(
 
 
 def spread_table(spreads: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: mean, median and the range of the middle nine tenths of some quantities."""
+    """Return header and rows: mean, median, and 5th and 95th percentile of each quantity."""
     rows = [
         [name, *(figure(spread.get(key), 3) for key in ("mean", "median", "p05", "p95"))]
         for name, spread in spreads.items()
@@ -196,7 +196,7 @@ _SPREADS = ("ssim", "ssim_filtered", "gain", "offset")
 
 
 def training_table(runs: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: what each training ended with.
+    """Return header and rows: the final figures of each training.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The sentences of the report that both of its pages have; `code` and *emphasis* as in Markdown."""
+"""Texts that both pages of the report share, with `code` and *emphasis* as in Markdown."""
 
 import io
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from self2align.report.results import Results
 from self2align.report.samples import Samples
 
 REPEATS = {
-    "quick": "quick: the first repeat of each test set, with the noise that the full protocol gives it",
-    "full": "full: all repeats of each test set, as published",
+    "quick": "quick (the first repeat of each test set, with the noise of the full protocol)",
+    "full": "full (all repeats of each test set, as published)",
 }
 BENCHMARK = (
     "How well each method removes noise from the still images of the test sets. All methods get the same noisy pixels. "
@@ -74,8 +74,8 @@ def pairs_text(results: Results) -> str:
     return (
         f"{pairs['pairs']:,} pairs for training, {pairs['validation_pairs']:,} for validation; "
         f"{counted(pairs['scenes_left_out'], 'scene')} left out. `ssim` compares noisy crops (equation 7 of the "
-        "paper). `ssim_filtered` compares low-passed crops and subtracts the contribution of the noise. `gain` and `offset` are the change of "
-        "exposure between the two frames."
+        "paper). `ssim_filtered` compares low-passed crops and subtracts the contribution of the noise. `gain` and "
+        "`offset` are the change of exposure between the two frames."
     )
 
 

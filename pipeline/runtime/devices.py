@@ -1,7 +1,7 @@
 """The device to compute on: chosen per run, never by the parameters."""
 
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -51,7 +51,8 @@ def use_bfloat16(where: torch.device, precision: str) -> bool:
     if where.type == "cuda":
         return torch.cuda.get_device_capability(where) >= (8, 0)
     # Older releases of torch have no such function: float32 is always right.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    tell = getattr(torch.cpu, "get_capabilities", None)
+    capabilities: dict[str, Any] = tell() if tell else {}
     amd = str(capabilities.get("cpu_name", "")).startswith("AMD")
     return bool(capabilities.get("amx_bf16") or (capabilities.get("avx512_bf16") and amd))
 

@@ -1,6 +1,9 @@
-"""Files that come with the package: at the root of a checkout, in ``self2align/shipped`` of an installation."""
+"""Where the package lies, and files that come with it: at the root of a checkout, in ``shipped`` of an installation."""
 
+from importlib.util import find_spec
 from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped(name: str) -> Path:
@@ -11,8 +14,15 @@ def shipped(name: str) -> Path:
     ValueError
         When it is missing.
     """
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "shipped", package.parent):
+    for folder in (PACKAGE / "shipped", PACKAGE.parent):
         if (folder / name).exists():
             return folder / name
-    raise ValueError(f"{package}: found no {name}, expected a file that comes with self2align; reinstall it")
+    raise ValueError(f"{PACKAGE}: found no {name}, expected a file that comes with self2align; reinstall it")
+
+
+def code_folders() -> dict[str, Path]:
+    """Return the folders of the code by the names that a working folder gives them: pipeline, stages."""
+    found = find_spec("self2align.stages")
+    assert found is not None
+    assert found.origin is not None
+    return {"pipeline": PACKAGE, "stages": Path(found.origin).resolve().parent}

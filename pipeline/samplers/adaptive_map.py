@@ -1,6 +1,5 @@
 """Equation 7 of the paper for each pixel, with its confidence in place of the score of the pair."""
 
-from self2align.samplers.adaptive import adaptive
-from self2align.samplers.sampler import Sampler
+from self2align.samplers.sampler import Sampler, equation_7
 
-SAMPLER = Sampler(adaptive, "map")
+SAMPLER = Sampler(equation_7, "map")

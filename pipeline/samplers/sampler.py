@@ -19,7 +19,7 @@ from self2align.samplers import SAMPLERS
 class Strategy(Protocol):
     """``score (N,) -> keep-probability (N,)``; for a map, ``confidence (N, H, W) -> (N, H, W)``."""
 
-    def __call__(self, score: Tensor, probability: float) -> Tensor:
+    def __call__(self, score: Tensor, probability: float, /) -> Tensor:
         """Return the probability in [0, 1] that a pixel is kept; ``probability`` is the parameter of ``fixed``."""
         ...
 
@@ -39,6 +39,11 @@ class Sampler:
 
     keep: Strategy
     kind: Literal["score", "map", "none"] = "score"
+
+
+def equation_7(score: Tensor, probability: float) -> Tensor:
+    """Return 1 for scores above 0.5, else the score; negative scores give 0 (paper, equation 7)."""
+    return torch.where(score > 0.5, torch.ones_like(score), score.clamp(min=0))
 
 
 def load_sampler(strategy: str, key: str = "sampler.strategy") -> Sampler:

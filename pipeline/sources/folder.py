@@ -9,8 +9,7 @@ import numpy as np
 
 from self2align.images.files import SUFFIXES, Pixels, read_image, to_color
 from self2align.images.names import natural
-from self2align.sources.names import choose
-from self2align.sources.source import Selection
+from self2align.sources.source import Selection, choose
 from self2align.stores.scene import Scene
 
 

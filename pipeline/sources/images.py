@@ -6,8 +6,7 @@ from pathlib import Path
 from self2align.images.files import SUFFIXES
 from self2align.images.names import natural
 from self2align.sources.folder import check_stems, list_images, read_frames, walk
-from self2align.sources.names import choose
-from self2align.sources.source import Selection
+from self2align.sources.source import Selection, choose
 from self2align.stores.scene import Scene
 
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from self2align.images.files import read_image, to_color
 from self2align.sources.moving import Layer, Original, Recipe, render
-from self2align.sources.names import refusal, takes
-from self2align.sources.source import Selection
+from self2align.sources.source import Selection, refusal, takes
 from self2align.sources.video import may_take, read_shots
 from self2align.stores.scene import Scene
 

@@ -1,10 +1,13 @@
-"""The protocol of every source, and the selection of frames that it reads."""
+"""What a source is, and which of its scenes a selection takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from self2align.images.files import SUFFIXES
+from self2align.images.names import natural
 from self2align.stores.scene import Scene
 
 
@@ -43,3 +46,93 @@ class Source(Protocol):
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the wanted scenes of one unit, in order."""
         ...
+
+
+def takes(selection: Selection, name: str) -> bool:
+    """Whether the patterns of a selection (no lists) take the scene of this name."""
+    return any(fnmatchcase(name, pattern) for pattern in selection.glob) and not any(
+        fnmatchcase(name, pattern) for pattern in selection.exclude
+    )
+
+
+def choose(names: Sequence[str], selection: Selection, root: Path, base: str = "") -> list[str]:
+    """Return the names that a selection takes, in their order.
+
+    A pattern that starts with "@" names a list file relative to the root, one scene a line, as data
+    sets ship for their splits ("@sep_trainlist.txt"): it stands for the scenes that it lists.
+
+    Parameters
+    ----------
+    names
+        All scenes of the source.
+    selection
+        Its ``glob`` and ``exclude`` are used.
+    root
+        Where list files are looked for; named in errors.
+    base
+        Folder between the root and the scenes, which a list's lines may carry ("JPEGImages/480p").
+    """
+    known = set(names)
+
+    def matched(patterns: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        for pattern in patterns:
+            if pattern.startswith("@"):
+                found |= _listed(root / pattern[1:], known, base)
+            else:
+                found |= {name for name in names if fnmatchcase(name, pattern)}
+        return found
+
+    chosen = matched(selection.glob) - matched(selection.exclude)
+    if not chosen:
+        raise refusal(names, selection, root)
+    return [name for name in names if name in chosen]
+
+
+def refusal(names: Sequence[str], selection: Selection, root: Path) -> ValueError:
+    """Return the error of a selection that takes none of the names."""
+    some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return ValueError(
+        f"{root}: found no scene for glob {list(selection.glob)} less exclude {list(selection.exclude)}, "
+        f"expected patterns that take some of the {len(names)} there ({some})"
+    )
+
+
+def _listed(path: Path, known: set[str], base: str) -> set[str]:
+    """Return the scenes that a list file names; all of them must exist."""
+    if not path.is_file():
+        raise ValueError(f"{path}: found no such file, expected a list with one scene a line")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    found: set[str] = set()
+    missing: dict[str, None] = {}
+    for line in filter(None, lines):
+        candidates = _readings(line, base)
+        hit = next((name for name in candidates if name in known), None)
+        if hit is None:
+            missing[candidates[-1]] = None
+        else:
+            found.add(hit)
+    if missing:
+        raise ValueError(
+            f"{path}: found {len(missing)} scenes that do not exist, the first {next(iter(missing))!r}, "
+            f"expected some of the {len(known)} that do ({', '.join(sorted(known, key=natural)[:5])})"
+        )
+    if not found:
+        raise ValueError(f"{path}: found no line, expected a list with one scene a line")
+    return found
+
+
+def _readings(line: str, base: str) -> list[str]:
+    """Return the scene names that a list's line may mean, the likeliest first.
+
+    DAVIS 2016 lists frames with their annotations, "/JPEGImages/480p/bear/00000.jpg /Annotations/...";
+    DAVIS 2017 and Vimeo-90K list scenes.
+    """
+    first = line.split()[0].strip("/")
+    if base:
+        first = first.removeprefix(f"{base}/")
+    path = PurePosixPath(first)
+    readings = [line, first]
+    if path.suffix.lower() in SUFFIXES:
+        readings += [str(path.with_suffix("")), str(path.parent)]
+    return readings

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from self2align.images.files import Pixels, to_color
 from self2align.images.names import natural
 from self2align.images.tiff_pages import is_lzw, read_page
-from self2align.sources.names import choose
-from self2align.sources.source import Selection
+from self2align.sources.source import Selection, choose
 from self2align.stores.codes import WHITES
 from self2align.stores.scene import Scene
 

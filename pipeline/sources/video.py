@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from self2align.images.files import Pixels, to_color
 from self2align.images.names import natural
 from self2align.sources.cuts import HEIGHT, WIDTH, find_shots
-from self2align.sources.names import refusal, takes
-from self2align.sources.source import Selection
+from self2align.sources.source import Selection, refusal, takes
 from self2align.stores.scene import Scene
 
 SUFFIXES = frozenset(

@@ -25,7 +25,7 @@ from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.runtime.devices import device, use_bfloat16
 from self2align.runtime.scratch import root
-from self2align.runtime.shipped import shipped
+from self2align.runtime.shipped import PACKAGE, code_folders, shipped
 from self2align.runtime.workers import cores, workers
 from self2align.stores.build import verify
 from self2align.stores.contents import damage, store_kind
@@ -33,7 +33,6 @@ from self2align.stores.weights import load_weights
 from self2align.training.feed import memory_limit
 
 NAME = "self2align"
-HERE = Path(__file__).resolve().parent  # a working folder links to it
 ROOM = 5 * 2**30  # bytes: the stores of a small project
 SHOWN = 4  # names in a list
 ABSENT = {"deleted", "not in cache"}  # DVC's words, of a clone that has run nothing
@@ -95,6 +94,7 @@ def examine(params: Path, whole: bool) -> Iterator[Finding]:
     else:
         yield Finding(str(params), "valid")
         yield from check_folder(chosen)
+        yield from check_python()
         yield from check_stages()
     if whole:
         yield from check_stores(DATA)
@@ -115,7 +115,7 @@ def check_environment() -> Iterator[Finding]:
         yield Finding("packages", listed(wrong), f"pip install --upgrade {NAME}", broken=True)
     else:
         yield Finding("packages", "all that are needed")
-    lock = HERE.parent / "requirements.lock"
+    lock = PACKAGE.parent / "requirements.lock"
     if lock.is_file():
         yield _locked(lock)
 
@@ -168,10 +168,10 @@ def check_machine() -> Iterator[Finding]:
 
 def check_folder(params: Params) -> Iterator[Finding]:
     """Look at the working folder: its pipeline, its links to the code, its footage."""
-    for name in ("pipeline", "stages"):
+    for name, place in code_folders().items():
         link = Path(name)
         if link.is_symlink() and not link.is_dir():
-            advice = f"ln -sfn {HERE.parent / name} {name}"
+            advice = f"ln -sfn {place} {name}"
             yield Finding(name, f"a link to {link.readlink()}, where nothing is", advice, broken=True)
     template = shipped("dvc.yaml")
     if not Path("dvc.yaml").is_file():
@@ -197,9 +197,20 @@ def _statuses(changes: Sequence[Any]) -> Iterator[str]:
                 yield from files.values() if isinstance(files, Mapping) else [str(files)]
 
 
+def check_python() -> Iterator[Finding]:
+    """Check that `python`, which dvc.yaml calls, is the Python of this environment."""
+    found = shutil.which("python")
+    if found is not None and Path(found).parent.samefile(Path(sys.executable).parent):
+        yield Finding("python", "the command belongs to this environment")
+        return
+    what = "no such command" if found is None else f"the command is {found}, of another environment"
+    yield Finding("python", what, f"before `dvc repro`: . {Path(sys.executable).with_name('activate')}")
+
+
 def check_stages() -> Iterator[Finding]:
     """Look at which stages have run and which would run again."""
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    # -P: no file of the working folder stands in for a module.
+    command = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if re.search("is busy, it is being blocked by|Unable to acquire lock", asked.stderr):
         who = re.search(r"\(PID (\d+)\): ([^\n]*)", asked.stderr)

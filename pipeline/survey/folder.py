@@ -3,18 +3,16 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 
 from ruamel.yaml.comments import CommentedMap
 
 from self2align.params.loading import load
 from self2align.params.schema import Params
-from self2align.runtime.shipped import shipped
+from self2align.runtime.shipped import code_folders, shipped
 from self2align.survey.settings import written
 
 TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", "starts/README.md")
-CODE = ("pipeline", "stages")
 # Stages that depend on the folder of all items of another find it where there is no item.
 EMPTY = ("benchmark", "benchmark_sets", "train_ablation", "train_baselines")
 CONFIG = """[core]
@@ -63,8 +61,8 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
         for name in TEMPLATE:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(shipped(name), made / name)
-        for name in CODE:
-            (made / name).symlink_to(Path(str(import_module(name).__file__)).resolve().parent)
+        for name, place_of_code in code_folders().items():
+            (made / name).symlink_to(place_of_code)
         for name in EMPTY:
             (made / "data" / name).mkdir(parents=True)
             (made / "data" / name / ".gitkeep").touch()

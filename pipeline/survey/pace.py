@@ -16,7 +16,7 @@ from self2align.alignment import LOSSES
 from self2align.alignment.aligned import align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.loading import make_aligner
-from self2align.networks import NETWORKS
+from self2align.networks.network import build_network
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Loss
 from self2align.params.schema import Params
@@ -51,7 +51,7 @@ def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[st
     couples = scenes * pairs.targets_per_scene * 2 * len(pairs.offsets)
     found["generate_pairs"] = couples * _pair(aligner, frames) / workers()
     denoiser = params.train_denoiser
-    network = load_member(NETWORKS, denoiser.network, "train_denoiser.network")(channels, **denoiser.arguments)
+    network = build_network(denoiser.network, channels, denoiser.arguments)
     loss = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective").loss
     training = denoiser.training.settings()
     batch = _neighbours_batch(training, channels, 2 * len(pairs.offsets))

@@ -1,6 +1,6 @@
 """Training an aligner on neighbouring noisy frames, self-supervised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from self2align.runtime.provenance import code_digest
 from self2align.runtime.scratch import workspace
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.training.feed import FrameFeed, memory_limit
-from self2align.training.fitting import fit, hold_scenes, start_network, write_curve
+from self2align.training.fitting import fit, hold_scenes, write_curve
 from self2align.training.settings import TrainingSettings
+from self2align.training.starting import with_seed
 
 
 @dataclass(frozen=True)
@@ -79,26 +80,16 @@ def train_aligner(
         save_aligner(out, make_aligner(kind, channels, arguments), header)
         return TrainedAligner((f"{out}: {kind} has nothing to train; its settings are stored",))
     scenes, notes = _scenes(store, training.crop)
-    criterion = load(LOSSES, loss, "loss")
+    make, criterion = load(ALIGNERS, kind, "kind"), load(LOSSES, loss, "loss")
     settings = {"kind": kind, "arguments": dict(arguments), "loss": loss, "training": asdict(training)}
     inputs = {"aligner": settings, "noisy": store.content, "seed": seed, "name": name}
-    with workspace(f"train_ian-{name}", inputs, train_aligner, criterion, load(ALIGNERS, kind, "kind")) as scratch:
-        held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
-        feed = FrameFeed(
-            [{"frames": array} for array in held],
-            [store.coding(scene) for scene in scenes],
-            {"target": ("frames", 0), "source": ("frames", 1)},
-            crop=training.crop,
-            batch=training.batch,
-            seed=seed,
-            purpose=f"train_ian@{name}",
-        )
-        network: nn.Module = start_network(lambda: make_aligner(kind, channels, arguments), seed, "train_ian", name)
+    with workspace(f"train_ian-{name}", inputs, train_aligner, criterion, make) as scratch:
+        network: nn.Module = with_seed(lambda: make(channels, **arguments), seed, "train_ian", name)
         trained = fit(
             f"train_ian@{name}",
             network,
             criterion,
-            feed,
+            _feed(name, store, scenes, training, seed, scratch),
             training,
             seed=seed,
             scratch=scratch,
@@ -110,6 +101,22 @@ def train_aligner(
         save_aligner(out, network.to("cpu").eval(), header)
     final = f"{out}: {training.steps} steps, loss {trained.curve[-1]['loss']:.5f}"
     return TrainedAligner((*notes, *trained.notes, final))
+
+
+def _feed(
+    name: str, store: FrameStore, scenes: Sequence[SceneRecord], training: TrainingSettings, seed: int, scratch: Path
+) -> FrameFeed:
+    """Return batches of neighbouring frames."""
+    held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
+    return FrameFeed(
+        [{"frames": array} for array in held],
+        [store.coding(scene) for scene in scenes],
+        {"target": ("frames", 0), "source": ("frames", 1)},
+        crop=training.crop,
+        batch=training.batch,
+        seed=seed,
+        purpose=f"train_ian@{name}",
+    )
 
 
 def _scenes(store: FrameStore, crop: int) -> tuple[list[SceneRecord], tuple[str, ...]]:

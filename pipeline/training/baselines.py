@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.networks import NETWORKS
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.noise.synthesis import second_draw
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
@@ -23,10 +23,11 @@ from self2align.runtime.scratch import workspace, write_json
 from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.training.crops import Crops
-from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser, init_digest
+from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser
 from self2align.training.feed import hold, memory_limit
 from self2align.training.fitting import write_curve
 from self2align.training.settings import TRAINED, CropSettings, DenoiserSettings
+from self2align.training.starting import init_digest
 
 FramesOf = Callable[[SceneRecord], NDArray[Any]]
 
@@ -85,8 +86,7 @@ def train_on_frames(
     objective: Objective = load(OBJECTIVES, settings.objective, "objective")
     store = FrameStore(noisy)
     inputs = {"noisy": store.content, **init_digest(settings.init)}
-    described = {key: value for key, value in asdict(settings).items() if key not in ("init", "last_layer")}
-    work = {**inputs, "settings": described, "crops": asdict(crops), "seed": seed}
+    work = {**inputs, "settings": settings.deciding_checkpoint(), "crops": asdict(crops), "seed": seed}
     members = (objective.loss, load(NETWORKS, settings.network, "train_denoiser.network"))
     with workspace(name.replace("@", "-"), work, train_on_frames, *members) as scratch:
         held, codings, roles = baseline_crops(store, frames, crops, seed, objective.needs, scratch)

@@ -1,7 +1,6 @@
 """Training a denoiser: a network under an objective, then its last layer, then its weights file."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,33 +8,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from self2align import __version__
 from self2align.networks import NETWORKS
-from self2align.networks.network import all_arguments, multiple_of
+from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping, find_clipping
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.provenance import code_digest
-from self2align.runtime.scratch import file_digest, workspace, write_json
+from self2align.runtime.scratch import workspace, write_json
 from self2align.runtime.tables import spread
-from self2align.runtime.workers import exact_threads
 from self2align.samplers.sampler import keep_probabilities, load_sampler
 from self2align.stores.pairs import PairStore
-from self2align.stores.weights import fit_weights, load_weights, save_weights
-from self2align.training.crops import TRAINING, VALIDATION, Crops
-from self2align.training.fitting import fit, hold_pairs, start_network, write_curve
-from self2align.training.last_layer import last_layer, solve_last_layer
+from self2align.stores.weights import save_weights
+from self2align.training.crops import TRAINING, Crops
+from self2align.training.fitting import fit, hold_pairs, write_curve
 from self2align.training.sampling import sampled_by_map
 from self2align.training.settings import AUTO, STEIN, TRAINED, DenoiserSettings, SamplerSettings
+from self2align.training.solving import last_layer_solver
+from self2align.training.starting import init_digest, start_denoiser
 
 CLIPPING_CROPS = 64  # evenly spaced: a million pixels, of which some tens of thousands are dark in most footage
-LAST_LAYER_BATCHES, LAST_LAYER_TESTS = 256, 64  # eight million pixels and two, for several hundred weights
-TEST_SHARE = 8  # without validation scenes, the last eighth of the rows tests the last layer
 OnValidation = Callable[[nn.Module], None]
 
 
@@ -45,44 +43,6 @@ class TrainedDenoiser:
 
     figures: dict[str, Any]
     notes: tuple[str, ...]
-
-
-def init_digest(init: Path | None) -> dict[str, str]:
-    """Return the digest of the starting weights, as one of the inputs of a training; nothing for random ones.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file.
-    """
-    if init is None:
-        return {}
-    if not init.is_file():
-        known = ", ".join(sorted(one.stem for one in init.parent.glob("*.safetensors")))
-        raise ValueError(
-            f"train_denoiser.init: found no {init}, expected one of {known or 'null: the folder is empty'}"
-        )
-    return {"init": file_digest(init)}
-
-
-def load_start(path: Path, network: nn.Module, form: Mapping[str, Any]) -> None:
-    """Put starting weights into a network.
-
-    Parameters
-    ----------
-    form
-        What their header must say of network, arguments and channels.
-
-    Raises
-    ------
-    ValueError
-        If they belong to another network.
-    """
-    tensors, header = load_weights(path)
-    for key, value in {"kind": "denoiser", **form}.items():
-        if header.get(key) != value:
-            raise ValueError(f"train_denoiser.init: {path}: found {key} {header.get(key)!r}, expected {value!r}")
-    fit_weights(network, tensors, path)
 
 
 def resolve_last_layer(choice: str, objective: Objective, noise: NoiseSettings) -> str:
@@ -131,26 +91,18 @@ def fit_denoiser(
     on_validation
         Called with the network after each validation and at the end.
     """
-    make = load(NETWORKS, settings.network, "train_denoiser.network")
-    arguments = all_arguments(make, settings.arguments)
-    channels = crops.held[objective.needs[0]].shape[1]
-    # The same start for the denoiser and its baselines: they differ only in the objective.
-    network = start_network(lambda: make(channels, **arguments), crops.seed, "train_denoiser")
-    form = {"arguments": arguments, "channels": channels, "network": settings.network}
-    if settings.init is not None:
-        load_start(settings.init, network, form)
-    training = settings.training
-    validation = crops.validation_batches(training.batch, multiple_of(network) * objective.downscale)
-    solve = last_layer_solver(network, crops, settings, objective.downscale, noise, bars) if last == STEIN else None
+    network, form = start_denoiser(settings, crops.held[objective.needs[0]].shape[1], crops.seed)
+    training, downscale = settings.training, objective.downscale
+    solve = last_layer_solver(network, crops, settings, downscale, noise, bars) if last == STEIN else None
     trained = fit(
         name,
         network,
         objective.loss,
-        crops.training_feed(settings, objective.downscale),
+        crops.training_feed(settings, downscale),
         training,
         seed=crops.seed,
         scratch=scratch,
-        validation=validation,
+        validation=crops.validation_batches(training.batch, multiple_of(network) * downscale),
         out=out,
         bars=bars,
         on_validation=None if on_validation is None else partial(on_validation, network),
@@ -160,96 +112,45 @@ def fit_denoiser(
     network.to("cpu")
     if on_validation is not None:
         on_validation(network)
-    described = {
-        **form,
-        **_noise_header(network, crops, objective, noise),
-        "inputs": dict(crops.inputs),
-        "kind": "denoiser",
-        "network_code": code_digest(make),
-        "objective": settings.objective,
-        "last_layer": last,
-        "rotate_colors": settings.rotate_colors,
-        "subsample": settings.subsample_for(objective.downscale),
-        **header,
-        "seed": crops.seed,
-        "training": asdict(training),
-        "version": __version__,
-    }
+    described = _header(network, crops, objective, settings, noise) | {**form, "last_layer": last, **header}
     save_weights(out, network.state_dict(), described)
     write_curve(out.with_suffix(".csv"), trained.curve)
-    final = trained.curve[-1]
-    figures = {
-        "steps": training.steps,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "pairs": int((crops.roles == TRAINING).sum()),
-        "loss": round(final["loss"], 6),
-        "validation": round(final["validation"], 6) if "validation" in final else None,
-        **solved,
-    }
-    return TrainedDenoiser(figures, (*trained.notes, *notes))
+    figures = _figures(network, crops, training.steps, trained.curve[-1])
+    return TrainedDenoiser({**figures, **solved}, (*trained.notes, *notes))
 
 
-def _noise_header(network: nn.Module, crops: Crops, objective: Objective, noise: NoiseSettings) -> dict[str, Any]:
-    """Return what the weights say of noise, clipping and white."""
+def _header(
+    network: nn.Module, crops: Crops, objective: Objective, settings: DenoiserSettings, noise: NoiseSettings
+) -> dict[str, Any]:
+    """Return what the weights say of their training and of the footage."""
     coding = crops.codings[objective.needs[0]]
     real = not noise.at().synthetic
     clipping = measure_clipping(network, crops) if real else None
     return {
         "clipping": asdict(clipping) if clipping else None,
+        "inputs": dict(crops.inputs),
+        "kind": "denoiser",
+        "network_code": code_digest(type(network)),
         "noise": noise.record(),
+        "objective": settings.objective,
+        "rotate_colors": settings.rotate_colors,
+        "seed": crops.seed,
+        "subsample": settings.subsample_for(objective.downscale),
+        "training": asdict(settings.training),
+        "version": __version__,
         # The value that stands for 1.0 in real footage, by type; synthetic noise has none.
         "whites": {coding.dtype: float(f"{1 / coding.scale:.9g}")} if real else {},
     }
 
 
-def last_layer_solver(
-    network: nn.Module, crops: Crops, settings: DenoiserSettings, downscale: int, noise: NoiseSettings, bars: Bars
-) -> Callable[[], tuple[dict[str, Any], tuple[str, ...]]]:
-    """Return a function that solves a network's last layer and returns figures and notes.
-
-    Raises
-    ------
-    ValueError
-        Before anything is trained, if the network does not end in a convolution.
-    """
-    try:
-        last = last_layer(network, crops.held["target"].shape[1])
-    except ValueError as error:
-        raise ValueError(f"train_denoiser.last_layer: found stein, expected trained: {error}") from error
-    # Other frames test the result: those of the validation scenes, or the last training rows.
-    roles = crops.roles.copy()
-    if not (roles == VALIDATION).any():
-        roles[-max(1, len(roles) // TEST_SHARE) :] = VALIDATION
-    split = replace(crops, roles=roles)
-
-    def solve() -> tuple[dict[str, Any], tuple[str, ...]]:
-        place = next(network.parameters()).device
-        multiple, share = multiple_of(network), settings.subsample_for(downscale)
-        training = split.batch_count(TRAINING, LAST_LAYER_BATCHES)
-        tests = split.batch_count(VALIDATION, LAST_LAYER_TESTS)
-        with bars("solving the last layer") as progress, exact_threads(settings.training.threads):
-
-            def batches(role: int, count: int, done: int) -> Iterator[Tensor]:
-                targets = split.noisy_targets(settings, multiple, share, role, count)
-                for number, noisy in enumerate(targets, done + 1):
-                    yield noisy.to(place)
-                    progress(number, training + tests)
-
-            solved = solve_last_layer(
-                network,
-                last,
-                batches(TRAINING, training, 0),
-                batches(VALIDATION, tests, training),
-                noise.sigma / 255,
-                crops.seed,
-            )
-        before, after = (-10 * math.log10(max(error, 1e-9)) for error in (solved.before, solved.after))
-        figures = {"trained_psnr": round(before, 3), "solved_psnr": round(after, 3), "kept": solved.better}
-        kept = "kept" if solved.better else "not kept"
-        note = f"last layer solved and {kept}: {after:.3f} dB, before {before:.3f} dB, estimated on other noisy crops"
-        return {"last_layer": figures}, (note,)
-
-    return solve
+def _figures(network: nn.Module, crops: Crops, steps: int, final: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "steps": steps,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "pairs": int((crops.roles == TRAINING).sum()),
+        "loss": round(final["loss"], 6),
+        "validation": round(final["validation"], 6) if "validation" in final else None,
+    }
 
 
 @torch.inference_mode()
@@ -292,35 +193,22 @@ def train_on_pairs(
     on_validation
         See `fit_denoiser`.
     """
-    objective: Objective = load(OBJECTIVES, settings.objective, "objective")
-    chosen = load_sampler(sampler.strategy)
+    published: Objective = load(OBJECTIVES, settings.objective, "objective")
     store = PairStore(pairs)
     noise = NoiseSettings.recorded(store.attributes)
-    columns = {key: store.columns[key] for key in ("gain", "offset")}
-    if chosen.kind == "map":
-        needs = tuple(dict.fromkeys((*objective.needs, "confidence")))
-        objective = replace(objective, loss=sampled_by_map(objective.loss, chosen), needs=needs)
-    else:
-        columns["keep"] = keep_probabilities(sampler.strategy, store.columns[sampler.score], sampler.probability)
+    objective, columns = _sampled(published, sampler, store)
     inputs = {"pairs": store.content, **init_digest(settings.init)}
-    work = {**inputs, "settings": _described(settings), "sampler": asdict(sampler), "seed": seed, "name": name}
-    members = (objective.loss, chosen.keep, load(NETWORKS, settings.network, "train_denoiser.network"))
+    work = {**inputs, "settings": settings.deciding_checkpoint(), "sampler": asdict(sampler), "seed": seed}
+    members = (
+        published.loss,
+        load_sampler(sampler.strategy).keep,
+        load(NETWORKS, settings.network, "train_denoiser.network"),
+    )
     with workspace(name.replace("@", "-"), work, train_on_pairs, *members) as scratch:
-        held = hold_pairs(store, objective.needs, scratch, bars)
-        crops = Crops(
-            held,
-            {key: store.coding(key) for key in held},
-            columns,
-            store.columns["role"],
-            store.margin,
-            store.groups() if objective.neighbours else None,
-            inputs,
-            seed,
-        )
         trained = fit_denoiser(
             name,
             objective,
-            crops,
+            pair_crops(store, objective, columns, inputs, seed, scratch, bars),
             settings=settings,
             last=resolve_last_layer(settings.last_layer, objective, noise),
             noise=noise,
@@ -337,6 +225,37 @@ def train_on_pairs(
     return trained
 
 
-def _described(settings: DenoiserSettings) -> dict[str, Any]:
-    """Return the settings that decide the checkpoint; the last layer is solved after it."""
-    return {key: value for key, value in asdict(settings).items() if key not in ("init", "last_layer")}
+def _sampled(
+    objective: Objective, settings: SamplerSettings, store: PairStore
+) -> tuple[Objective, dict[str, NDArray[np.float32]]]:
+    """Return the objective under a sampler, and the columns of a batch: exposure, and keep-probabilities of pairs."""
+    columns = {key: store.columns[key] for key in ("gain", "offset")}
+    sampler = load_sampler(settings.strategy)
+    if sampler.kind == "map":
+        needs = tuple(dict.fromkeys((*objective.needs, "confidence")))
+        return replace(objective, loss=sampled_by_map(objective.loss, sampler), needs=needs), columns
+    columns["keep"] = keep_probabilities(settings.strategy, store.columns[settings.score], settings.probability)
+    return objective, columns
+
+
+def pair_crops(
+    store: PairStore,
+    objective: Objective,
+    columns: Mapping[str, NDArray[np.float32]],
+    inputs: Mapping[str, str],
+    seed: int,
+    scratch: Path,
+    bars: Bars,
+) -> Crops:
+    """Return the crops of a pair store that an objective needs, in memory; mapped in ``scratch`` beyond the budget."""
+    held = hold_pairs(store, objective.needs, scratch, bars)
+    return Crops(
+        held,
+        {key: store.coding(key) for key in held},
+        columns,
+        store.columns["role"],
+        store.margin,
+        store.groups() if objective.neighbours else None,
+        inputs,
+        seed,
+    )

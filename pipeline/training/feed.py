@@ -1,7 +1,7 @@
 """From stores to batches: decoded once into memory, drawn by step number.
 
-A batch is a pure function of the step, so order and augmentation depend on no worker, and a run that
-resumes at step n draws what it would have drawn.
+A batch depends only on the number of its step. Order and augmentation depend on no worker, and a run that resumes at
+step n draws the same batches as one without interruption.
 """
 
 import os
@@ -23,9 +23,14 @@ Draw = Callable[[int], Batch]
 
 
 def memory_limit() -> int:
-    """Return how many bytes of decoded data are held in memory before a file is mapped instead.
+    """Return how many bytes of decoded data fit in memory; arrays beyond that are mapped from files.
 
     ``$SELF2ALIGN_MEMORY`` in MiB; 1024 by default.
+
+    Raises
+    ------
+    ValueError
+        If the variable is no number.
     """
     text = os.environ.get("SELF2ALIGN_MEMORY", "1024")
     if not text.isdigit():
@@ -41,10 +46,24 @@ def hold(
     folder: Path,
     budget: int,
 ) -> NDArray[Any]:
-    """Gather blocks of rows into one array: in memory within the budget, else in a mapped file.
+    """Collect blocks of rows in one array: in memory within the budget, otherwise in a mapped file.
 
-    Reading crops from a compressed store in a training loop gives hundreds of patches a second, memory
-    gives hundreds of thousands.
+    A training loop reads hundreds of crops per second from a compressed store, and hundreds of thousands from memory.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+    blocks
+        Consecutive rows, of the type ``dtype``.
+    shape
+        Shape of the whole array.
+    dtype
+        Its type.
+    folder
+        Folder of the file.
+    budget
+        Bytes that may be used in memory.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     held: NDArray[Any]
@@ -64,16 +83,16 @@ def hold(
 def apply_symmetry(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray[Any]]:
     """Apply one of the eight symmetries of the square to arrays of one crop.
 
-    ``transfer`` is a field of vectors: its components turn with its places.
+    ``transfer`` is a vector field, so its components change with its positions.
 
     Parameters
     ----------
     arrays
         ``(..., s, s)`` each.
     symmetry
-        0 to 7; bit 0 mirrors x, bit 1 mirrors y, bit 2 then exchanges x and y.
+        0 to 7; bit 0 mirrors x, bit 1 mirrors y, bit 2 then swaps x and y.
     """
-    turned = {}
+    transformed = {}
     for name, array in arrays.items():
         out = array
         if symmetry & 1:
@@ -86,68 +105,72 @@ def apply_symmetry(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[st
             x, y = out
             x, y = (-x if symmetry & 1 else x), (-y if symmetry & 2 else y)
             out = np.stack([y, x] if symmetry & 4 else [x, y])
-        turned[name] = out
-    return turned
+        transformed[name] = out
+    return transformed
 
 
 def rotate_crop_colors(arrays: dict[str, NDArray[Any]], share: float, draw: np.random.Generator) -> None:
-    """Turn the colours of all images of one crop about grey by one random rotation, in place.
+    """Rotate the colors of all images of one crop about gray by one random rotation, in place.
 
-    White noise stays what it is under a rotation; what footage has in its brightness alone (video is stored with half
-    the resolution of colour) appears in its colours too.
+    White noise has the same distribution after a rotation. Detail that footage has only in its brightness (video is
+    stored with half the color resolution) then appears in its colors too.
 
     Parameters
     ----------
     arrays
-        Images ``(..., C, H, W)``, white being 1.0, besides ``transfer`` and ``confidence``.
+        Images ``(..., C, H, W)``, white being 1.0, and perhaps ``transfer`` and ``confidence``, which stay the same.
     share
-        Of crops that are turned.
+        Share of crops that are rotated.
+    draw
+        Source of the rotation. It is called as often for a crop that is not rotated.
     """
     images = [name for name in arrays if name not in ("transfer", "confidence")]
     channels = arrays[images[0]].shape[-3]
-    turned = draw.random() < share
-    # Of a matrix of normal deviates, orthonormal rows are distributed evenly.
+    rotated = draw.random() < share
+    # The orthonormal factor of a matrix of normal deviates is uniformly distributed.
     rotation = np.linalg.qr(draw.standard_normal((channels, channels)))[0].astype(np.float32)
-    if not turned:
+    if not rotated:
         return
-    grey = np.float32(0.5)
+    gray = np.float32(0.5)
     for name in images:
-        arrays[name] = np.einsum("oc,...chw->...ohw", rotation, arrays[name] - grey) + grey
+        arrays[name] = np.einsum("oc,...chw->...ohw", rotation, arrays[name] - gray) + gray
 
 
 def _span(crop: int, step: Any) -> Any:
-    """Return how many pixels a crop covers that takes every ``step``-th."""
+    """Return how many pixels a crop of every ``step``-th pixel covers."""
     return (crop - 1) * step + 1
 
 
 class PairFeed:
     """Batches of crops of aligned pairs.
 
-    The source is cut where the median motion of the crop leads, to the pixel, and the transfer field
-    tells what is left: the network works on no margin. Pixels that lead out of the source crop get confidence 0.
+    The source is cut at the position of the target plus the median motion of the crop, in whole pixels; the transfer
+    field keeps the remaining motion. So the network needs no margin. Target pixels whose source lies outside the source
+    crop get confidence 0.
 
     Parameters
     ----------
     held
-        Arrays as held, one row a pair: any of ``target, source, warped, transfer, confidence``, or
-        ``first, second``. ``source`` needs ``transfer`` and ``confidence``.
+        Arrays as stored, one row per pair: any of ``target, source, warped, transfer, confidence``, or
+        ``first, second, clean``. ``source`` needs ``transfer`` and ``confidence``.
     rows
-        Those to draw from.
+        Rows to draw from.
     codings
-        How each is held.
+        How each array is stored.
     columns
-        ``keep, gain, offset``, one value a row.
+        Any of ``keep, gain, offset``, one value per row.
     margin
-        Of ``source``, px.
+        Margin of ``source``, px.
     crop, batch
-        px; crops a batch.
+        Size of a crop, px; crops per batch.
     subsample
-        Share of crops that are every other pixel of twice the place, as an augmentation. Independent noise stays
-        what it is; detail becomes twice as fine, and colour, of which video holds half, as fine as brightness.
+        Share of crops that are every other pixel of an area twice as large, as an augmentation. Independent noise keeps
+        its distribution; detail becomes twice as fine, and color, which video stores at half resolution, as fine as
+        brightness.
     rotate_colors
-        Share of crops whose colours are turned, as an augmentation; see `rotate_crop_colors`.
+        Share of crops whose colors are rotated, as an augmentation; see `rotate_crop_colors`.
     seed, purpose
-        Of the draws.
+        Seed and key of the random draws.
     """
 
     def __init__(
@@ -217,15 +240,16 @@ class PairFeed:
 class NeighbourFeed(PairFeed):
     """Batches of crops of targets, each with all its aligned neighbours.
 
-    ``target (N, C, s, s)``; ``warped (N, K, C, s, s)``; ``confidence (N, K, s, s)``, 0 for a neighbour that is missing.
-    Columns are means over a target's neighbours.
+    A batch has ``target (N, C, s, s)``, ``warped (N, K, C, s, s)`` and ``confidence (N, K, s, s)``; the confidence of a
+    missing neighbour is 0. Columns are means over the neighbours of a target.
 
     Parameters
     ----------
     held
-        ``target, warped, confidence``, one row a pair.
+        ``target, warped, confidence``, one row per pair.
     rows
-        The rows of each target, -1 for none, ``(targets, K)``; see `self2align.stores.pairs.PairStore.groups`.
+        The rows of each target, -1 for a missing neighbour, ``(targets, K)``; see
+        `self2align.stores.pairs.PairStore.groups`.
     codings, columns, options
         See `PairFeed`.
     """
@@ -238,9 +262,9 @@ class NeighbourFeed(PairFeed):
         columns: Mapping[str, NDArray[np.float32]],
         **options: Any,
     ) -> None:
-        there = rows >= 0
+        present = rows >= 0
         means = {
-            name: (np.where(there, values[rows], 0).sum(1) / there.sum(1)).astype(np.float32)
+            name: (np.where(present, values[rows], 0).sum(1) / present.sum(1)).astype(np.float32)
             for name, values in columns.items()
         }
         super().__init__(held, np.arange(len(rows)), codings, means, **options)
@@ -252,7 +276,7 @@ class NeighbourFeed(PairFeed):
         members = self.members[row]
         cut = {}
         for name, array in self.held.items():
-            # Slices, not a list of rows: of a mapped file no more is read than the crops.
+            # Slices instead of a list of rows: only the crops are read from a mapped file.
             codes = (
                 array[members[0]][here] if name == "target" else np.stack([array[max(at, 0)][here] for at in members])
             )
@@ -267,11 +291,15 @@ class FrameFeed:
     Parameters
     ----------
     scenes
-        For each scene a mapping of name -> ``(T, C, H, W)`` as held; all names have the same shape.
+        For each scene a mapping of name -> ``(T, C, H, W)`` as stored; all arrays of a scene have the same shape.
     codings
-        How each scene is held.
+        How each scene is stored.
     names
-        What the batch shall hold: name -> (array, frames after the first).
+        Content of a batch: name -> (array, frames after the first).
+    crop, batch
+        Size of a crop, px; crops per batch.
+    seed, purpose
+        Seed and key of the random draws.
     """
 
     def __init__(
@@ -290,12 +318,12 @@ class FrameFeed:
         self.span = max(shift for _, shift in names.values())
         first = next(iter(names.values()))[0]
         shapes = [scene[first].shape for scene in scenes]
-        # Scenes are drawn by their pixels, so that every pixel is as likely as any other.
+        # Larger scenes are drawn more often, so that all crops have the same probability.
         weights = np.array([(t - self.span) * (h - crop + 1) * (w - crop + 1) for t, _, h, w in shapes], np.float64)
         self.shapes, self.weights = shapes, weights / weights.sum()
 
     def __call__(self, step: int) -> Batch:
-        """Return the batch of a step; whether the later frame is first is drawn too."""
+        """Return the batch of a step; the order of the frames is random too."""
         draw = generator(self.seed, self.purpose, step)
         crops = []
         for scene in draw.choice(len(self.scenes), size=self.batch, p=self.weights):
@@ -312,7 +340,7 @@ class FrameFeed:
 
 
 def prefetched(draw: Draw, start: int, stop: int, device: torch.device) -> Iterator[Batch]:
-    """Yield the batches of steps ``start`` to ``stop``, the next one made while this one is used."""
+    """Yield the batches of steps ``start`` to ``stop``; a thread prepares the next one meanwhile."""
 
     def ready(step: int) -> Batch:
         batch = draw(step)
@@ -321,9 +349,9 @@ def prefetched(draw: Draw, start: int, stop: int, device: torch.device) -> Itera
         return batch
 
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(ready, start) if start < stop else None
+        upcoming = pool.submit(ready, start) if start < stop else None
         for step in range(start, stop):
-            assert coming is not None
-            batch = coming.result()
-            coming = pool.submit(ready, step + 1) if step + 1 < stop else None
+            assert upcoming is not None
+            batch = upcoming.result()
+            upcoming = pool.submit(ready, step + 1) if step + 1 < stop else None
             yield {name: value.to(device, non_blocking=True) for name, value in batch.items()}

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from self2align.objectives.objective import Loss
 from self2align.runtime.devices import device, use_bfloat16
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import write_json
-from self2align.runtime.seeding import derived_seed
 from self2align.runtime.tables import write_rows
 from self2align.runtime.workers import exact_threads
 from self2align.stores.frames import FrameStore, SceneRecord
@@ -38,13 +36,6 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write a training curve as CSV, completely or not at all."""
     lines = [[int(row["step"]), *(f"{row[name]:.6g}" if name in row else "" for name in FIELDS[1:])] for row in rows]
     write_rows(path, FIELDS, lines)
-
-
-def start_network(make: Any, seed: int, *keys: str) -> Any:
-    """Build a network with weights that depend only on the seed and the keys."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, *keys) >> 65)
-        return make()
 
 
 def fit(

@@ -1,15 +1,16 @@
-"""The last layer of a denoiser, solved from noisy frames alone by Stein's unbiased estimate of its error.
+"""The last layer of a denoiser, solved from noisy frames alone with Stein's unbiased estimate of its error.
 
-What a network is judged by in training may err: neighbours are aligned to a fraction of a pixel, and what moves looks a
-little different a frame later. The target frame itself does not err, but holds the noise that the network sees. Stein's
-identity (1981) takes that apart: for independent Gaussian noise n of variance v in y, and any function phi of y,
+The references of training are inexact: neighbours are aligned to a fraction of a pixel, and moving objects look a
+little different a frame later. The target frame itself is exact, but its noise is the noise in the network's input.
+Stein's identity (1981) separates the two: for independent Gaussian noise n of variance v in y, and any function phi of
+y,
 
     E[n phi(y)] = v E[d phi / d y],
 
-so that the mean squared error against the clean frame is known without that frame (Stein's unbiased risk estimate).
-As a loss for a whole network its derivative is mostly noise. Of the last layer, which is linear in its weights (867 of
-the U-Net's million), it is a quadratic function, whose minimum a few million pixels give in closed form. The derivative
-is measured along one random direction, to both sides (Ramani et al. 2008).
+so the mean squared error against the clean frame is known without that frame (Stein's unbiased risk estimate). As a
+loss for a whole network, its derivative is mostly noise. For the last layer, which is linear in its weights (867 of the
+U-Net's million), it is a quadratic function, whose minimum follows in closed form from a few million pixels. The
+derivative is measured along one random direction, by a central difference (Ramani et al. 2008).
 """
 
 from collections.abc import Iterable
@@ -22,23 +23,23 @@ from torch.nn import functional
 from self2align.networks.network import multiple_of
 from self2align.runtime.seeding import torch_generator
 
-STEP = 0.08  # of the difference, to either side, as a share of the noise
-HELD = 1e-4  # how firmly weights are held where the pixels say nothing, as a share of each feature's power
-EDGE = 8  # a part so small of each side is left out: near edges features see padding, as they seldom do in use
+STEP = 0.08  # half the distance of the central difference, as a share of sigma
+HELD = 1e-4  # pull towards the trained weights, which decides where pixels do not; share of each feature's power
+EDGE = 8  # the outer eighth of each side is left out: features near edges see padding, which is rare in use
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
 @dataclass(frozen=True)
 class LastLayer:
-    """A network's last layer, a convolution that is added to, or taken off, what the network has besides.
+    """The last layer of a network: a convolution that is the output, or is added to the input or subtracted from it.
 
     Attributes
     ----------
     layer
-        The convolution, of stride 1, that keeps the size.
+        The convolution, of stride 1; its output has the size of its input.
     sign
-        1 where it is added, -1 where it is taken off.
+        -1 if it is subtracted, otherwise 1.
     """
 
     layer: Convolution
@@ -46,11 +47,11 @@ class LastLayer:
 
     @property
     def transposed(self) -> bool:
-        """Return whether it is a transposed convolution: one whose kernel is turned over."""
+        """Return whether it is a transposed convolution, whose kernel is flipped."""
         return isinstance(self.layer, nn.ConvTranspose2d)
 
     def weights(self) -> Tensor:
-        """Return the weights in float64, ``(features, C)``: those of a patch, then the bias where there is one."""
+        """Return the weights in float64, ``(features, C)``: those of a patch, then the bias if there is one."""
         weight, bias = self.layer.weight.detach(), self.layer.bias
         if self.transposed:
             weight = weight.flip(2, 3).transpose(0, 1)
@@ -59,7 +60,7 @@ class LastLayer:
 
     @torch.no_grad()
     def put(self, weights: Tensor) -> None:
-        """Set the weights, as ``weights`` returns them."""
+        """Set the weights; they have the layout that ``weights`` returns."""
         weight, bias = self.layer.weight, self.layer.bias
         patch = (weights if bias is None else weights[:-1]).T
         if self.transposed:
@@ -70,22 +71,28 @@ class LastLayer:
         if bias is not None:
             bias.copy_(weights[-1])
 
-    def features(self, seen: Tensor) -> Tensor:
-        """Return what each pixel of the layer is made of, ``(N, features, H, W)``; ``seen`` is the layer's input."""
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the values that the weights multiply at each pixel, ``(N, features, H, W)``.
+
+        Parameters
+        ----------
+        inputs
+            Input of the layer, ``(N, K, H, W)``.
+        """
         high, wide = (int(side) for side in self.layer.kernel_size)
-        patches = functional.unfold(seen, (high, wide), padding=(high // 2, wide // 2))
-        patches = patches.view(len(seen), -1, *seen.shape[-2:])
+        patches = functional.unfold(inputs, (high, wide), padding=(high // 2, wide // 2))
+        patches = patches.view(len(inputs), -1, *inputs.shape[-2:])
         return patches if self.layer.bias is None else torch.cat([patches, torch.ones_like(patches[:, :1])], 1)
 
 
 @dataclass(frozen=True)
 class Solved:
-    """What solving gave: mean squared errors against clean frames, white being 1.0, as other noisy frames tell them.
+    """Mean squared errors against clean frames, white being 1.0, estimated on other noisy frames.
 
     Attributes
     ----------
     before, after
-        Of the trained and of the solved layer; an estimate of an error near 0 may be less than 0.
+        Error of the trained and of the solved layer. The estimate of an error near 0 may be negative.
     """
 
     before: float
@@ -93,7 +100,7 @@ class Solved:
 
     @property
     def better(self) -> bool:
-        """Return whether the solved layer is the better one, and was kept."""
+        """Return whether the solved layer has the smaller error and was kept."""
         return self.after < self.before
 
 
@@ -101,10 +108,17 @@ class Solved:
 def last_layer(network: nn.Module, channels: int) -> LastLayer:
     """Find the last layer of a network.
 
+    Parameters
+    ----------
+    network
+        It is run on a random image; its weights and its mode stay the same.
+    channels
+        C of its images.
+
     Raises
     ------
     ValueError
-        When it is not such a convolution, or something comes after it.
+        If it is not such a convolution, or another operation follows it.
     """
     multiple = multiple_of(network)
     side = -(-16 // multiple) * multiple
@@ -132,7 +146,7 @@ def last_layer(network: nn.Module, channels: int) -> LastLayer:
     if found is None:
         raise ValueError(
             f"{type(network).__name__} does not end in a convolution that is its output, "
-            "or is added to its input or taken off it"
+            "or is added to its input or subtracted from it"
         )
     return found
 
@@ -145,40 +159,40 @@ def _keeps_size(layer: Convolution) -> bool:
 
 @dataclass(frozen=True)
 class _Moments:
-    """Means of products, over pixels, of what the last layer sees (``K`` features) and of what it is to give."""
+    """Means over pixels of products of the last layer's features (``K``) and its ideal output (``C``)."""
 
     gram: Tensor  # (K, K)
     cross: Tensor  # (K, C)
     constant: Tensor  # (C,)
 
     def error(self, weights: Tensor) -> float:
-        """Return the mean squared error that weights give."""
+        """Return the mean squared error of weights."""
         squares = (weights * (self.gram @ weights)).sum(0)
         return float((squares - 2 * (weights * self.cross).sum(0) + self.constant).mean())
 
 
-class _Glass:
-    """Looks at what a network's last layer sees.
+class _Observer:
+    """Runs a network and observes its last layer.
 
-    Returns, for noisy images, the features ``(K, M)`` of the pixels, and what the layer should give there if it were
-    to give back the noise too, ``(C, M)``.
+    Returns, for noisy images, the features of the pixels, ``(K, M)``, and the output of the layer that would make the
+    network return the noisy images unchanged, ``(C, M)``.
     """
 
     def __init__(self, network: nn.Module, last: LastLayer) -> None:
         self.network, self.last = network, last
 
     def __call__(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
-        came: list[Tensor] = []
-        hook = self.last.layer.register_forward_pre_hook(lambda _, inputs: came.append(inputs[0]))
+        calls: list[Tensor] = []
+        hook = self.last.layer.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0]))
         result = self.network(noisy).float()
         hook.remove()
-        seen = came[-1].float()
-        base = result - self.last.sign * self.last.layer(seen)
-        return _inner(self.last.features(seen)), self.last.sign * _inner(noisy - base)
+        inputs = calls[-1].float()
+        base = result - self.last.sign * self.last.layer(inputs)
+        return _inner(self.last.features(inputs)), self.last.sign * _inner(noisy - base)
 
 
 def _inner(images: Tensor) -> Tensor:
-    """Return the pixels that are not near an edge, ``(N, K, H, W)`` to ``(K, M)``."""
+    """Return the pixels that are not near an edge: ``(N, K, H, W)`` becomes ``(K, M)``."""
     height, width = images.shape[-2:]
     high, wide = height // EDGE, width // EDGE
     return images[..., high : height - high, wide : width - wide].transpose(0, 1).flatten(1)
@@ -189,53 +203,58 @@ def solve_last_layer(
     network: nn.Module,
     last: LastLayer,
     batches: Iterable[Tensor],
-    others: Iterable[Tensor],
+    tests: Iterable[Tensor],
     sigma: float,
     seed: int,
 ) -> Solved:
-    """Set a network's last layer to what has the least error on clean frames, as far as noisy ones tell.
+    """Set the last layer of a network to the weights of the least error against clean frames, estimated on noisy ones.
 
-    Where other frames say that it has become worse, it stays as it was: of few pixels it learns their noise by heart.
+    If the error on other frames becomes larger, the trained weights stay: with few pixels the layer overfits the noise.
 
     Parameters
     ----------
     network, last
-        The network, in use (``eval``), and its last layer, whose weights are replaced.
+        The network, in ``eval`` mode, and its last layer, whose weights are replaced.
     batches
-        Noisy images, ``(N, C, H, W)`` each, on the network's device, whose noise is Gaussian and independent.
-    others
-        The same of other frames.
+        Noisy images, ``(N, C, H, W)`` each, on the network's device; their noise is Gaussian and independent.
+    tests
+        The same of other frames, on which the result is tested.
     sigma
         Standard deviation of the noise, white being 1.0.
     seed
-        Of the directions along which derivatives are measured.
+        Seed of the directions along which derivatives are measured.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch.
     """
-    # Products of TensorFloat-32 are too coarse for differences.
+    # TensorFloat-32 is too coarse for differences.
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        mine = _moments(network, last, batches, sigma, (seed, "stein"))
-        theirs = _moments(network, last, others, sigma, (seed, "stein", "others"))
+        moments = _moments(network, last, batches, sigma, (seed, "stein"))
+        test_moments = _moments(network, last, tests, sigma, (seed, "stein", "others"))
     trained = last.weights()
-    power = mine.gram.diagonal()
-    # A feature that is 0 everywhere has no power: its weights stay what they are.
+    power = moments.gram.diagonal()
+    # A feature that is 0 everywhere has no power: its weights stay the same.
     hold = HELD * torch.diag(power.clamp(min=HELD * float(power.mean()) + 1e-12))
-    solved = torch.linalg.solve(mine.gram + hold, mine.cross + hold @ trained)
-    found = Solved(theirs.error(trained), theirs.error(solved))
-    if found.better:
-        last.put(solved)
-    return found
+    solution = torch.linalg.solve(moments.gram + hold, moments.cross + hold @ trained)
+    solved = Solved(test_moments.error(trained), test_moments.error(solution))
+    if solved.better:
+        last.put(solution)
+    return solved
 
 
 def _moments(
     network: nn.Module, last: LastLayer, batches: Iterable[Tensor], sigma: float, key: tuple[int, *tuple[str, ...]]
 ) -> _Moments:
-    look, step, sums, count = _Glass(network, last), STEP * sigma, None, 0
+    observe, step, sums, count = _Observer(network, last), STEP * sigma, None, 0
     for number, noisy in enumerate(batches):
         draw = torch_generator(*key, number)
         probe = (torch.randint(0, 2, noisy.shape, generator=draw).float() * 2 - 1).to(noisy.device)
-        (features, rest), up, down = look(noisy), look(noisy + step * probe), look(noisy - step * probe)
+        (features, rest), up, down = observe(noisy), observe(noisy + step * probe), observe(noisy - step * probe)
         slope, bend = ((one - other) / (2 * step) for one, other in zip(up, down, strict=True))
         along = sigma**2 * _inner(probe)
-        # The layer should give rest - sign * noise, whose products with anything are Stein's derivatives.
+        # The ideal output is rest - sign * noise; products with the noise follow from Stein's identity.
         parts = (
             features @ features.T,
             features @ rest.T - last.sign * (slope @ along.T),

@@ -1,8 +1,8 @@
-"""How to train: plain values, as the parameters have them."""
+"""Settings of a training: plain, unchecked values."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ class TrainingSettings:
     steps
         Steps in total, including those before an interruption.
     batch, crop
-        Crops per batch; px.
+        Crops per batch; size of a crop, px.
     learning_rate
-        The highest.
+        The highest learning rate.
     schedule
         "constant"; "step": times ``decay`` every ``decay_every`` steps (paper, section 5.1); "cosine": to zero.
     warmup
@@ -85,7 +85,7 @@ class SamplerSettings:
 
 @dataclass(frozen=True)
 class DenoiserSettings:
-    """What is trained, under which objective, and how.
+    """A network, its objective and its training.
 
     Attributes
     ----------
@@ -119,10 +119,17 @@ class DenoiserSettings:
         """Return the share of subsampled crops: 0 for an objective that makes smaller images itself."""
         return self.subsample if downscale == 1 else 0.0
 
+    def deciding_checkpoint(self) -> dict[str, Any]:
+        """Return the settings that decide a checkpoint.
+
+        Not among them: the starting weights, which their digest stands for, and the last layer, which is solved later.
+        """
+        return {key: value for key, value in asdict(self).items() if key not in ("init", "last_layer")}
+
 
 @dataclass(frozen=True)
 class CropSettings:
-    """Which crops of which frames are used.
+    """The choice of frames and crops.
 
     Attributes
     ----------

@@ -53,9 +53,8 @@ def denoise(
         for note in medium.notes:
             say(note)
     if unclip and denoiser.clipping:
-        say(
-            f"noise was clipped at {denoiser.clipping.ends} in training: its mean is corrected (--no-unclip turns this off)"
-        )
+        ends = denoiser.clipping.ends
+        say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
     choices = {"temporal": temporal, "white": white, "axes": axes, "codec": codec, "memory": memory, "unclip": unclip}
     inputs = {
         **choices,

@@ -10,7 +10,7 @@ from self2align.alignment.confidence import confidence, disagreement, inconsiste
 from self2align.alignment.dis import Dis
 from self2align.alignment.exposure import estimate_exposure
 from self2align.alignment.ian import Ian
-from self2align.alignment.losses import photometric
+from self2align.alignment.losses.photometric import photometric
 from self2align.alignment.warp import warp
 from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, warped_noise
 

@@ -14,7 +14,8 @@ from self2align.alignment.confidence import confidence
 from self2align.alignment.dis import Dis
 from self2align.alignment.ian import Ian
 from self2align.alignment.loading import load_aligner, save_aligner
-from self2align.alignment.losses import halves, photometric, split
+from self2align.alignment.losses.photometric import photometric
+from self2align.alignment.losses.split import halves, split
 from self2align.alignment.refined_dis import DAMPING, RefinedDis, away, exposure, solve, statistics
 from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
@@ -113,13 +114,22 @@ def test_training_beats_its_start(trained: RefinedDis) -> None:
         source = _photograph("cat")
         target = warp(source, true, "bicubic")
         a, b = _noisy(target, 2 * number + 10), _noisy(source, 2 * number + 11)
-        start = trained.begin(a, b)
+        start = trained.start(a, b)
         gains.append(aligned_psnr(target, source, trained(a, b)) - aligned_psnr(target, source, start))
     # By every motion, after 80 steps; the start is DIS, which is good already.
     assert min(gains) > 0.05
 
 
-class _NoiseFitter(nn.Module):
+class _FromNothing(nn.Module):
+    """An aligner that starts from nothing and gives one field."""
+
+    def start(self, target: Tensor, source: Tensor) -> None: ...
+
+    def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
+        return [self(target, source)]
+
+
+class _NoiseFitter(_FromNothing):
     """Moves each pixel to whichever of nine neighbours agrees best: what must gain nothing."""
 
     def forward(self, target: Tensor, source: Tensor) -> Tensor:
@@ -129,7 +139,7 @@ class _NoiseFitter(nn.Module):
         return shifts[costs.argmin(1)].permute(0, 3, 1, 2)
 
 
-class _Constant(nn.Module):
+class _Constant(_FromNothing):
     def __init__(self, x: float, y: float) -> None:
         super().__init__()
         self.motion = torch.tensor([x, y]).view(1, 2, 1, 1)
@@ -165,14 +175,14 @@ def test_averaging_noise_by_half_a_pixel_hardly_pays_in_the_split_loss() -> None
     assert _loss(split, half, target, source) > 0.93 * _loss(split, still, target, source)
 
 
-class _Doubting(nn.Module):
+class _Doubting(_FromNothing):
     """Stands still, and expects the same disagreement everywhere."""
 
     def __init__(self, expected: float) -> None:
         super().__init__()
         self.doubt = math.log(expected)
 
-    def fields(self, target: Tensor, source: Tensor) -> list[Tensor]:
+    def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
         still = target.new_zeros(len(target), 3, *target.shape[-2:])
         still[:, 2] = self.doubt
         return [still]

@@ -10,6 +10,7 @@ from self2align.denoising import tiling
 from self2align.denoising.inference import denoise
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.networks import NETWORKS
+from self2align.networks.network import multiple_of
 from self2align.runtime.families import load
 from tests.networks.small import small_network
 
@@ -53,7 +54,7 @@ def test_tiled_equals_whole(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(UNBOUNDED)))
 def test_a_smaller_halo_would_show(name: str) -> None:
     network = _network(name)
-    multiple, reach = tiling.multiple_of(network), tiling.reach(network, 1)
+    multiple, reach = multiple_of(network), tiling.reach(network, 1)
     assert reach is not None
     # Beyond what is reached nothing matters; what is reached does: half of it is too little.
     halo = reach // 2 // multiple * multiple
@@ -132,14 +133,20 @@ def test_too_little_memory_is_told_with_how_much_is_needed() -> None:
     assert TiledDenoiser(network, 1, device=CPU, memory=needed * 2**20).tiles_for(1024, 1024)
 
 
-def test_bytes_of_a_pixel_are_counted() -> None:
+class Layers(nn.Sequential):
+    """Layers as a network."""
+
+    multiple = 1
+
+
+def test_bytes_of_a_pixel_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of one convolution: the image, and as many features as it has.
     one = nn.Conv2d(3, 5, 3, padding=1)
-    one.multiple = 1
+    monkeypatch.setattr(one, "multiple", 1, raising=False)
     assert tiling.bytes_per_pixel(one, 3) == 4 * (3 + 5)
     # A layer's input is gone when the next one's output is there.
     chain = nn.Sequential(*(nn.Conv2d(2, 2, 1) for _ in range(9)))
-    chain.multiple = 1
+    monkeypatch.setattr(chain, "multiple", 1, raising=False)
     assert tiling.bytes_per_pixel(chain, 2) <= 4 * 2 * 4
 
 

@@ -11,7 +11,7 @@ from self2align.evaluation.metrics import psnr, ssim
 from self2align.evaluation.protocol import BenchmarkSet, MethodRow, measure, plan_items
 from self2align.images.levels import to_levels
 from self2align.methods.nlm import nlm
-from self2align.noise.settings import NoiseSettings
+from self2align.noise.model import NoiseSettings
 from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
 

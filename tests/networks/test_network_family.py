@@ -1,4 +1,4 @@
-"""Each network against its paper: parameters, view, and that any number of channels and any objective can use it."""
+"""Each network has its paper's parameters and receptive field, and works with any channels and objective."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def _convolutions(network: nn.Module) -> int:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_tells_the_multiple_that_its_input_needs(name: str) -> None:
+def test_every_network_states_the_multiple_that_its_input_needs(name: str) -> None:
     network = small_network(name, 2).eval()
     multiple = multiple_of(network)
     assert multiple >= 1
@@ -36,7 +36,7 @@ def test_every_network_tells_the_multiple_that_its_input_needs(name: str) -> Non
         assert network(noisy).shape == noisy.shape
 
 
-def test_a_network_that_tells_no_multiple_gets_one_clear_line() -> None:
+def test_a_network_without_multiple_gets_one_clear_line() -> None:
     with pytest.raises(ValueError, match="Conv2d: found no attribute 'multiple', expected") as error:
         multiple_of(nn.Conv2d(1, 1, 1))
     assert "\n" not in str(error.value)
@@ -49,7 +49,7 @@ def test_any_number_of_channels_and_every_weight_learns(name: str, channels: int
     network = small_network(name, channels)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     noisy = torch.rand(2, channels, 32, 48)
-    # Some start as the identity, their last layer zero: after one step it is not.
+    # Some networks start as the identity with a zero last layer, which changes in the first step.
     for _ in range(3):
         optimizer.zero_grad()
         torch.autograd.backward((network(noisy) ** 2).mean())
@@ -78,8 +78,8 @@ def test_every_objective_trains_every_network(name: str, objective: str) -> None
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
-def test_training_starts_near_the_image_as_it_came(name: str) -> None:
-    # From sums of many layers, far beyond white, Adam does not come back in a short training.
+def test_training_starts_near_the_identity(name: str) -> None:
+    # Adam does not recover in a short training from outputs far beyond white.
     torch.manual_seed(0)
     noisy = torch.rand(2, 3, 64, 64)
     assert float((build_network(name, 3, {})(noisy) - noisy).std()) < 0.5
@@ -113,7 +113,7 @@ def test_sgn_works_at_four_sizes_and_guides_upwards() -> None:
     network = SGN(3, width=32, levels=3)
     shapes = {name: tuple(p.shape[:2]) for name, p in network.named_parameters()}
     assert [shapes[f"enter.{n}.0.weight"] for n in range(4)] == [(256, 192), (128, 48), (64, 12), (32, 3)]
-    # A quarter of the guide's features reach each place of the next size.
+    # A quarter of the guide's features reach each position of the next size.
     assert [shapes[f"join.{n}.0.weight"] for n in (1, 2, 3)] == [(128, 128 + 64), (64, 64 + 32), (32, 32 + 16)]
 
 
@@ -125,7 +125,7 @@ def test_sgn_works_at_four_sizes_and_guides_upwards() -> None:
         (MemNet(1, width=8, blocks=2, recursions=3), 14),
     ],
 )
-def test_the_view_is_as_wide_as_told(network: nn.Module, radius: int) -> None:
+def test_the_receptive_field_is_the_stated_one(network: nn.Module, radius: int) -> None:
     assert network.receptive_radius == radius
     torch.manual_seed(0)
     for parameter in network.parameters():
@@ -139,6 +139,6 @@ def test_the_view_is_as_wide_as_told(network: nn.Module, radius: int) -> None:
     assert (int(rows.min()), int(rows.max())) == (size // 2 - radius, size // 2 + radius)
 
 
-def test_nafnet_refuses_sizes_that_do_not_pair() -> None:
+def test_nafnet_refuses_different_numbers_of_sizes() -> None:
     with pytest.raises(ValueError, match="encoder, decoder: found 2 and 3 sizes"):
         NAFNet(3, encoder=[1, 1], decoder=[1, 1, 1])

@@ -5,7 +5,7 @@ from self2align.networks.unet import UNet
 
 
 @pytest.mark.parametrize(("w", "thousands"), [(48, 991), (24, 278)])
-def test_the_fields_unet_and_the_light_one_have_their_number_of_parameters(w: int, thousands: int) -> None:
+def test_the_published_and_the_light_unet_have_their_number_of_parameters(w: int, thousands: int) -> None:
     # Counted layer by layer from Noise2Noise, appendix A.1, with one convolution a level in the encoder.
     c = 3
 

@@ -5,9 +5,8 @@ import pytest
 
 from self2align.noise import NOISE
 from self2align.noise.gaussian import Gaussian
-from self2align.noise.model import FrameDraw, NoiseModel, PublishedDraw
+from self2align.noise.model import FrameDraw, NoiseModel, NoiseSettings, PublishedDraw
 from self2align.noise.poisson import Poisson
-from self2align.noise.settings import NoiseSettings
 from self2align.noise.synthesis import noisy_coding, scene_level, second_draw, unclipped
 from self2align.runtime.families import load
 
@@ -102,3 +101,10 @@ def test_the_settings_of_a_store_are_those_that_it_records() -> None:
     assert NoiseSettings("gaussian", 25.0, None, 30.0).one_gaussian
     assert not NoiseSettings("gaussian", 25.0, 30.0, 30.0).one_gaussian
     assert NoiseSettings("gaussian", 25.0, None, 30.0).describe() == "Gaussian noise, sigma 25"
+
+
+def test_noise_is_described_in_words() -> None:
+    both = "Poisson noise, 30 photons at white, and Gaussian noise, sigma 25"
+    assert NoiseSettings("poisson_gaussian", 25.0, None, 30.0).describe() == both
+    assert NoiseSettings("gaussian", 5.0, 45.0, 30.0).describe() == "Gaussian noise, sigma 5 to 45"
+    assert NoiseSettings("none", 25.0, None, 30.0).describe() == "the footage's own noise"

@@ -150,7 +150,7 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
             "raft",
             r"generate_pairs\.aligner: found 'raft', expected one of dis, ian, refined_dis",
         ),
-        ("train_ian/aligners/dis/loss", "split", r"dis\.loss: found 'split', expected null"),
+        ("train_ian/aligners/dis/loss", "split", r"dis\.loss: found 'split', expected none"),
         ("train_ian/aligners/ian/loss", "best", r"ian\.loss: found 'best', expected one of photometric, split"),
         ("train_ian/aligners/refined_dis/arguments", {"levels": 9}, r"levels: found 9, expected"),
         ("evaluate_alignment/coverage", 0.0, r"evaluate_alignment\.coverage: found 0\.0, expected"),

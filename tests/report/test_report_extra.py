@@ -27,7 +27,7 @@ FOUND: dict[str, dict[str, Any]] = {
 
 def test_costs_that_are_lower_bounds_say_so_and_what_did_not_run_has_no_number() -> None:
     header, rows = cost_table(COSTS, ["kodak"])
-    assert header == ["method", "s a megapixel", "memory, MiB", "parameters", "training, min", "kodak, dB"]
+    assert header == ["method", "s per megapixel", "memory, MiB", "parameters", "training, min", "kodak, dB"]
     cells = {row[0]: row[1:] for row in rows}
     assert cells["ours"] == ["0.150", "300", "1,000,000", "6.5", "30.50"]
     assert cells["dip"] == ["15,000 or more", "300 or more", NOTHING, NOTHING, NOTHING]

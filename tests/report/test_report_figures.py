@@ -6,7 +6,7 @@ from PIL import Image
 
 from self2align.report.canvas import enlarge, fit, shorten, text_width, to_picture
 from self2align.report.contact_sheet import ShownPair, ShownScene, pair_sheet, scene_sheet
-from self2align.report.figures import Compared, Crop, Curve, busiest_crop, comparison, curve_png
+from self2align.report.figures import Compared, CropBox, Curve, busiest_crop, comparison, curve_png
 
 
 def contains(page: NDArray[np.uint8], picture: NDArray[np.uint8]) -> bool:
@@ -32,12 +32,12 @@ def test_the_crop_is_where_the_detail_is() -> None:
 
 def test_a_small_image_is_its_own_crop_and_a_flat_one_starts_at_its_corner() -> None:
     assert busiest_crop(noise(2, 12, 40, 3), 16).height == 12
-    assert busiest_crop(np.zeros((50, 60, 3), np.uint8), 16) == Crop(0, 0, 16, 16)
+    assert busiest_crop(np.zeros((50, 60, 3), np.uint8), 16) == CropBox(0, 0, 16, 16)
 
 
 def test_the_comparison_shows_every_crop_pixel_for_pixel() -> None:
     clean, ours = noise(3, 40, 50, 3), noise(4, 40, 50, 3)
-    crop = Crop(5, 7, 32, 32)
+    crop = CropBox(5, 7, 32, 32)
     image = Compared("set: a", clean, crop, {"ours": crop.of(ours)}, {"ours": (30.0, 0.9)})
     page = comparison([image], ["ours", "lost"], 32)
     assert contains(page, enlarge(crop.of(clean), 3))
@@ -47,7 +47,7 @@ def test_the_comparison_shows_every_crop_pixel_for_pixel() -> None:
 def test_many_methods_are_not_enlarged_so_that_the_page_stays_narrow() -> None:
     clean = noise(5, 128, 128, 3)
     methods = [f"method{n}" for n in range(8)]
-    image = Compared("a", clean, Crop(0, 0, 128, 128), dict.fromkeys(methods, clean), {})
+    image = Compared("a", clean, CropBox(0, 0, 128, 128), dict.fromkeys(methods, clean), {})
     assert comparison([image], methods, 128).shape[1] < 1640
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.images.files import read_image
-from self2align.report.gallery import evenly, spaced, write_gallery
+from self2align.report.gallery import rows_at_quantiles, shown_places, write_gallery
 from self2align.stores.codes import Coding
 from self2align.stores.pairs import table, write_pairs
 
@@ -15,15 +15,18 @@ ROWS, CROP, MARGIN = 10, 16, 4
 
 def test_rows_stand_evenly_over_the_quantiles() -> None:
     scores = np.random.default_rng(3).permutation(101) / 100
-    assert scores[evenly(scores, 5)].tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert evenly(scores, 1).tolist() == [int(np.flatnonzero(scores == 0.5)[0])]
-    assert evenly(scores[:3], 8).tolist() == np.argsort(scores[:3]).tolist()
+    assert scores[rows_at_quantiles(scores, 5)].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert rows_at_quantiles(scores, 1).tolist() == [int(np.flatnonzero(scores == 0.5)[0])]
+    assert rows_at_quantiles(scores[:3], 8).tolist() == np.argsort(scores[:3]).tolist()
 
 
 def test_places_have_both_ends_and_no_place_twice() -> None:
-    assert spaced(10, 3).tolist() == [0, 4, 9]
-    assert spaced(2, 8).tolist() == [0, 1]
-    assert spaced(0, 8).tolist() == []
+    assert shown_places(10, 3).tolist() == [0, 4, 9]
+    assert shown_places(10, 1).tolist() == [4]
+    assert shown_places(2, 8).tolist() == [0, 1]
+    assert shown_places(1, 1).tolist() == [0]
+    assert shown_places(0, 8).tolist() == []
+    assert shown_places(0, 1).tolist() == []
 
 
 def fill(name: str, start: int, stop: int) -> dict[str, NDArray[Any]]:

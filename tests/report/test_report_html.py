@@ -14,13 +14,14 @@ from jinja2 import Environment, meta
 from PIL import Image
 from ruamel.yaml import YAML
 
-from self2align.report.figures import Compared, Crop, Curve
+from self2align.report.figures import Compared, CropBox, Curve
 from self2align.report.html.crops import AMPLIFIED, error_map, show_image
 from self2align.report.html.grids import benchmark_grid, best_lines, grid, image_grid
+from self2align.report.html.page import html_page
 from self2align.report.html.plots import curve_plots, gain_plot, round_ticks
-from self2align.report.html.render import html_page
-from self2align.report.page import GalleryPair, Results, Shown
+from self2align.report.html.render import inline
 from self2align.report.published import SYSTEMS
+from self2align.report.results import GalleryPair, Illustrations, Results
 from self2align.report.samples import take_apart
 from self2align.report.tables import AblationLine
 
@@ -74,11 +75,16 @@ class Reader(HTMLParser):
 
 def results() -> Results:
     return Results(
-        noise="Gaussian noise, sigma 25 of 255",
+        noise="Gaussian noise, sigma 25",
         repeats="quick",
         sets=["kodak"],
         noisy="noisy",
         benchmark=FIGURES,
+        means={
+            (method, "kodak", f"i/{ODD}{number}"): (FIGURES[method]["kodak"]["psnr"], 0.5)
+            for method in RAN
+            for number in range(2)
+        },
         systems={**dict.fromkeys(SYSTEMS), "N2N": "ours", "DIP": "slow"},
         published={"kodak": 0},
         ablation=[AblationLine("self2align", "adaptive", "ssim", 0.5, "ours")],
@@ -89,6 +95,9 @@ def results() -> Results:
             "denoiser": {"objective": ODD, "steps": 1000, "loss": 0.01, "keep_probability": SPREAD},
             "n2c": {"objective": "n2c", "skipped": "no clean frames"},
         },
+        curves=[curve("denoiser"), curve(ODD)],
+        parameters={"seed": 3, "odd": {"a": ODD}},
+        versions={"torch": "2"},
     )
 
 
@@ -97,7 +106,7 @@ def picture(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 def compared() -> Compared:
-    crop = Crop(5, 10, 16, 20)
+    crop = CropBox(5, 10, 16, 20)
     crops = {name: crop.of(picture(number)) for number, name in enumerate(RAN) if name != "equal"}
     return Compared(f"kodak: {ODD}", picture(9), crop, crops, dict(zip(RAN, SCORES, strict=True)))
 
@@ -108,20 +117,15 @@ def curve(name: str) -> Curve:
     return Curve(name, points, points[9::10])
 
 
-def shown() -> Shown:
-    names = [(method, f"i/{ODD}{number}") for method in RAN for number in range(2)]
+def shown() -> Illustrations:
     png = io.BytesIO()
     Image.new("RGB", (4, 4)).save(png, format="PNG")
-    return Shown(
-        means={(method, "kodak", name): (FIGURES[method]["kodak"]["psnr"], 0.5) for method, name in names},
+    return Illustrations(
         images=[compared()],
         missing=[f"equal: kodak/{ODD}"],
         samples=take_apart(np.zeros((8, 12, 3), np.uint8)),
         pairs=[GalleryPair(f"s/{ODD}", f"SSIM {ODD}", {"target": png.getvalue(), "warped": png.getvalue()})],
-        pictures=dict.fromkeys(PICTURES) | dict.fromkeys(DRAWN, png.getvalue()),
-        curves=[curve("denoiser"), curve(ODD)],
-        params={"seed": 3, "odd": {"a": ODD}},
-        versions={"torch": "2"},
+        files=dict.fromkeys(PICTURES) | dict.fromkeys(DRAWN, png.getvalue()),
     )
 
 
@@ -228,7 +232,7 @@ def test_the_error_map_is_the_error_amplified_mean_of_channels_and_clipped() -> 
     assert found.tolist() == [[0, 3 * AMPLIFIED, 255]]
     assert error_map(clean - np.uint8(2), clean).tolist() == [[2 * AMPLIFIED] * 3]
     text = Reader(html_page(results(), shown())).text
-    assert f"{AMPLIFIED} times amplified" in text
+    assert f"amplified {AMPLIFIED} times" in text
     assert f"white is {255 / AMPLIFIED:g} levels of 255" in text
 
 
@@ -289,10 +293,12 @@ def test_curves_reach_from_edge_to_edge() -> None:
 
 def test_a_page_with_next_to_nothing_is_whole() -> None:
     empty: Mapping[str, bytes | None] = dict.fromkeys(PICTURES)
-    bare = replace(shown(), means={}, images=[], missing=[], samples=None, pairs=[], pictures=empty, curves=[])
+    bare = replace(shown(), images=[], missing=[], samples=None, pairs=[], files=empty)
     poor = replace(
         results(),
         noisy=None,
+        means={},
+        curves=[],
         benchmark={"ours": {"skipped": "the footage's own noise has no model"}},
         systems=dict.fromkeys(SYSTEMS),
         published={},
@@ -303,14 +309,18 @@ def test_a_page_with_next_to_nothing_is_whole() -> None:
     )
     found = Reader(html_page(poor, bare))
     assert not found.all("img")
-    for text in ("No method left a picture", "No image was measured", "Not measured: the footage has no clean frames."):
+    for text in (
+        "No method saved a picture",
+        "No image was measured",
+        "Not measured: the footage has no clean frames.",
+    ):
         assert text in found.text
     assert "Table 2" not in found.text
 
 
 def test_the_parameters_read_back_from_the_page() -> None:
     found = Reader(html_page(results(), shown())).text
-    block = found[found.index("seed: ") : found.index("Packages that decide")]
+    block = found[found.index("seed: ") : found.index("Packages that affect")]
     assert YAML(typ="safe", pure=True).load(block) == {"seed": 3, "odd": {"a": ODD}}
 
 
@@ -323,4 +333,11 @@ def test_every_file_of_the_page_is_a_dependency_of_the_report() -> None:
         todo |= {str(other) for other in meta.find_referenced_templates(tree)} - needed
     assert {"base.html.j2", "macros.html.j2"} <= needed
     listed = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    assert {f"pipeline/report/html/{name}" for name in needed} <= set(listed["stages"]["report"]["deps"])
+    deps = {Path(dep) for dep in listed["stages"]["report"]["deps"]}
+    for name in needed:
+        path = Path("pipeline/report/html", name)
+        assert deps & {path, *path.parents}, path
+
+
+def test_markup_of_texts_becomes_html_and_everything_else_is_escaped() -> None:
+    assert inline("*Ratio* of `a_b`: <b>&") == "<em>Ratio</em> of <code>a_b</code>: &lt;b&gt;&amp;"

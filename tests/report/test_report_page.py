@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 from self2align.images.files import write_png
 from self2align.params.loading import load
 from self2align.params.schema import Params
-from self2align.report.page import noise_text
 from self2align.report.published import SYSTEMS
 from self2align.stages.report import report
 from self2align.stores.codes import Coding
@@ -48,9 +47,9 @@ def project(tmp_path: Path) -> Path:
     content = YAML(typ="safe", pure=True).load(DEFAULT.read_text())
     content["benchmark_sets"] = {SET: {"kind": "sample", "path": "p", "repeats": 2}}
     content["benchmark"]["methods"] = {
-        "noisy": {"method": "noisy", "file": "a"},
-        "ours": {"method": "denoiser", "file": "data/train_denoiser/denoiser.safetensors"},
-        "lost": {"method": "denoiser", "file": "c"},
+        "noisy": {"file": "pipeline/methods/noisy.py"},
+        "ours": {"file": str(tmp_path / "denoiser" / "denoiser.safetensors")},
+        "lost": {"file": "lost.safetensors"},
     }
     content["train_ablation"]["runs"] = {"lost": {**content["sampler"], "objective": "self2align", "strategy": "fixed"}}
     content["report"] = {"crop": 16, "images": 2}
@@ -129,13 +128,13 @@ def test_the_report_is_the_same_twice(project: Path) -> None:
 
 def test_the_page_tells_the_figures(project: Path) -> None:
     text = (make(project) / "report.md").read_text()
-    assert "Gaussian noise, sigma 25 of 255" in text
+    assert "Noise: Gaussian noise, sigma 25." in text
     assert "`quick`" in text
     assert "| ours | **30.00** / **0.900** | +10.00 |" in text
     assert "- lost: not run: no weights" in text
     assert "stills: 3 images, 1 repeat." in text
     assert "| s/one | 18.70 | 28.50 |" in text
-    assert "1,200 pairs to train on, 3 for validation; 1 scene left out" in text
+    assert "1,200 pairs for training, 3 for validation; 1 scene left out" in text
     assert "- gone: not run:" in text
     assert "| aligned_neighbours | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
     assert "| self2align | fixed | p = 0.5 | \u2013 |" in text
@@ -156,7 +155,7 @@ def test_the_systems_of_the_paper_keep_their_rows(project: Path) -> None:
 
 def test_pairs_are_shown_on_the_page_with_their_scores(project: Path) -> None:
     text = (make(project) / "report.html").read_text()
-    assert "s/one: frame 3, and frame 4 as its neighbour" in text
+    assert "s/one: frame 3 and its neighbour, frame 4" in text
     assert "SSIM 0.200, filtered 0.900; mean confidence 0.80" in text
     (project / "pairs" / "pictures" / "pairs.json").unlink()
     with pytest.raises(ValueError, match=r"pairs\.json: found no file"):
@@ -194,7 +193,7 @@ def test_without_pictures_and_curves_the_page_says_so_and_old_ones_go(project: P
     (project / "denoiser" / "samples.png").unlink()
     out = make(project)
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.md", "scores.png"]
-    assert "No method left a picture" in (out / "report.md").read_text()
+    assert "No method saved a picture" in (out / "report.md").read_text()
 
 
 def test_without_methods_the_page_begins_with_crops_before_and_after(project: Path) -> None:
@@ -237,8 +236,3 @@ def test_missing_figures_are_refused(project: Path) -> None:
     (project / "benchmark" / "ours" / "metrics.json").unlink()
     with pytest.raises(ValueError, match=r"metrics\.json: found no file"):
         make(project)
-
-
-def test_noise_is_told_in_words() -> None:
-    assert noise_text("poisson_gaussian", 25, 30).startswith("Poisson noise, 30 photons at white, and Gauss")
-    assert noise_text("none", 25, 30) == "the footage's own noise"

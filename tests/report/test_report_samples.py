@@ -46,6 +46,6 @@ def test_a_change_of_brightness_is_no_noise_and_nothing_taken_off_is_gray() -> N
 
 def test_the_words_tell_whose_crops_they_are() -> None:
     found = take_apart(crops(128, 0))
-    assert "scenes that were not trained on" in found.text(True)
-    assert "that were trained on, as there is no other" in found.text(False)
-    assert f"{found.sigma:.1f} levels" in found.text(True)
+    assert "scenes that were not trained on" in found.describe(held_out=True)
+    assert "training scenes, as there are no others" in found.describe(held_out=False)
+    assert f"{found.sigma:.1f} levels" in found.describe(held_out=True)

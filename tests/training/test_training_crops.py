@@ -13,13 +13,13 @@ from self2align.runtime.families import load as load_member
 from self2align.runtime.progress import silent
 from self2align.stores.codes import Coding
 from self2align.training.crops import Crops
-from self2align.training.denoiser import last_layer_solver
+from self2align.training.solving import last_layer_solver
 
 ROOT = Path(__file__).parents[2]
 
 
 class Recorder(nn.Module):
-    """Keeps the shapes that it sees."""
+    """Records the shapes of its inputs."""
 
     multiple = 1
 
@@ -28,13 +28,13 @@ class Recorder(nn.Module):
         self.seen: list[tuple[int, ...]] = []
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return what came."""
+        """Return the input."""
         self.seen.append(tuple(image.shape))
         return image
 
 
-def test_an_objective_that_halves_its_crops_is_given_larger_ones() -> None:
-    """Of 32 px the lowest size of the U-Net is one pixel, which is no picture to learn from."""
+def test_an_objective_that_halves_its_crops_gets_larger_ones() -> None:
+    """At 32 px the lowest level of the U-Net is one pixel: too little to learn from."""
     settings = load(ROOT / "profiles" / "default.yaml").train_denoiser.settings()
     batch, crop = settings.training.batch, settings.training.crop
     held = {"target": np.random.default_rng(0).random((6, 3, 128, 128), np.float32)}
@@ -49,12 +49,12 @@ def test_an_objective_that_halves_its_crops_is_given_larger_ones() -> None:
         seen[name] = network.seen
     assert seen["noise2void"] == [(batch, 3, crop, crop)]
     whole, half = seen["neighbor2neighbor"]
-    assert whole == (batch // 4, 3, 2 * crop, 2 * crop), "as many pixels"
-    assert half == (batch // 4, 3, crop, crop), "as large as others see them"
+    assert whole == (batch // 4, 3, 2 * crop, 2 * crop), "the same number of pixels"
+    assert half == (batch // 4, 3, crop, crop), "as large as under other objectives"
 
 
 class Shrunk(nn.Module):
-    """Takes a share of the image off itself."""
+    """Subtracts a share of the image."""
 
     multiple = 1
 
@@ -65,15 +65,15 @@ class Shrunk(nn.Module):
             nn.init.zeros_(weights)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the image, less what the layer makes of it."""
+        """Return the image minus the output of the layer."""
         off: Tensor = self.last(image)
         return image - off
 
 
 @pytest.mark.parametrize("validation", [True, False])
-def test_the_last_layer_is_solved_by_what_is_trained_on(validation: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_BATCHES", 12)
-    monkeypatch.setattr("self2align.training.denoiser.LAST_LAYER_TESTS", 4)
+def test_the_last_layer_is_solved_on_training_crops(validation: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("self2align.training.solving.LAST_LAYER_BATCHES", 12)
+    monkeypatch.setattr("self2align.training.solving.LAST_LAYER_TESTS", 4)
     params = load(ROOT / "profiles" / "default.yaml")
     noise = params.synthesize.settings()
     sigma, power = noise.sigma / 255, 0.01
@@ -81,7 +81,7 @@ def test_the_last_layer_is_solved_by_what_is_trained_on(validation: bool, monkey
     held = {"target": 0.5 + np.sqrt(power + sigma**2) * draw.standard_normal((40, 3, 128, 128)).astype(np.float32)}
     roles = np.zeros(40, np.int8)
     if validation:
-        # Frames without any signal: were they solved by, all would be taken off.
+        # Frames without signal: a layer solved on them would subtract everything.
         roles[30:] = 1
         held["target"][30:] = 0.5 + sigma * draw.standard_normal((10, 3, 128, 128)).astype(np.float32)
     coding = Coding(dtype="float32", scale=1.0, offset=0.0)

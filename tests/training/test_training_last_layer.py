@@ -1,4 +1,4 @@
-"""Stein's identity: the error against clean images is known without them, and so is the best last layer."""
+"""Stein's identity gives the error against clean images without them, and so the best last layer."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ POWER = SPREAD**2
 
 
 class Ends(nn.Module):
-    """A last layer that is the output (0), or is added to (1) or taken off (-1) the image."""
+    """A last layer that is the output (0), is added to the image (1) or subtracted from it (-1)."""
 
     multiple = 1
 
@@ -42,7 +42,7 @@ def _noisy(clean: Tensor, seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("sign", [0, 1, -1])
-def test_of_white_signals_the_last_layer_becomes_wieners_filter(sign: int) -> None:
+def test_for_white_signals_the_last_layer_becomes_wieners_filter(sign: int) -> None:
     torch.manual_seed(0)
     convolution = nn.Conv2d(1, 1, 3, padding=1)
     network = Ends(sign, nn.Identity(), convolution).eval()
@@ -53,7 +53,7 @@ def test_of_white_signals_the_last_layer_becomes_wieners_filter(sign: int) -> No
     kept = POWER / (POWER + SIGMA**2)
     wanted = torch.zeros(3, 3)
     wanted[1, 1] = {0: kept, 1: kept - 1, -1: 1 - kept}[sign]
-    # Of a quarter of a million pixels.
+    # Estimated from a quarter of a million pixels.
     assert torch.allclose(convolution.weight[0, 0], wanted, atol=0.008)
     grey = network(torch.full((1, 1, 32, 32), 0.5)).detach()
     assert float(grey[..., 8:-8, 8:-8].mean()) == pytest.approx(0.5, abs=2e-3)
@@ -62,7 +62,7 @@ def test_of_white_signals_the_last_layer_becomes_wieners_filter(sign: int) -> No
 
 
 def _pictures(texture: NDArray[np.float32]) -> Tensor:
-    """Return crops of a picture in three colours that are not the same, ``(N, 3, 64, 64)``."""
+    """Return crops of a picture with three different color channels, ``(N, 3, 64, 64)``."""
     gray = torch.from_numpy(texture)[0]
     colours = torch.stack([gray, gray.flip(0), 0.5 * gray + 0.25 * gray.flip(1)])
     rows = [part for band in torch.split(colours, 64, 1) for part in torch.split(band, 64, 2)]
@@ -70,9 +70,7 @@ def _pictures(texture: NDArray[np.float32]) -> Tensor:
 
 
 @pytest.mark.parametrize("end", [nn.Conv2d, nn.ConvTranspose2d])
-def test_the_estimate_is_the_error_of_frames_that_it_was_not_solved_on(
-    end: type[nn.Module], texture: NDArray[np.float32]
-) -> None:
+def test_the_estimate_equals_the_error_on_other_frames(end: type[nn.Module], texture: NDArray[np.float32]) -> None:
     torch.manual_seed(1)
     clean = _pictures(texture)
     before = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.LeakyReLU(0.1), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
@@ -91,8 +89,8 @@ def test_the_estimate_is_the_error_of_frames_that_it_was_not_solved_on(
     assert error() < 0.8 * at_first
 
 
-def test_noise_that_was_learned_by_heart_is_thrown_away() -> None:
-    """Thousands of weights from one small crop: better there, and worse anywhere else."""
+def test_a_layer_that_overfits_the_noise_is_not_kept() -> None:
+    """Thousands of weights from one small crop: better there, worse on all other frames."""
     torch.manual_seed(2)
     network = Ends(-1, nn.Sequential(nn.Conv2d(1, 200, 5, padding=2), nn.ReLU()), nn.Conv2d(200, 1, 3, padding=1))
     last = last_layer(network, 1)
@@ -106,10 +104,10 @@ def test_noise_that_was_learned_by_heart_is_thrown_away() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_the_networks_end_in_a_layer_that_can_be_solved(name: str) -> None:
+def test_every_network_ends_in_a_layer_that_can_be_solved(name: str) -> None:
     network = small_network(name, 3)
     found = last_layer(network, 3)
-    assert network.training, "as it was"
+    assert network.training, "the mode stays the same"
     inputs = found.layer.in_channels
     found.put(torch.randn(found.weights().shape, generator=torch.Generator().manual_seed(0)).double())
     seen = torch.rand(2, inputs, 9, 8)
@@ -118,7 +116,7 @@ def test_the_networks_end_in_a_layer_that_can_be_solved(name: str) -> None:
         assert torch.allclose(made, found.layer(seen), atol=1e-4)
 
 
-def test_a_transposed_convolution_is_the_convolution_that_it_is() -> None:
+def test_a_transposed_convolution_is_treated_as_the_equal_convolution() -> None:
     torch.manual_seed(2)
     turned, plain = nn.ConvTranspose2d(2, 3, 3, padding=1), nn.Conv2d(2, 3, 3, padding=1)
     image = torch.rand(1, 2, 16, 16)
@@ -127,15 +125,21 @@ def test_a_transposed_convolution_is_the_convolution_that_it_is() -> None:
         assert torch.allclose(plain(image), turned(image), atol=1e-6)
 
 
+class Layers(nn.Sequential):
+    """Layers as a network."""
+
+    multiple = 1
+
+
 OTHERS = [
-    nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()),
-    nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
-    nn.Conv2d(1, 1, 3),
+    Layers(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()),
+    Layers(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")),
+    Layers(nn.Conv2d(1, 1, 3)),
 ]
 
 
 @pytest.mark.parametrize("network", OTHERS)
-def test_a_network_that_ends_otherwise_is_refused(network: nn.Module) -> None:
-    network.multiple = 1
+def test_a_network_with_another_end_is_refused(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "multiple", 1, raising=False)
     with pytest.raises(ValueError, match="does not end in a convolution that is its output"):
         last_layer(network, 1)

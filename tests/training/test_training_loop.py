@@ -67,7 +67,7 @@ def _train(checkpoint: Path, steps: int = 24, stop: int | None = None, **more: A
     return network, trained
 
 
-def test_a_training_that_was_stopped_ends_in_the_same_bytes(tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
     whole, first = _train(tmp_path / "never")
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path / "checkpoint", stop=13)
@@ -84,7 +84,7 @@ def test_training_lowers_the_loss_and_scores_held_out_batches(tmp_path: Path) ->
     assert [row["step"] for row in curve if "validation" in row] == [8, 16, 24, 32, 40, 48, 56, 60]
 
 
-def test_a_loss_that_is_not_finite_stops_with_a_clear_word(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_with_a_clear_message(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"found a loss of (nan|inf) at step \d+ of 24, expected a finite one"):
         _train(tmp_path / "c", learning_rate=1e20, clip=0.0, warmup=0)
 
@@ -103,7 +103,7 @@ def test_warm_up_is_linear() -> None:
     assert [settings.rate(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 
 
-def test_weights_are_the_same_bytes_and_tell_what_they_are(tmp_path: Path) -> None:
+def test_weights_are_the_same_bytes_and_carry_their_header(tmp_path: Path) -> None:
     tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2)}
     for name in ("x", "y"):
         save_weights(tmp_path / name, tensors, {"kind": "denoiser", "z": 1, "a": [1, 2]})
@@ -114,13 +114,13 @@ def test_weights_are_the_same_bytes_and_tell_what_they_are(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\x80\x04K\x01." * 9, b"\xff" * 64])
-def test_what_is_no_weights_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_weights_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=r"w\.safetensors: found \d+ bytes that are no safetensors file"):
         load_weights(tmp_path / "w.safetensors")
 
 
-def test_arrays_over_the_budget_are_mapped_and_hold_the_same(tmp_path: Path) -> None:
+def test_arrays_beyond_the_budget_are_mapped_with_the_same_content(tmp_path: Path) -> None:
     rows = np.arange(60, dtype=np.int32).reshape(10, 6)
     memory, mapped = (
         hold(str(budget), (rows[at : at + 4] for at in range(0, 10, 4)), rows.shape, rows.dtype, tmp_path, budget)

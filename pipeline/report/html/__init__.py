@@ -1,1 +1,1 @@
-"""The report as one HTML page that needs nothing beside it: templates, style and script lie here."""
+"""The report as one self-contained HTML page, with its templates, style and script."""

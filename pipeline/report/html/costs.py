@@ -1,10 +1,10 @@
-"""The page of costs: what each method takes, and what it gives for it."""
+"""The page of `costs`: time, memory and quality of each method."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from self2align.report.html.extra import Part
+from self2align.report.html.extra import PageSection
 from self2align.report.html.plots import EDGE, FOOT, HEAD, WIDE, Dot, Plot, Tick, round_ticks, with_room
 from self2align.report.tables import NOT_RUN, NOTHING, figure
 
@@ -13,25 +13,25 @@ Costs = Mapping[str, Mapping[str, Any]]
 
 
 def seconds_text(value: float) -> str:
-    """Return seconds with three digits that count, and at most three decimals."""
+    """Return seconds with three significant digits, and at most three decimals."""
     places = 2 - math.floor(math.log10(value)) if value > 0 else 3
     return f"{value:,.{min(3, max(0, places))}f}"
 
 
 def cost_table(costs: Costs, sets: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: what each method costs, and its PSNR on each set.
+    """Return header and rows: the costs of each method, and its PSNR on each set.
 
     Parameters
     ----------
     costs
-        Method -> ``seconds`` (a megapixel), ``memory, device_memory`` (MiB), ``parameters``, ``minutes`` (of training),
-        ``finished`` (else time and memory are lower bounds), ``psnr`` (set -> dB); values may be None; or
-        ``{"skipped": why}``.
+        Method -> ``seconds`` (per megapixel), ``memory, device_memory`` (MiB), ``parameters``, ``minutes`` (training),
+        ``finished`` (if not, time and memory are lower bounds), ``psnr`` (set -> dB); values may be None; or
+        ``{"skipped": reason}``.
     sets
         Columns, in order.
     """
     on_device = any(row.get("device_memory") is not None for row in costs.values())
-    header = ["method", "s a megapixel", "memory, MiB", *(["GPU memory, MiB"] if on_device else [])]
+    header = ["method", "s per megapixel", "memory, MiB", *(["GPU memory, MiB"] if on_device else [])]
     header += ["parameters", "training, min", *(f"{name}, dB" for name in sets)]
     rows = []
     for method, row in costs.items():
@@ -51,7 +51,7 @@ def _count(value: float | None, more: str = "") -> str:
 
 
 def decade_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return round values in a range of powers of ten, as their logarithms and as text.
+    """Return round values in a range, as their logarithms and as text.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def decade_ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def quality_plot(costs: Costs, test_set: str, noisy: str | None) -> Plot | None:
-    """Return PSNR on a set against seconds a megapixel, a mark a method; None if there is nothing to show.
+    """Return PSNR on a set against seconds per megapixel, a mark per method; None if there is nothing to show.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def quality_plot(costs: Costs, test_set: str, noisy: str | None) -> Plot | None:
     test_set
         Its name.
     noisy
-        The method that does nothing, which is left out: it takes no time.
+        The method that does nothing. It is left out, because it takes no time.
     """
     found = {
         name: (math.log10(row["seconds"]), row["psnr"][test_set], "" if row["finished"] else ", or more")
@@ -95,7 +95,7 @@ def quality_plot(costs: Costs, test_set: str, noisy: str | None) -> Plot | None:
 
     return Plot(
         title=f"{test_set}: PSNR, dB, against time",
-        axis="seconds a megapixel, logarithmic",
+        axis="seconds per megapixel, logarithmic",
         width=WIDE,
         height=TALL,
         left=LEFT,
@@ -106,20 +106,24 @@ def quality_plot(costs: Costs, test_set: str, noisy: str | None) -> Plot | None:
         rows=[Tick(down(psnr), text) for psnr, text in round_ticks(low, high, 6)],
         series=list(found),
         dots=[
-            Dot(across(x), down(y), number, f"{name}: {y:.2f} dB, {seconds_text(10**x)} s a megapixel{more}")
+            Dot(across(x), down(y), number, f"{name}: {y:.2f} dB, {seconds_text(10**x)} s per megapixel{more}")
             for number, (name, (x, y, more)) in enumerate(found.items())
         ],
     )
 
 
-def cost_parts(costs: Costs, sets: Sequence[str], noisy: str | None) -> list[Part]:
+def cost_parts(costs: Costs, sets: Sequence[str], noisy: str | None) -> list[PageSection]:
     """Return the sections of the page; see `cost_table` and `quality_plot`."""
     text = (
-        "Each method alone in a process of its own, one after the other, on the same noisy image. Memory is the most "
-        "that the process held, Python and its libraries with it: the row of a method that does nothing tells how much "
-        "that is. Training minutes are those that the last training here noted beside its weights; what is trained on "
-        "each image has its training in its seconds. PSNR is the benchmark's."
+        "Each method runs alone in its own process, on the same noisy image. Memory is the peak of the process, with "
+        "Python and its libraries; a method that does nothing shows their share. Training minutes come from the note "
+        "that the last training here left beside its weights. For methods that train on each image, the seconds "
+        "include the training. PSNR is from the benchmark."
     )
     header, rows = cost_table(costs, sets)
     plots = [plot for name in sets if (plot := quality_plot(costs, name, noisy)) is not None]
-    return [Part("What methods cost", text, "Time, memory and quality of each method.", header, rows, costs, plots)]
+    return [
+        PageSection(
+            "Costs of the methods", text, "Time, memory and quality of each method.", header, rows, costs, plots
+        )
+    ]

@@ -1,4 +1,4 @@
-"""The visual comparison for the page: crops and their errors as pictures within the page itself."""
+"""The visual comparison for the HTML page: crops and error maps, embedded as data URIs."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from self2align.report.canvas import Picture, fit, png_bytes
 from self2align.report.figures import Compared
 
-AMPLIFIED = 5  # at sigma 25 noise comes to a middle gray, and what a good denoiser leaves of it is still seen
-WHOLE = 320  # px, the whole image is made smaller than this
+AMPLIFIED = 5  # at sigma 25 the noise is middle gray, and the error of a good denoiser is still visible
+WHOLE = 320  # px, largest side of the whole image
 
 
 @dataclass(frozen=True)
 class ShownCrop:
-    """What one method made of a crop.
+    """A crop as one method restored it.
 
     Attributes
     ----------
     name
-        Of the method; "clean" for the clean image.
+        The method; "clean" for the clean image.
     picture, error
-        The crop, and its `error_map`, as data URIs; empty where the method left no picture.
+        The crop and its `error_map` as data URIs; empty if the method saved no picture.
     score
         PSNR and SSIM of the whole image, in words; may be empty.
     best
@@ -44,13 +44,13 @@ class ShownImage:
     Attributes
     ----------
     name
-        Its set and its name.
+        Set and image.
     whole
-        A data URI.
+        The whole image as a data URI.
     size
         Width and height of the crops, px.
     mark
-        Left, top, width and height of the crop on the whole image, percent of its sides.
+        Left, top, width and height of the crop, percent of the sides of the whole image.
     crops
         The clean one first, then every method's.
     """
@@ -63,12 +63,12 @@ class ShownImage:
 
 
 def data_uri(png: bytes) -> str:
-    """Return a PNG file as an address that holds the file itself."""
+    """Return a PNG file as a data URI."""
     return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def error_map(picture: Picture, clean: Picture) -> NDArray[np.uint8]:
-    """Return the absolute error, mean of the channels, `AMPLIFIED` times: black is none.
+    """Return the absolute error, mean over the channels, times `AMPLIFIED`: black is no error.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def show_image(image: Compared, methods: Sequence[str]) -> ShownImage:
     best = max((round(score[0], 2) for score in image.scores.values()), default=0.0)
     crops = []
     for number, name in enumerate(["clean", *methods]):
-        # The clean crop is the first; a method may have its name.
+        # The clean crop is the first; a method may be called "clean" too.
         picture = clean if not number else image.crops.get(name)
         score = image.scores.get(name) if number else None
         crops.append(

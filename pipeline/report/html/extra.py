@@ -11,7 +11,7 @@ from self2align.report.tables import markdown, skipped_lines
 
 
 @dataclass(frozen=True)
-class Part:
+class PageSection:
     """A section of a page.
 
     Attributes
@@ -43,12 +43,12 @@ class Part:
         return skipped_lines(self.results)
 
 
-def extra_html(title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> str:
+def extra_html(title: str, summary: Mapping[str, str], parts: Sequence[PageSection]) -> str:
     """Return a page in HTML; the summary, name -> text, heads the page."""
     return render("extra.html.j2", title=title, first="part-1", summary=summary, parts=parts)
 
 
-def extra_markdown(title: str, summary: Mapping[str, str], parts: Sequence[Part]) -> str:
+def extra_markdown(title: str, summary: Mapping[str, str], parts: Sequence[PageSection]) -> str:
     """Return the same page in Markdown, without plots."""
     texts = [f"# {title}", "\n".join(f"- {name}: {text}" for name, text in summary.items())]
     for part in parts:

@@ -1,4 +1,4 @@
-"""The page's tables: cells of text, the best of them marked, methods that did not run named as such."""
+"""Tables of the HTML pages: cells of text with the best ones marked, and rows of methods that did not run."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"[-+]?\d")
 
 @dataclass(frozen=True)
 class Cell:
-    """A text in a table, and whether it is the best of its column."""
+    """A text in a table; ``best`` marks the best value of its column."""
 
     text: str
     best: bool = False
@@ -20,7 +20,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its name, and its cells; or, in their place, why there are none."""
+    """A row: its name and its cells, or ``instead`` the reason why there are none."""
 
     name: str
     cells: Sequence[Cell]
@@ -34,13 +34,13 @@ class Grid:
     Attributes
     ----------
     caption
-        Says what it shows.
+        What the table shows.
     header
-        One text a column, that of the rows' names first.
+        One text per column; the first is above the names of the rows.
     rows
         In order.
     groups
-        Texts above several columns, each with their number; may be empty.
+        Headings of several columns, each with the number of its columns; may be empty.
     """
 
     caption: str
@@ -49,10 +49,10 @@ class Grid:
     groups: Sequence[tuple[str, int]] = ()
 
     def numeric(self, column: int) -> bool:
-        """Whether all that a column says begins with a number; the rows' names are column 0."""
+        """Whether all texts of a column start with a number; column 0, the names of the rows, never counts."""
         texts = [row.cells[column - 1].text for row in self.rows if row.cells] if column else []
-        said = [text for text in texts if text not in ("", NOTHING, NOT_RUN)]
-        return bool(said) and all(_NUMBER.match(text) for text in said)
+        filled = [text for text in texts if text not in ("", NOTHING, NOT_RUN)]
+        return bool(filled) and all(_NUMBER.match(text) for text in filled)
 
 
 def grid(
@@ -60,7 +60,7 @@ def grid(
     table: tuple[Sequence[str], Sequence[Sequence[str]]],
     results: Mapping[str, Any] | None = None,
 ) -> Grid:
-    """Return a table of texts, its header and rows, as a grid; of what did not run, by its results, it says so."""
+    """Return a table, header and rows, as a grid; ``results`` gives the reasons of rows that did not run."""
     header, rows = table
     found = results or {}
     return Grid(
@@ -75,14 +75,14 @@ def _row(name: str, cells: Sequence[Cell], result: Mapping[str, Any]) -> Row:
 def benchmark_grid(
     caption: str, results: Mapping[str, Mapping[str, Any]], sets: Sequence[str], noisy: str | None
 ) -> Grid:
-    """Return Table 1: a column each for PSNR and SSIM of every set, and for the gain over the noisy images.
+    """Return Table 1: for every set a column of PSNR, one of SSIM, and one of the gain over the noisy images.
 
     Parameters
     ----------
     caption
-        Says what it shows.
+        What the table shows.
     results, sets, noisy
-        As in `self2align.report.tables.benchmark_table`; figures that read the same are both best.
+        As in `self2align.report.tables.benchmark_table`; values that look equal are both the best.
     """
     reference = results.get(noisy or "", {})
     columns = ["PSNR, dB", "SSIM", *(["gain, dB"] if reference else [])]
@@ -109,12 +109,12 @@ def _scored(results: Mapping[str, Mapping[str, Any]], method: str, name: str, ke
 def image_grid(
     caption: str, means: Mapping[tuple[str, str, str], tuple[float, float]], test_set: str, methods: Sequence[str]
 ) -> Grid:
-    """Return PSNR / SSIM of every image of a set under every method.
+    """Return PSNR and SSIM of every image of a set for every method.
 
     Parameters
     ----------
     caption
-        Says what it shows.
+        What the table shows.
     means
         (method, set, image) -> PSNR (dB) and SSIM.
     test_set
@@ -140,7 +140,7 @@ def images_of(means: Mapping[tuple[str, str, str], Any], test_set: str) -> list[
 
 
 def best_lines(results: Mapping[str, Mapping[str, Any]], sets: Sequence[str], noisy: str | None) -> dict[str, str]:
-    """Return for each measured set which method has the highest PSNR, in words; methods that read the same are both."""
+    """Return the method with the highest PSNR on each measured set, in words; methods that look equal are all named."""
     lines = {}
     for name in sets:
         values = {method: round(row[name]["psnr"], 2) for method, row in results.items() if name in row}

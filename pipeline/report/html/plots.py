@@ -1,4 +1,4 @@
-"""Where everything of a plot lies; the template draws it in the colours of the page's theme."""
+"""Computes the layout of plots; the template draws them in the colours of the page's theme."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from self2align.report.canvas import shorten
 from self2align.report.figures import Curve, settled_range
 from self2align.report.html.grids import images_of
 
-# Centred at the origin, some 8 px wide; colour and shape change together, so 35 methods can be told apart.
+# Centred at the origin, about 8 px wide. Colour and shape change together, which distinguishes 35 methods.
 SHAPES = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
     "M-3.6-3.6h7.2v7.2h-7.2Z",
@@ -20,15 +20,15 @@ SHAPES = (
     "M0 4.8L4.8-3.6H-4.8Z",
 )
 DASHES = ("none", "7 3", "2 3", "7 3 2 3")
-WIDE = 640  # px, of a plot of dots
-NAMES = 170  # px, of the images' names
+WIDE = 640  # px, width of a plot of dots
+NAMES = 170  # px, width of the images' names
 ROW, HEAD, FOOT, EDGE = 20, 8, 40, 16  # px
 CURVE_WIDE, CURVE_TALL, CURVE_LEFT = 460, 280, 62  # px
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A place along an axis, px, and what is written there; ``full`` where that had to be shortened."""
+    """A position along an axis, px, and its label; ``full`` is the label before it was shortened."""
 
     at: float
     text: str
@@ -37,7 +37,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a series: its place, px, the series' number, and what it says."""
+    """A point of a series: its position, px, the index of the series, and its tooltip."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: the series' number, its points as SVG has them, and the same points singly."""
+    """A curve: the index of its series, its points as an SVG attribute, and the points that get a mark."""
 
     number: int
     points: str
@@ -61,15 +61,15 @@ class Plot:
     Attributes
     ----------
     title, axis
-        What it shows, and what stands along the lower axis.
+        Title, and label of the lower axis.
     width, height
         px.
     left, top, right, bottom
-        Of the field within it, px.
+        Edges of the plotting area, px.
     columns, rows
-        Along the lower and the left axis.
+        Ticks of the lower and of the left axis.
     series
-        Names, for the legend; numbers of dots and lines count into them.
+        Names in the legend; ``number`` of dots and lines is an index into them.
     dots, lines
         What is drawn.
     """
@@ -90,14 +90,14 @@ class Plot:
 
 
 def round_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
-    """Return round values (1, 2 or 5 times a power of ten apart) within a range, as numbers and as text.
+    """Return round values in a range, spaced by 1, 2 or 5 times a power of ten, as numbers and as text.
 
     Parameters
     ----------
     low, high
         The range; ``low < high``.
     most
-        So many steps at the most.
+        At most so many steps.
     """
     assert low < high, (low, high)
     power = 10.0 ** math.floor(math.log10((high - low) / most))
@@ -108,7 +108,7 @@ def round_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
 
 
 def with_room(values: Sequence[float]) -> tuple[float, float]:
-    """Return the range of some values, a twentieth wider at either end; of equal ones, a half."""
+    """Return the range of some values, a twentieth wider at each end; if all are equal, 0.5 wider."""
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or 0.5
     return low - room, high + room
@@ -117,7 +117,7 @@ def with_room(values: Sequence[float]) -> tuple[float, float]:
 def gain_plot(
     means: Mapping[tuple[str, str, str], tuple[float, float]], test_set: str, methods: Sequence[str], noisy: str | None
 ) -> Plot | None:
-    """Return how much PSNR every method gains on every image of a set; the PSNR itself if no method is the noisy one.
+    """Return the PSNR gain of every method on every image of a set; the PSNR itself without a noisy method.
 
     Parameters
     ----------
@@ -126,14 +126,14 @@ def gain_plot(
     test_set
         Its name.
     methods
-        Measured ones, in order.
+        Measured methods, in order.
     noisy
-        The method that leaves the noise in, or None.
+        The method that gains are relative to, or None.
 
     Returns
     -------
     Plot | None
-        A row an image, a dot a method; None if there is nothing to show.
+        One row per image, one dot per method; None if there is nothing to show.
     """
     images = images_of(means, test_set)
     series = [method for method in methods if method != noisy]
@@ -175,9 +175,9 @@ def gain_plot(
 
 
 def curve_plots(curves: Sequence[Curve]) -> list[Plot]:
-    """Return the losses of some trainings, and those on their validation data, each if there is any.
+    """Return a plot of training losses and one of validation losses, each if there are any.
 
-    The range of values is that after the first twentieth of each training: its start would flatten the rest.
+    The vertical axis covers the values after the first twentieth of each training; the start would flatten the rest.
     """
     kinds = (("training loss", [one.loss for one in curves]), ("validation loss", [one.validation for one in curves]))
     names, plots = [one.name for one in curves], []
@@ -197,18 +197,18 @@ def line_plot(
     *,
     marked: bool,
 ) -> Plot:
-    """Return a plot of lines, from 0 along the lower axis.
+    """Return a plot of lines; its lower axis starts at 0.
 
     Parameters
     ----------
     title, axis
         See `Plot`.
     names, found
-        Of the lines: their names and their points, ``(N, 2)``.
+        Names and points, ``(N, 2)``, of the lines.
     reach
-        Of the values that are shown.
+        Range of the left axis.
     marked
-        Whether each point has a mark.
+        Whether each point gets a mark.
     """
     low, high = reach
     last = max(float(points[-1, 0]) for points in found if len(points))

@@ -1,0 +1,1 @@
+"""What a learned aligner is trained by: ``(network, batch, generator) -> scalar``."""

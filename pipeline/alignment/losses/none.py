@@ -1,0 +1,1 @@
+"""No loss: a classical aligner has nothing to train (``loss: none``)."""

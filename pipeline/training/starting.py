@@ -1,0 +1,79 @@
+"""Starting weights: random ones from a seed, or those of a file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from self2align.networks import NETWORKS
+from self2align.networks.network import all_arguments, build_network
+from self2align.runtime.families import load
+from self2align.runtime.scratch import file_digest
+from self2align.runtime.seeding import derived_seed
+from self2align.stores.weights import fit_weights, load_weights
+from self2align.training.settings import DenoiserSettings
+
+Made = TypeVar("Made")
+
+
+def with_seed(make: Callable[[], Made], seed: int, *keys: str) -> Made:
+    """Return what ``make`` builds; its random weights depend only on the seed and the keys."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, *keys) >> 65)
+        return make()
+
+
+def start_denoiser(settings: DenoiserSettings, channels: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a network with its starting weights, and what describes it in the header of a weights file.
+
+    The start is the same for the denoiser and its baselines: they differ only in the objective.
+
+    Parameters
+    ----------
+    settings
+        Network, arguments, and the file of starting weights; None for random ones.
+    channels
+        C of the images.
+    seed
+        Seed of random weights.
+
+    Raises
+    ------
+    ValueError
+        If the file holds weights of another network.
+    """
+    make = load(NETWORKS, settings.network, "train_denoiser.network")
+    arguments = all_arguments(make, settings.arguments)
+    network = with_seed(lambda: build_network(settings.network, channels, arguments), seed, "train_denoiser")
+    form = {"arguments": arguments, "channels": channels, "network": settings.network}
+    if settings.init is not None:
+        _load_start(settings.init, network, form)
+    return network, form
+
+
+def init_digest(init: Path | None) -> dict[str, str]:
+    """Return the digest of the starting weights, as one of the inputs of a training; nothing for random ones.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+    """
+    if init is None:
+        return {}
+    if not init.is_file():
+        known = ", ".join(sorted(one.stem for one in init.parent.glob("*.safetensors")))
+        raise ValueError(
+            f"train_denoiser.init: found no {init}, expected one of {known or 'null: the folder is empty'}"
+        )
+    return {"init": file_digest(init)}
+
+
+def _load_start(path: Path, network: nn.Module, form: Mapping[str, Any]) -> None:
+    tensors, header = load_weights(path)
+    for key, value in {"kind": "denoiser", **form}.items():
+        if header.get(key) != value:
+            raise ValueError(f"train_denoiser.init: {path}: found {key} {header.get(key)!r}, expected {value!r}")
+    fit_weights(network, tensors, path)
