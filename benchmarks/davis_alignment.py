@@ -30,8 +30,7 @@ from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, most_trusted, warped_noise
 from self2align.images.files import read_image
 from self2align.networks.unet import UNet
-from self2align.noise.model import FrameDraw
-from self2align.noise.model import NoiseSettings
+from self2align.noise.model import FrameDraw, NoiseSettings
 from self2align.noise.synthesis import noisy_coding
 from self2align.pairs.plan import frame_pairs
 from self2align.params.loading import load

@@ -1,1 +1,1 @@
-"""Looking at footage and at a working folder: what `init` and `doctor` do."""
+"""Surveys of footage and checks of a working folder, for `init` and `doctor`."""

@@ -1,9 +1,10 @@
-"""Parameters for footage: a profile, changed where what was seen of the footage asks for it."""
+"""Parameters for footage: a profile, with the values that the survey decides."""
 
 import io
 import math
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,41 +13,43 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from self2align.alignment.dis import LEAST
-from self2align.survey.footage import Survey
+from self2align.survey.footage import FootageSurvey
 
-SAMPLE_SCENES = 10  # of the built-in sample, for which the profiles count targets and crops a scene
-STORE = 4 * 2**30  # bytes of frames, before compression
-FEWEST_FRAMES = 24
-MARGINS = (16, 64)  # px
-FARTHEST = 8  # frames
-APART = 2.0  # px that the scene should move between two frames which share a pattern
-SMALLEST = 96  # px: crops that the aligner can be trained on
-DIM = 0.25  # of white, the brightest pixel
-SHARED = 0.05  # of the noise's variance
-STILL = 0.25  # px a frame
-HELD_OUT = 5  # scenes at most
+SAMPLE_SCENES = 10  # scenes of the built-in sample; the profiles state targets and crops for these
+FRAME_STORE = 4 * 2**30  # bytes of stored frames, before compression
+MIN_FRAMES = 24  # frames per scene
+MARGINS = (16, 64)  # least and largest margin, px
+MAX_OFFSET = 8  # frames
+PATTERN_MOTION = 2.0  # px that the scene should move between frames that share a pattern
+MIN_TRAINABLE = 96  # px: the smallest crops that the default aligner trains on
+DIM = 0.25  # of white: a brightest pixel below this asks for another white
+SHARED_NOISE = 0.05  # of the noise's variance: frames that share more are not paired
+STILL = 0.25  # px per frame: less counts as no motion
+MAX_HELD_OUT = 5  # scenes
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What was chosen for footage.
+    """Values chosen for footage.
 
     Attributes
     ----------
     aligner
         Key in ``train_ian.aligners``.
-    offset, margin
-        Frames between target and neighbour; px.
+    offset
+        Frames between target and neighbour.
+    margin
+        px around a crop.
     targets, crops, crop
-        Targets a scene, crops a target, px.
+        Targets per scene, crops per target, size of a crop in px.
     max_frames
-        Of a scene; None for all.
+        Frames per scene; None for all.
     white
-        The value that stands for 1.0; None for that of the type.
+        The value that stands for 1.0; None for the default of the data type.
     held_out
-        Patterns of the scenes that validate.
+        Patterns of the validation scenes.
     remarks
-        What is odd, and what follows from it, a line each.
+        Unusual properties of the footage and what follows from them, one line each.
     """
 
     aligner: str
@@ -62,134 +65,172 @@ class Choices:
 
 
 def read_profile(path: Path) -> CommentedMap:
-    """Return a parameter file with its comments."""
+    """Return a parameter file with its comments, but without anchors and merge keys.
+
+    A block that takes values from another one by ``<<: *name`` holds all of its values itself afterwards, so that
+    either can be changed or removed alone.
+    """
     content = YAML().load(path.read_text(encoding="utf-8"))
     assert isinstance(content, CommentedMap)
-    return content
+    return _written_out(content)
 
 
-def choose(seen: Survey, profile: CommentedMap) -> Choices:
-    """Return what suits the footage.
+def _written_out(content: CommentedMap) -> CommentedMap:
+    """Return a copy in which merged values are plain ones, in the order of the block that they come from."""
+    plain = CommentedMap()
+    if content.fa.flow_style():
+        plain.fa.set_flow_style()
+    if content.anchor.value is None:
+        plain.ca.comment = content.ca.comment
+    for base in reversed(list(content.merge)):
+        _update(plain, _written_out(base))
+    _update(plain, content)
+    return plain
+
+
+def _update(plain: CommentedMap, block: CommentedMap) -> None:
+    """Set a block's own values with their comments."""
+    for key, value in block.non_merged_items():
+        mapping = isinstance(value, CommentedMap)
+        plain[key] = _written_out(value) if mapping else deepcopy(value)
+        plain.ca.items.pop(key, None)
+        # A comment beside an anchor is about those who share the block.
+        if key in block.ca.items and not (mapping and value.anchor.value is not None):
+            plain.ca.items[key] = deepcopy(block.ca.items[key])
+
+
+def choose(survey: FootageSurvey, profile: CommentedMap) -> Choices:
+    """Return the values that suit the footage.
 
     Raises
     ------
     ValueError
-        When frames are smaller than a crop can be.
+        If frames are smaller than the smallest possible crop.
     """
-    noise, side = seen.noise, min(seen.size)
+    noise, side = survey.noise, min(survey.size)
     if side < LEAST:
-        raise ValueError(f"{seen.path}: found frames of {side} px, expected at least {LEAST} px each way")
-    most, offset = seen.motion[1], _offset(seen)
+        raise ValueError(f"{survey.path}: found frames of {side} px, expected at least {LEAST} px each way")
+    largest, offset = survey.motion[1], _offset(survey)
     crop = min(int(profile["generate_pairs"]["crop"]), side // 32 * 32)
-    margin = min(max(-(-math.ceil(most * offset + 4) // 8) * 8, MARGINS[0]), MARGINS[1])
-    targets, crops = _places(seen, profile["generate_pairs"], crop)
-    room = int(STORE / (seen.scenes * math.prod(seen.size) * (1 if seen.gray else 3) * _bytes(seen)))
-    max_frames = max(FEWEST_FRAMES, min(2 * targets, room))
-    held_out = seen.parts[-min(HELD_OUT, max(1, len(seen.parts) // 10)) :] if len(seen.parts) > 1 else ()
+    margin = min(max(-(-math.ceil(largest * offset + 4) // 8) * 8, MARGINS[0]), MARGINS[1])
+    targets, crops = _targets_and_crops(survey, profile["generate_pairs"], crop)
+    frame = math.prod(survey.size) * (1 if survey.gray else 3) * _bytes_per_value(survey)
+    max_frames = max(MIN_FRAMES, min(2 * targets, int(FRAME_STORE / (survey.scenes * frame))))
+    held_out: tuple[str, ...] = ()
+    if len(survey.parts) > 1:
+        held_out = survey.parts[-min(MAX_HELD_OUT, max(1, len(survey.parts) // 10)) :]
     return Choices(
-        aligner="dis" if noise.correlated or side < SMALLEST else "refined_dis",
+        aligner="dis" if noise.correlated or side < MIN_TRAINABLE else "refined_dis",
         offset=offset,
         margin=margin,
         targets=targets,
         crops=crops,
         crop=crop,
-        max_frames=max_frames if max_frames < seen.frames else None,
-        white=_white(seen),
+        max_frames=max_frames if max_frames < survey.frames else None,
+        white=_white(survey),
         held_out=held_out,
-        remarks=tuple(_remarks(seen, offset)),
+        remarks=tuple(_remarks(survey, offset)),
     )
 
 
-def _offset(seen: Survey) -> int:
-    """Return how many frames apart pairs are made: one, or so many that they no longer share noise."""
-    usual = seen.motion[0]
+def _offset(survey: FootageSurvey) -> int:
+    """Return the frames between target and neighbour: 1, or as many as it takes until they share no noise."""
+    usual = survey.motion[0]
     if usual < STILL:
         return 1
-    if seen.noise.fixed_pattern:
-        return min(FARTHEST, math.ceil(APART / usual))
-    return next((lag for lag, share in seen.shared.items() if share <= SHARED), max(seen.shared))
+    if survey.noise.fixed_pattern:
+        return min(MAX_OFFSET, math.ceil(PATTERN_MOTION / usual))
+    return next((lag for lag, share in survey.shared.items() if share <= SHARED_NOISE), max(survey.shared))
 
 
-def _places(seen: Survey, pairs: CommentedMap, crop: int) -> tuple[int, int]:
-    """Return targets a scene and crops a target: in all as many crops as the profile takes from the sample."""
+def _targets_and_crops(survey: FootageSurvey, pairs: CommentedMap, crop: int) -> tuple[int, int]:
+    """Return targets per scene and crops per target; in total as many crops as the profile takes from the sample."""
     usual = int(pairs["crops_per_target"])
-    wanted = SAMPLE_SCENES * int(pairs["targets_per_scene"]) * usual / seen.scenes
-    targets = min(seen.frames, math.ceil(wanted / usual))
-    room = max(usual, 4 * math.prod(seen.size) // crop**2)
-    return targets, min(max(round(wanted / targets), 2), room)
+    wanted = SAMPLE_SCENES * int(pairs["targets_per_scene"]) * usual / survey.scenes
+    targets = min(survey.frames, math.ceil(wanted / usual))
+    most = max(usual, 4 * math.prod(survey.size) // crop**2)
+    return targets, min(max(round(wanted / targets), 2), most)
 
 
-def _bytes(seen: Survey) -> int:
-    return -(-max(look.bits for look in seen.looks) // 8)
+def _bytes_per_value(survey: FootageSurvey) -> int:
+    return -(-max(scene.bits for scene in survey.surveyed) // 8)
 
 
-def _white(seen: Survey) -> float | None:
-    """Return the next power of two where the footage uses little of its type or more than it.
+def _white(survey: FootageSurvey) -> float | None:
+    """Return another white for footage that uses little of its type's range, or exceeds it; else None.
 
-    Of integers it is the greatest of so many bits: a camera's white. Floats have a quarter to spare.
-
-    What comes after takes values to be of the order of 1: confidence has a floor of a level or two of 255.
+    It is the next power of two: for integers the largest value of that many bits, which is the white of a camera; for
+    floats with a quarter to spare. Later stages expect values of the order of 1: confidence has a floor of one or two
+    levels of 255.
     """
-    look = max(seen.looks, key=lambda look: look.brightest)
-    if DIM <= look.brightest <= 1:
+    scene = max(survey.surveyed, key=lambda scene: scene.brightest)
+    if DIM <= scene.brightest <= 1:
         return None
-    brightest = look.brightest * look.white
-    if look.bits == 32:
+    brightest = scene.brightest * scene.white
+    if scene.bits == 32:
         return float(2.0 ** math.ceil(math.log2(1.25 * brightest)))
     return float(2.0 ** math.ceil(math.log2(round(brightest) + 1)) - 1)
 
 
-def _remarks(seen: Survey, offset: int) -> list[str]:
-    """Return what is odd about the footage, and what follows from it."""
-    noise, (usual, most) = seen.noise, seen.motion
+def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
+    """Return unusual properties of the footage and what follows from them."""
+    noise, (usual, largest) = survey.noise, survey.motion
     lines = []
     if noise.correlated:
         lines.append(
-            "neighbouring pixels share noise (demosaicing, compression): the aligner is dis, since the training of "
-            "refined_dis takes noise to be independent from pixel to pixel, and so does leaving out every other pixel"
+            "neighbouring pixels share noise (demosaicing, compression). Aligner: dis, because the training of "
+            "refined_dis requires noise that is independent from pixel to pixel. subsample: 0, for the same reason"
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
-            "frames share a pattern and the scene stands still: what both frames of a pair share cannot be removed, "
-            "be it the scene or the sensor's fixed pattern; subtract a dark frame if you have one"
+            "frames share a pattern and the scene does not move. Training cannot remove what both frames of a pair "
+            "share, whether scene or fixed pattern of the sensor; subtract a dark frame if you have one"
         )
     elif noise.fixed_pattern:
         lines.append(
-            f"frames share a pattern of {noise.fixed:.0%} of the noise's variance: pairs are made {offset} frames "
-            "apart, between which the scene moves and the pattern does not; a dark frame subtracted first would do more"
+            f"frames share a pattern of {noise.fixed:.0%} of the noise's variance. Pairs are {offset} frames apart: the "
+            "scene moves between them, the pattern does not. Subtracting a dark frame first works better"
         )
-    elif usual >= STILL and seen.shared[1] > SHARED:
+    elif usual >= STILL and survey.shared[1] > SHARED_NOISE:
         lines.append(
-            f"neighbouring frames share {seen.shared[1]:.0%} of the noise's variance, as a codec or the camera's own "
-            f"filter makes them: pairs are made {offset} frames apart, where it is {seen.shared[offset]:.0%}"
+            f"neighbouring frames share {survey.shared[1]:.0%} of the noise's variance, as a codec or an in-camera "
+            f"filter causes it. Pairs are {offset} frames apart, where the share is {survey.shared[offset]:.0%}"
         )
-    if most * offset + 4 > MARGINS[1]:
-        lines.append(f"what moves by more than {MARGINS[1]} px from target to neighbour is left out of the training")
+    if largest * offset + 4 > MARGINS[1]:
+        lines.append(
+            f"some pixels move by more than {MARGINS[1]} px between target and neighbour; training leaves them out"
+        )
     if max(noise.clipped) > 0.05:
-        lines.append(
-            f"{max(noise.clipped):.0%} of the pixels are at an end of the range: what was cut off there is lost"
-        )
-    if _white(seen) is not None:
-        bright = max(look.brightest for look in seen.looks)
-        lines.append(
-            f"the brightest pixel is {bright:.3g} of the type's white, so that 1.0 stands for {_white(seen):g}"
-        )
+        lines.append(f"{max(noise.clipped):.0%} of the pixels are clipped; detail there is lost")
+    white = _white(survey)
+    if white is not None:
+        brightest = max(scene.brightest for scene in survey.surveyed)
+        lines.append(f"the brightest pixel is {brightest:.3g} of the type's white. white: {white:g}")
     return lines
 
 
-def apply(profile: CommentedMap, seen: Survey, chosen: Choices, threads: int) -> CommentedMap:
-    """Change a profile, in place, into parameters for the footage; return it."""
-    profile["ingest"]["color"] = "gray" if seen.gray else "rgb"
-    profile["ingest"]["sources"] = _sources(seen, chosen)
-    profile["benchmark_sets"] = CommentedMap()
-    profile["benchmark_sets"].fa.set_flow_style()
+def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads: int) -> CommentedMap:
+    """Change a profile, in place, into parameters for the footage; return it.
+
+    Parameters
+    ----------
+    profile
+        From `read_profile`.
+    survey, chosen
+        The footage, and the values for it.
+    threads
+        CPU threads of the trainings.
+    """
+    profile["ingest"]["color"] = "gray" if survey.gray else "rgb"
+    profile["ingest"]["sources"] = _sources(survey, chosen)
+    profile["benchmark_sets"] = _empty()
     profile["synthesize"]["model"] = "none"
     aligners = profile["train_ian"]["aligners"]
     for name in [name for name in aligners if name != chosen.aligner]:
         del aligners[name]
     if chosen.aligner == "refined_dis":
         training = aligners["refined_dis"]["training"]
-        training["crop"] = min(int(training["crop"]), min(seen.size) // 16 * 16)
+        training["crop"] = min(int(training["crop"]), min(survey.size) // 16 * 16)
         training["threads"] = threads
     profile["generate_pairs"].update(
         aligner=chosen.aligner,
@@ -201,12 +242,11 @@ def apply(profile: CommentedMap, seen: Survey, chosen: Choices, threads: int) ->
     )
     training = profile["train_denoiser"]["training"]
     training["crop"], training["threads"] = min(int(training["crop"]), chosen.crop), threads
-    # Every other pixel of noise that is correlated has another noise.
-    if seen.noise.correlated or 2 * training["crop"] - 1 > chosen.crop:
+    # Among every other pixel, correlated noise has a different correlation.
+    if survey.noise.correlated or 2 * training["crop"] - 1 > chosen.crop:
         profile["train_denoiser"]["subsample"] = 0.0
     for section, key in (("train_baselines", "runs"), ("benchmark", "methods")):
-        profile[section][key] = CommentedMap()
-        profile[section][key].fa.set_flow_style()
+        profile[section][key] = _empty()
     for section in list(profile)[1:]:
         profile.yaml_set_comment_before_after_key(section, before="\n")
     return profile
@@ -222,13 +262,13 @@ def written(content: CommentedMap, comment: str) -> str:
     content.yaml_set_start_comment(comment + "\n")
     text = io.StringIO()
     yaml.dump(content, text)
-    # Sections bring blank lines of their own, but for those that were replaced.
+    # Sections of the profile end with a blank line of their own; replaced ones do not.
     return re.sub(r"\n{3,}", "\n\n", text.getvalue())
 
 
-def _sources(seen: Survey, chosen: Choices) -> CommentedMap:
-    path = str(seen.path.resolve())
-    footage: dict[str, Any] = {"kind": seen.kind, "path": path}
+def _sources(survey: FootageSurvey, chosen: Choices) -> CommentedMap:
+    path = str(survey.path.resolve())
+    footage: dict[str, Any] = {"kind": survey.kind, "path": path}
     held_out = CommentedMap(footage)
     if chosen.held_out:
         footage |= {"glob": _inline(["*"]), "exclude": _inline(chosen.held_out)}
@@ -245,7 +285,13 @@ def _sources(seen: Survey, chosen: Choices) -> CommentedMap:
     return sources
 
 
+def _empty() -> CommentedMap:
+    mapping = CommentedMap()
+    mapping.fa.set_flow_style()
+    return mapping
+
+
 def _inline(items: Sequence[Any]) -> CommentedSeq:
-    found = CommentedSeq(items)
-    found.fa.set_flow_style()
-    return found
+    sequence = CommentedSeq(items)
+    sequence.fa.set_flow_style()
+    return sequence

@@ -227,7 +227,7 @@ def _not_a_number(path: Path) -> None:
         (_smaller_bomb, r"found 20000 x 20000 pixels, 800000000 bytes, declared in page 0, expected what a file of"),
         (_mixed, "found values of type uint8 in page 1, expected uint16 as in page 0"),
         (_palette, "found colours of kind PALETTE in page 0, expected gray or RGB"),
-        (_integers, "found values of type int32, expected --white to tell which stands for white"),
+        (_integers, "found values of type int32, expected white .--white.: the value of 1"),
         (_not_a_number, "found 64 values in frame 0 that are no numbers, expected none"),
     ],
 )

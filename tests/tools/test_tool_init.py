@@ -123,9 +123,9 @@ def test_dvc_finds_every_dependency(project: Path) -> None:
     assert not [path for path in missing if not path.startswith("data/")], "the links lead to all code"
 
 
-def test_the_command_in_a_working_folder_runs_the_code_that_it_links_to(project: Path) -> None:
+def test_stages_of_a_working_folder_run_the_code_that_it_links_to(project: Path) -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "self2align.stages.cli", "--version"],
+        [sys.executable, "-P", "stages/run.py", "--version"],
         cwd=project,
         capture_output=True,
         text=True,
