@@ -2,14 +2,15 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from self2align.images.names import natural
-from self2align.media import image, tiff
+from self2align.media import MEDIA
 from self2align.media.containers import ANY, CONTAINERS
-from self2align.sources.video import SUFFIXES as VIDEO_SUFFIXES
 from self2align.stores.arrays import is_zarr
 
 
@@ -32,13 +33,18 @@ class Job:
     target: Path
 
 
+@cache
+def suffixes() -> Mapping[str, frozenset[str]]:
+    """Return the suffixes of each kind of file, lower case: ``SUFFIXES`` of the member's module."""
+    return {kind: import_module(place.partition(":")[0]).SUFFIXES for kind, place in MEDIA.items()}
+
+
 def kind_of(path: Path) -> str | None:
     """Return the kind of a file by its name, or of a folder that is a Zarr array; None for anything else."""
     if path.is_dir():
         return "zarr" if is_zarr(path) else None
     suffix = path.suffix.lower()
-    known = {"image": image.SUFFIXES, "tiff": tiff.SUFFIXES, "video": VIDEO_SUFFIXES}
-    return next((kind for kind, suffixes in known.items() if suffix in suffixes), None)
+    return next((kind for kind, known in suffixes().items() if suffix in known), None)
 
 
 def find_jobs(source: str, output: Path) -> list[Job]:
@@ -71,8 +77,8 @@ def find_jobs(source: str, output: Path) -> list[Job]:
 
 
 def _known() -> str:
-    suffixes = sorted(image.SUFFIXES | tiff.SUFFIXES | VIDEO_SUFFIXES)
-    return f"a picture, video ({', '.join(suffixes)}) or Zarr array"
+    known = sorted(frozenset[str]().union(*suffixes().values()))
+    return f"a picture, video ({', '.join(known)}) or Zarr array"
 
 
 def _keep_apart(source: Path, output: Path) -> None:

@@ -18,8 +18,10 @@ from self2align.media.medium import Choices, check_channels, check_size, coding_
 from self2align.media.remux import check_container, remux
 from self2align.media.segments import Encoding, SegmentEncoder
 from self2align.runtime.progress import Progress
+from self2align.sources.video import SUFFIXES as SOURCE_SUFFIXES
 from self2align.sources.video import decode
 
+SUFFIXES = SOURCE_SUFFIXES
 SEGMENT = 24  # frames: about what a kill loses, and how far apart key frames are at most
 
 

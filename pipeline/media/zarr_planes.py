@@ -23,6 +23,8 @@ from self2align.runtime.progress import Progress
 from self2align.stores.arrays import dimension_names, open_array, values, write_like
 from self2align.stores.codes import Coding
 
+SUFFIXES: frozenset[str] = frozenset()  # an array is a folder: see `self2align.media.jobs.kind_of`
+
 # What arrays without names usually are; OME's order.
 _USUAL = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TCZYX"}
 _LETTERS = {"y": "Y", "height": "Y", "row": "Y", "x": "X", "width": "X", "column": "X"}
