@@ -12,6 +12,8 @@ Every fourth sequence is held out: the curves are of its clean frames. ``--image
 
 import csv
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,13 +34,7 @@ from self2align.objectives import OBJECTIVES
 from self2align.params.loading import load
 from self2align.runtime.devices import device
 from self2align.runtime.families import load as load_member
-from self2align.stages.benchmark import benchmark
-from self2align.stages.benchmark_sets import benchmark_sets
-from self2align.stages.generate_pairs import generate_pairs
-from self2align.stages.ingest import ingest
-from self2align.stages.screen import bar, show_figures
-from self2align.stages.synthesize import synthesize
-from self2align.stages.train_ian import train_ian
+from self2align.runtime.progress import silent
 from self2align.stores.frames import FrameStore
 from self2align.training.baselines import train_on_frames
 from self2align.training.denoiser import OnValidation, train_on_pairs
@@ -62,6 +58,12 @@ def within(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+def command(name: str, **options: Path | str) -> None:
+    """Run a command of `self2align` as a user would."""
+    words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+    subprocess.run([Path(sys.executable).with_name("self2align"), name, *words], check=True)
 
 
 def set_params(path: Path, base: Path, **changes: Any) -> None:
@@ -111,16 +113,17 @@ def prepare(
             train_ian__aligners={"refined_dis": aligner},
             generate_pairs__targets_per_scene=targets,
             generate_pairs__crops_per_target=crops,
-            benchmark__methods={"noisy": {"method": "noisy", "file": "none"}},
+            benchmark__methods={"noisy": {"file": "pipeline/methods/noisy.py"}},
             train_baselines__runs={},
         )
         for name in ("davis", "held_out"):
-            ingest(name, FRAMES / f"{name}.zarr")
-        synthesize(FRAMES, NOISY)
-        train_ian("refined_dis", NOISY, Path("train_ian/refined_dis.safetensors"))
-        generate_pairs(NOISY, Path("train_ian/refined_dis.safetensors"), PAIRS)
+            command("ingest", source=name, out=FRAMES / f"{name}.zarr")
+        command("synthesize", frames=FRAMES, out=NOISY)
+        aligner_file = Path("train_ian/refined_dis.safetensors")
+        command("train_ian", aligner="refined_dis", noisy=NOISY, out=aligner_file)
+        command("generate_pairs", noisy=NOISY, aligner=aligner_file, out=PAIRS)
         for name in sets:
-            benchmark_sets(name, Path(f"benchmark_sets/{name}.zarr"))
+            command("benchmark_sets", name=name, out=Path(f"benchmark_sets/{name}.zarr"))
 
 
 def held_out_frames() -> list[tuple[Any, Any]]:
@@ -200,7 +203,7 @@ def train(
         on_validation = curve_of(Path(f"{name}.curve.csv"), held_out_frames())
         print(f"{name}: {objective}, {network}, {steps} steps, {device()}", flush=True)
         settings = replace(chosen.train_denoiser.settings(), objective=objective)
-        shared: dict[str, Any] = {"out": out, "settings": settings, "seed": chosen.seed, "bars": bar}
+        shared: dict[str, Any] = {"out": out, "settings": settings, "seed": chosen.seed, "bars": silent}
         if load_member(OBJECTIVES, objective, "objective").aligned:
             trained = train_on_pairs(
                 name,
@@ -215,17 +218,18 @@ def train(
             trained = train_on_frames(
                 name, noisy=NOISY, frames=FRAMES, crops=crops, on_validation=on_validation, **shared
             )
-        show_figures(out, trained.figures, trained.notes)
+        print(*trained.notes, trained.figures, sep="\n")
 
 
 @application.command()
 def test(work: Work, names: Annotated[list[str], Argument(help="Of weights.")]) -> None:
     """Measure weights on Kodak, BSD300 and Set14, the first repeat of each."""
     with within(work):
-        methods = {name: {"method": "denoiser", "file": f"{name}.safetensors"} for name in names}
+        methods = {name: {"file": f"{name}.safetensors"} for name in names}
         set_params(Path("test.yaml"), Path("params.yaml"), benchmark__methods=methods)
         for name in names:
-            benchmark(name, Path("benchmark_sets"), Path("benchmark") / name, Path("test.yaml"))
+            out = Path("benchmark") / name
+            command("benchmark", method=name, benchmark_sets=Path("benchmark_sets"), out=out, params=Path("test.yaml"))
 
 
 if __name__ == "__main__":

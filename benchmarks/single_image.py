@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from self2align.evaluation.metrics import psnr, ssim
 from self2align.images.files import read_image
 from self2align.images.levels import to_levels
-from self2align.methods import METHODS, ON_DEVICE
+from self2align.methods import METHODS
+from self2align.methods.method import load_method
 from self2align.runtime.devices import device
-from self2align.runtime.families import load
 
 
 def main() -> None:
     """Print PSNR and SSIM at so many iterations."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path)
-    parser.add_argument("method", choices=sorted(ON_DEVICE))
+    parser.add_argument("method", choices=[name for name in METHODS if load_method(name).network])
     parser.add_argument("iterations", type=int)
     parser.add_argument("--sigma", type=float, default=25.0, help="of the noise, on the scale of 0 to 255")
     parser.add_argument("--crop", type=int, help="px, the centre; the whole image without")
@@ -53,7 +53,7 @@ def main() -> None:
         row = f"| {count} | {psnr(levels, wanted):.2f} | {ssim(levels, wanted):.3f} |"
         print(f"{row} {time.perf_counter() - began - paused:.0f} |", flush=True)
 
-    load(METHODS, chosen.method, "method")(noisy, chosen.sigma / 255, watch, iterations=chosen.iterations)
+    load_method(chosen.method).denoise(noisy, chosen.sigma / 255, watch, iterations=chosen.iterations)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ FAMILIES = (
     "method",
 )
 RUN = [sys.executable, "-P", "stages/run.py"]
+SETS = "data/benchmark_sets"
 NOISY, PAIRS = "data/synthesize/noisy.zarr", "data/generate_pairs/pairs.zarr"
 
 

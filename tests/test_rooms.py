@@ -94,3 +94,8 @@ def test_a_stage_imports_no_other_stage(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     others = set(re.findall(r"from self2align\.stages\.([\w.]+) import", text))
     assert others <= {"screen"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_import_the_library_and_no_stage(path: Path) -> None:
+    assert "stages" not in _imported_rooms(path)
