@@ -39,8 +39,8 @@ def generate_pairs(
     columns = made.columns
     write_json(out.with_name("metrics.json"), pair_summary(columns, len(made.skipped)))
     training = columns["role"] == 0
-    spread = histogram(columns["ssim"][training], columns["ssim_filtered"][training])
-    write_rows(out.with_name("scores.csv"), ("from", "to", "ssim", "ssim_filtered"), spread)
+    distribution = histogram(columns["ssim"][training], columns["ssim_filtered"][training])
+    write_rows(out.with_name("scores.csv"), ("from", "to", "ssim", "ssim_filtered"), distribution)
     for note in made.notes:
         say(note)
     count = len(columns["role"])

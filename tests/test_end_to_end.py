@@ -34,7 +34,7 @@ from self2align.stages.train_denoiser import train_denoiser
 from self2align.stages.train_ian import train_ian
 from self2align.stores.frames import FrameStore
 from self2align.stores.pairs import PairStore
-from self2align.stores.weights import load_weights
+from self2align.stores.weights import load_header
 from self2align.training.baselines import baseline_crops
 
 ROOT = Path(__file__).parent.parent
@@ -325,7 +325,7 @@ def test_a_training_goes_on_from_weights_of_its_own_kind(project: Path) -> None:
     ]
     # It begins where the first ended. (Losses end at the variance of the noise, not at zero.)
     assert abs(losses[1][0] - losses[0][-1]) < 0.2 * (losses[0][0] - losses[0][-1])
-    header = load_weights(Path("second/denoiser.safetensors"))[1]
+    header = load_header(Path("second/denoiser.safetensors"))
     assert header["inputs"]["init"] == hashlib.sha256(DENOISER.read_bytes()).hexdigest()
     _edit("train_denoiser", arguments={"width": 12, "depth": 2})
     with pytest.raises(ValueError, match=r"mine\.safetensors: found arguments .*'width': 8.*, expected .*'width': 12"):

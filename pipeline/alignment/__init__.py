@@ -1,4 +1,4 @@
-"""Finding where each pixel of a noisy target lies in a noisy neighbour."""
+"""Alignment: where each pixel of a noisy target lies in a noisy neighbour."""
 
 # name -> "module:class"; see `self2align.alignment.aligner.Aligner`.
 ALIGNERS = {

@@ -24,7 +24,7 @@ class Aligned:
     confidence
         ``(H, W)`` in [0, 1].
     gain, offset
-        Exposure.
+        Exposure compensation that ``warped`` includes.
     """
 
     warped: Tensor
@@ -62,7 +62,7 @@ def align_both(first: Tensor, second: Tensor, aligner: Aligner, exposure: bool) 
         The second aligned to the first, and the first aligned to the second.
     """
     a, b = first[None], second[None]
-    # Both directions in one call: one batch for a network.
+    # One call for both directions, so that a network processes them in one batch.
     fields, expected = estimate(aligner, torch.cat([a, b]), torch.cat([b, a]))
     forward, backward = fields.chunk(2)
     there, back = (None, None) if expected is None else expected.chunk(2)

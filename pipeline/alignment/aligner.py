@@ -1,4 +1,4 @@
-"""What an aligner is: ``(target, source) -> transfer field``; some also predict their errors."""
+"""The interfaces of aligners: ``(target, source) -> transfer field``; some aligners also predict their errors."""
 
 from typing import Protocol, runtime_checkable
 
@@ -40,7 +40,7 @@ class TrainableAligner(Protocol):
     def start(self, target: Tensor, source: Tensor) -> Tensor | None:
         """Return the field that refinement starts from, ``(N, 2, H, W)``, px; nothing in it is learned.
 
-        None for a network that starts from nothing.
+        None for a network that needs no start.
         """
         ...
 
@@ -53,7 +53,7 @@ class TrainableAligner(Protocol):
 
 
 def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return the transfer field and, from an aligner that foresees it, the disagreement to expect.
+    """Return the transfer field and, if the aligner predicts it, the expected disagreement.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, 
     transfer
         ``(N, 2, H, W)``, px.
     expected
-        ``(N, H, W)``: the squared low-passed residual over what noise explains, about 1 where the alignment will be
-        perfect; None from an aligner without the method ``estimate``.
+        ``(N, H, W)``: the squared low-passed residual over what noise explains, about 1 where the alignment is perfect;
+        None from an aligner without the method ``estimate``.
     """
     if isinstance(aligner, ErrorEstimator):
         return aligner.estimate(target, source)
@@ -74,5 +74,5 @@ def estimate(aligner: Aligner, target: Tensor, source: Tensor) -> tuple[Tensor, 
 
 
 def is_trainable(member: type) -> bool:
-    """Return whether a class of aligners is trained; a classical one is not."""
+    """Return whether a class of aligners is trained; classical aligners are not."""
     return issubclass(member, nn.Module) and issubclass(member, TrainableAligner)

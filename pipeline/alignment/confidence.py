@@ -1,9 +1,9 @@
-"""Where an alignment can be trusted, decided without looking at the noise that the denoiser must not learn.
+"""Confidence in an alignment, computed without the noise that the denoiser must not learn.
 
-The residual of a pixel never reads the target's value at that pixel: it is a low-pass that leaves out the pixel
-itself. What an aligner expects reads it among hundreds of others (three sigma of it change the expectation by less
-than 1 %), and the tests hold that neither selects noise. A test on the pixel's own residual would keep those pixels
-whose noise agrees with the neighbour's content, and bias what the denoiser learns.
+The residual of a pixel is a low-pass that leaves out the target's value at that pixel. The disagreement that an aligner
+expects depends on this value among hundreds of others: a change of three sigma changes the expectation by less than
+1 %. Tests check that neither selects noise. A test on the pixel's own residual would keep the pixels whose noise agrees
+with the neighbour's content, and bias what the denoiser learns.
 """
 
 import math
@@ -14,19 +14,19 @@ from torch import Tensor
 from self2align.alignment.filters import surround, surround_energy
 from self2align.alignment.warp import inside, warp
 
-RESIDUAL_BLUR = 2.0  # px; noise falls to a seventh
-# Blurs of the residual (px), their weights, and the share of noise that bilinear sampling at a random fraction leaves
-# behind each, to what a high-pass sees of it. The finer one sees edges that are a fraction of a pixel off.
+RESIDUAL_BLUR = 2.0  # px; reduces noise to a seventh
+# Blurs of the residual (px), their weights, and the noise that each leaves after bilinear sampling at a random
+# fraction, relative to the noise in a high-pass. The finer one detects edges that are a fraction of a pixel off.
 SCALES = ((1.0, 1 / 3, 1.25), (RESIDUAL_BLUR, 2 / 3, 1.38))
-INCONSISTENT = 0.1  # chosen, as the scales are, in docs/decisions.md
-FORESEEN = 0.9  # weight of what the aligner expects, against what the frames show
+INCONSISTENT = 0.1  # weight of `inconsistency`; docs/decisions/alignment.md explains the choice of it and of SCALES
+FORESEEN = 0.9  # weight of the disagreement that the aligner expects; the rest is that of the frames
 THIN = 3  # px
-BINS = 8  # of brightness, for noise that depends on it
+BINS = 8  # classes of brightness, for noise that depends on it
 FLOOR = (1.5 / 255) ** 2  # residual variance of a good alignment of clean frames
 
 
 def inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
-    """Return how far the two fields are from undoing each other, ``(N, H, W)``, from 0.
+    """Return how far the two fields are from being inverse, ``(N, H, W)``, at least 0.
 
     1 where ``|f + b|^2 = 0.01 (|f|^2 + |b|^2) + 0.5``, the limit of Sundaram et al. (2010); grows with the distance.
     """
@@ -39,18 +39,18 @@ def inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
 def residual_noise_variance(target: Tensor, warped: Tensor) -> Tensor:
     """Return the variance of ``target - warped`` that noise alone explains, by brightness, ``(N, H, W)``.
 
-    Robust (median of a high-pass in each of eight classes of brightness), so that misaligned places,
-    if they are the lesser part, do not raise it.
+    Robust (median of a high-pass in each of eight classes of brightness), so a minority of misaligned places does not
+    raise it.
     """
     residual = target - warped
     high = (residual - surround(residual, RESIDUAL_BLUR)).abs().mean(1)
-    # Its median over pixels is that of the mean of C absolute Gaussian values: 0.675 sigma for C = 1, 0.758 for 3.
+    # The median over pixels of the mean of C absolute Gaussian values is 0.675 sigma for C = 1, 0.758 for C = 3.
     typical = math.sqrt(2 / math.pi) - 0.12 / target.shape[1]
     variance = (high / typical) ** 2 / (1 + surround_energy(RESIDUAL_BLUR))
     brightness = surround(target, RESIDUAL_BLUR).mean(1)
     result = torch.empty_like(variance)
     for one, bright, out in zip(variance, brightness, result, strict=True):
-        # Every third pixel each way: medians of thousands of values need no more.
+        # Every third row and column: enough for medians of thousands of values.
         some, shade = one[::THIN, ::THIN].flatten(), bright[::THIN, ::THIN].flatten()
         order = shade.argsort(stable=True)
         parts = order.tensor_split(BINS) if order.numel() >= 64 * BINS else (order,)
@@ -61,7 +61,7 @@ def residual_noise_variance(target: Tensor, warped: Tensor) -> Tensor:
 
 
 def disagreement(target: Tensor, warped: Tensor) -> Tensor:
-    """Return the squared residual of the low-passed frames over what noise explains, ``(N, H, W)``.
+    """Return the squared low-passed residual, relative to what noise explains, ``(N, H, W)``.
 
     About 1 for perfect alignment at any noise level.
 
@@ -95,17 +95,17 @@ def confidence(
     forward, backward
         Transfer fields target to source and source to target, ``(N, 2, H, W)``, px.
     expected
-        The disagreement that the aligner foresees, ``(N, H, W)``, where it does; see
+        The disagreement that the aligner expects, ``(N, H, W)``; None if it predicts none. See
         `self2align.alignment.aligner.estimate`.
 
     Returns
     -------
     Tensor
-        ``(N, H, W)`` in [0, 1]: near 1 for a residual that noise explains, 0.5 for four times its variance; less
-        where the fields do not undo each other; 0 out of the frame.
+        ``(N, H, W)`` in [0, 1]: near 1 for a residual that noise explains, 0.5 for four times its variance; lower
+        where the fields are not inverse; 0 out of the frame.
     """
     visible = inside(forward, *source.shape[-2:])
-    # Not smoothed: a neighbour's agreement has read this pixel's noise, and would bring it back in.
+    # Not smoothed: the residuals of neighbouring pixels depend on the noise of this pixel.
     doubt = disagreement(target, warped) + INCONSISTENT * inconsistency(forward, backward)
     if expected is not None:
         doubt = (1 - FORESEEN) * doubt + FORESEEN * expected

@@ -17,8 +17,8 @@ PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
 }
 
-LEAST = 32  # px a side
-THIN = 3  # px: quantiles of brightness need no more
+LEAST = 32  # px, shortest side that OpenCV gets
+THIN = 3  # px; every third pixel is enough for quantiles of brightness
 
 
 class Dis:
@@ -30,9 +30,9 @@ class Dis:
         C of the frames; any.
     blur
         Standard deviation of the Gaussian low-pass before matching, px. On DAVIS at sigma 25, 1.5 gives
-        28.8 dB aligned and fits none of the noise; finer settings win dB by fitting noise.
+        28.8 dB aligned and fits none of the noise; lower values gain dB by fitting noise.
     preset
-        OpenCV's: ultrafast, fast or medium.
+        OpenCV's preset: ultrafast, fast or medium.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Dis:
         return torch.from_numpy(np.stack(fields)).to(target.device)
 
     def _match(self, target: NDArray[np.float32], source: NDArray[np.float32]) -> NDArray[np.float32]:
-        # One stretch for both frames, so that dark footage uses all 256 levels that DIS works on.
+        # The same stretch for both frames, so dark footage uses all 256 levels of DIS's input.
         height, width = target.shape
         if min(height, width) < LEAST:
-            # OpenCV crashes on some frames that are smaller than its patches.
+            # OpenCV crashes on some frames smaller than its patches.
             room = ((0, max(0, LEAST - height)), (0, max(0, LEAST - width)))
             target, source = np.pad(target, room, mode="edge"), np.pad(source, room, mode="edge")
         low, high = np.percentile(np.stack([target[::THIN, ::THIN], source[::THIN, ::THIN]]), (0.5, 99.5))

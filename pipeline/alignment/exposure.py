@@ -1,10 +1,10 @@
-"""Exposure between two frames: the light changes too (paper, section 3.2)."""
+"""Exposure between two aligned frames: gain and offset (paper, section 3.2)."""
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK = 16  # px: a block's mean keeps 1/16 of the noise's standard deviation
+BLOCK = 16  # px; averaging over a block reduces the standard deviation of the noise to 1/16
 LIMITS = (0.5, 2.0)
 
 
@@ -20,9 +20,9 @@ def _block_means(frame: NDArray[np.float32]) -> NDArray[np.float64]:
 def estimate_exposure(target: NDArray[np.float32], warped: NDArray[np.float32]) -> tuple[float, float]:
     """Return gain and offset so that ``target = gain * warped + offset``.
 
-    A line through block means by total least squares (both sides carry the same noise, which an ordinary
-    fit would turn into a gain below 1), reweighted by Tukey's biweight so that moved or covered
-    blocks do not count. Where contrast does not support a gain it is 1.
+    A line through block means by total least squares (both sides carry the same noise, which would bias the gain of an
+    ordinary fit below 1), reweighted by Tukey's biweight so that moved or covered blocks do not count. The gain is 1
+    if the contrast is too low to estimate it.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def estimate_exposure(target: NDArray[np.float32], warped: NDArray[np.float32]) 
         mx, my = np.average(x, weights=weights), np.average(y, weights=weights)
         sxx, syy = np.average((x - mx) ** 2, weights=weights), np.average((y - my) ** 2, weights=weights)
         sxy = np.average((x - mx) * (y - my), weights=weights)
-        # The blocks must spread well beyond their own scatter, or a gain has no meaning.
+        # The blocks must vary far more than their residual scatter, or the gain is undefined.
         supported = sxy > 10 * scale**2
         fitted = (syy - sxx + np.hypot(syy - sxx, 2 * sxy)) / (2 * sxy) if supported else 1.0
         gain = float(np.clip(fitted, *LIMITS))
@@ -50,7 +50,7 @@ def estimate_exposure(target: NDArray[np.float32], warped: NDArray[np.float32]) 
 
 
 def compensate_exposure(target: Tensor, warped: Tensor) -> tuple[Tensor, float, float]:
-    """Bring one aligned frame to its target's exposure; return it, gain and offset.
+    """Match an aligned frame to its target's exposure; return the result, gain and offset.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""IAN, the paper's alignment network (section 4.1, figure 3), read as docs/decisions.md says."""
+"""IAN, the paper's alignment network (section 4.1, figure 3), as read in docs/decisions/paper.md."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Aligners at rest: one safetensors file each; a classical one is a header without tensors."""
+"""Aligner files: one safetensors file each; a classical aligner is a header without tensors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,12 +27,12 @@ def save_aligner(path: Path, aligner: Aligner, header: Mapping[str, Any]) -> Non
 
 
 def load_aligner(path: Path, device: torch.device) -> Aligner:
-    """Return an aligner ready for use; of a bundle, its aligner.
+    """Return an aligner ready for use, from its own file or from a bundle.
 
     Raises
     ------
     ValueError
-        When the file holds no aligner.
+        If the file holds no aligner.
     """
     tensors, header = load_part(path, "aligner")
     aligner = make_aligner(header["aligner"], header["channels"], header["arguments"])

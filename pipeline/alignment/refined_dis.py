@@ -1,8 +1,8 @@
-"""The default aligner: hypotheses of the motion weighed by a small network, coarse to fine, from a DIS start.
+"""The default aligner: a small network weighs hypotheses of the motion, coarse to fine, from a DIS start.
 
-Lucas and Kanade (1981) solve for the motion of a window in closed form. Which window serves a place best
-(small at edges and on moving parts, large where noise rules), and where a neighbouring place knows better, is what
-the network learns, from noisy frames alone.
+Lucas and Kanade (1981) solve for the motion of a window in closed form. The network learns, from noisy frames alone,
+which window fits a place best (small at edges and on moving parts, large where noise dominates), and where the motion
+of a neighbouring place fits better.
 """
 
 from typing import Annotated, Literal
@@ -19,17 +19,17 @@ from self2align.alignment.warp import warp
 WINDOWS = (1.0, 2.0, 4.0)  # standard deviations, cells of 2 x 2 px
 BLUR = 1.0  # px
 COST_BLUR = 1.0  # cells
-AWAY = 4  # cells: where neighbouring motions are taken from
-DAMPING = 3e-4  # of the squared gradient, white being 1.0: flat places do not move
-REACH = 2.0  # px, of one estimate
+AWAY = 4  # cells: distance of the neighbouring motions that are tried
+DAMPING = 3e-4  # added to squared gradients, white being 1.0: flat places do not move
+REACH = 2.0  # px, limit of one estimate
 START_BLUR = 1.0  # px
-DOUBT = (-2.0, 6.0)  # limits of the logarithm of the disagreement expected
-COARSE = 4  # px; means over so many squared that their noise is small
+DOUBT = (-2.0, 6.0)  # limits of the logarithm of the expected disagreement
+COARSE = 4  # px; means over 4 x 4 px have little noise
 DEEPEST = 4  # the network halves its features twice
 
 
 def statistics(target: Tensor, warped: Tensor) -> Tensor:
-    """Return what the Lucas-Kanade equations need, means over cells of 2 x 2 px.
+    """Return the terms of the Lucas-Kanade equations, averaged over cells of 2 x 2 px.
 
     Parameters
     ----------
@@ -40,25 +40,25 @@ def statistics(target: Tensor, warped: Tensor) -> Tensor:
     -------
     Tensor
         ``(N, 5, ceil(H / 2), ceil(W / 2))``: gx gx, gx gy, gy gy, gx d, gy d, for the mean gradient g of both
-        frames (the symmetric form, whose noise does not lean to one of them) and d = target - warped.
+        frames (the symmetric form, whose noise favours neither frame) and d = target - warped.
     """
     mean, apart = (target + warped) / 2, target - warped
     padded = functional.pad(mean, (1, 1, 1, 1), mode="replicate")
     gx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     gy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-    # One by one: pooling five channels at once is several times slower on a CPU.
+    # Separately, because pooling five channels at once is several times slower on a CPU.
     return torch.cat([halve(a * b) for a, b in ((gx, gx), (gx, gy), (gy, gy), (gx, apart), (gy, apart))], 1)
 
 
 def _windows(cells: Tensor) -> list[Tensor]:
     """Return the statistics over each window of `WINDOWS`."""
-    # The largest at half the size: nearly the same, four times as fast.
+    # The largest window at half the size: nearly the same result, four times as fast.
     coarse = low_pass(halve(cells), WINDOWS[-1] / 2)
     return [*(low_pass(cells, window) for window in WINDOWS[:-1]), enlarge(coarse, *cells.shape[-2:])]
 
 
 def solve(sums: Tensor) -> Tensor:
-    """Return the motion that explains each window's difference, damped, ``(N, 5, h, w)`` to ``(N, 2, h, w)``, px."""
+    """Return the damped Lucas-Kanade motion of each window, ``(N, 5, h, w)`` to ``(N, 2, h, w)``, px."""
     xx, xy, yy, x, y = sums.unbind(1)
     xx, yy = xx + DAMPING, yy + DAMPING
     determinant = xx * yy - xy * xy
@@ -66,23 +66,24 @@ def solve(sums: Tensor) -> Tensor:
     return motion.clamp(-REACH, REACH)
 
 
-def exposure(target: Tensor, warped: Tensor) -> tuple[Tensor, Tensor]:
-    """Return gain and offset that bring each warped frame into the light of its target, ``(N, 1, 1, 1)``.
+def coarse_exposure(target: Tensor, warped: Tensor) -> tuple[Tensor, Tensor]:
+    """Return gain and offset that bring each warped frame to the exposure of its target, ``(N, 1, 1, 1)``.
 
-    A change of light is no motion; without this a flicker of a few levels would move every edge. Frames
-    are ``(N, 1, H, W)``.
+    From means over 4 x 4 px, before the alignment is known: the gain is a ratio of standard deviations. Without it, a
+    flicker of a few levels would move every edge. `self2align.alignment.exposure` estimates exposure after the
+    alignment. Frames are ``(N, 1, H, W)``.
     """
     size = min(COARSE, *target.shape[-2:])
     t, w = (functional.avg_pool2d(frame, size).flatten(1) for frame in (target, warped))
-    # The floor keeps flat frames, whose spread is noise, at a gain of 1.
-    spread = [one.std(1, correction=0, keepdim=True) + 0.02 for one in (t, w)]
-    gain = (spread[0] / spread[1]).clamp(0.5, 2)
+    # The floor keeps the gain near 1 for flat frames, whose standard deviation is noise.
+    deviation = [one.std(1, correction=0, keepdim=True) + 0.02 for one in (t, w)]
+    gain = (deviation[0] / deviation[1]).clamp(0.5, 2)
     offset = (t - gain * w).median(1, keepdim=True).values
     return gain[..., None, None], offset[..., None, None]
 
 
 def away(field: Tensor, cells: int) -> list[Tensor]:
-    """Return the field as it is so many cells to the left, right, above and below, edges repeated."""
+    """Return the field shifted by ``cells`` to the left, right, above and below, edges repeated."""
     height, width = field.shape[-2:]
     padded = functional.pad(field, (cells,) * 4, mode="replicate")
     places = [(cells, 0), (cells, 2 * cells), (0, cells), (2 * cells, cells)]
@@ -96,18 +97,18 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 class RefinedDis(nn.Module):
     """A field of cells of 2 x 2 px, refined coarse to fine by one network with the same weights at all levels.
 
-    It foresees where it will be wrong, too: `estimate` gives the disagreement that it expects beside the field.
+    It also predicts its errors: `estimate` returns the field and the expected disagreement.
 
     Parameters
     ----------
     channels
-        C of the frames; any: their mean is aligned, which keeps all of the signal that they share.
+        C of the frames; any. The mean of the channels is aligned, which keeps all of the signal that they share.
     start
-        "dis": OpenCV's DIS on low-passed frames; "zero": no motion, for a network that learns all by itself.
+        "dis": OpenCV's DIS on low-passed frames; "zero": no motion, so the network learns everything.
     levels
-        Of the pyramid; each reaches 2 px of its own size. 1 from DIS, 6 from zero.
+        Of the pyramid; each reaches 2 px at its own scale. Use 1 from DIS, 6 from zero.
     width
-        Features at a quarter of the frames' size.
+        Number of features at a quarter of the frames' size.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class RefinedDis(nn.Module):
         self.up_eighth = _conv(deep + middle, middle)
         self.up_quarter = _conv(middle + width, width)
         self.last = nn.Conv2d(width, self.kinds + len(WINDOWS) + 3, 3, padding=1)
-        # Starts by keeping the field as it comes.
+        # Initially the network returns its start field.
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
@@ -141,26 +142,26 @@ class RefinedDis(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(1.0))
 
     def start(self, target: Tensor, source: Tensor) -> Tensor:
-        """Return the field to begin with, ``(N, 2, H, W)``, px; nothing here is learned."""
+        """Return the start field, ``(N, 2, H, W)``, px; nothing here is learned."""
         if self.initial is None:
             return target.new_zeros(len(target), 2, *target.shape[-2:])
         with torch.no_grad():
             return self.initial(target, source)
 
     def forward(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> Tensor:
-        """Return the transfer field; see `self2align.alignment.aligner.Aligner`. ``start`` is that of `start`."""
+        """Return the transfer field; see `self2align.alignment.aligner.Aligner`. ``start`` is the result of `start`."""
         return self.fields(target, source, start)[-1][:, :2]
 
     def estimate(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the transfer field and the disagreement expected; see `self2align.alignment.aligner.estimate`."""
-        found = self.fields(target, source)[-1]
-        return found[:, :2], found[:, 2].exp()
+        """Return the transfer field and the expected disagreement; see `self2align.alignment.aligner.estimate`."""
+        final = self.fields(target, source)[-1]
+        return final[:, :2], final[:, 2].exp()
 
     def fields(self, target: Tensor, source: Tensor, start: Tensor | None = None) -> list[Tensor]:
-        """Return what each level leaves, coarse to fine, all ``(N, 3, H, W)``.
+        """Return the result of each level, coarse to fine, all ``(N, 3, H, W)``.
 
-        The transfer field, px, and the logarithm of the disagreement that it is expected to leave: of the mean
-        square of the low-passed residual, over what noise explains.
+        Channels: the transfer field, px, and the logarithm of the expected disagreement, which is the mean square of
+        the low-passed residual over what noise explains.
         """
         height, width = target.shape[-2:]
         field = self.start(target, source) if start is None else start
@@ -171,17 +172,17 @@ class RefinedDis(nn.Module):
         cells = [(-(-one.shape[-2] // 2), -(-one.shape[-1] // 2)) for one in pyramid]
         for _ in range(self.levels):
             field = halve(field) / 2
-        found = []
+        results = []
         for frames, size in zip(reversed(pyramid), reversed(cells), strict=True):
             if field.shape[-2:] != size:
                 field = 2 * enlarge(field, *size)
             one, other = low_pass(frames, BLUR).chunk(2)
-            # Each level learns by its own result alone: the same dB after training, at two thirds of the time a step.
+            # Each level is trained on its own result: the same dB after training, in two thirds of the time per step.
             better, doubt = self._refine(one, other, field.detach())
             field = better
-            found.append((better, doubt))
+            results.append((better, doubt))
         sizes = [*reversed(cells), (height, width)]
-        return [self._full(*one, sizes[number + 1 :]) for number, one in enumerate(found)]
+        return [self._full(*one, sizes[number + 1 :]) for number, one in enumerate(results)]
 
     @staticmethod
     def _full(field: Tensor, doubt: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
@@ -190,9 +191,9 @@ class RefinedDis(nn.Module):
         return torch.cat([field, doubt.clamp(*DOUBT)], 1)
 
     def _refine(self, target: Tensor, source: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a better field of one level, and its doubt; frames ``(N, 1, H, W)``, low-passed; field in cells."""
+        """Return the refined field of one level and its doubt; frames ``(N, 1, H, W)``, low-passed; field in cells."""
         height, width = field.shape[-2:]
-        hypotheses, motions, costs, features = self._look(target, source, field)
+        hypotheses, motions, costs, features = self._candidates(target, source, field)
         tall, wide = features.shape[-2:]
         x = functional.pad(features, (0, -wide % DEEPEST, 0, -tall % DEEPEST), mode="replicate")
         x = self.quarter(self.first(x.contiguous(memory_format=torch.channels_last)))
@@ -201,7 +202,7 @@ class RefinedDis(nn.Module):
         up = self.up_eighth(torch.cat([enlarge(deep, *eighth.shape[-2:]), eighth], 1))
         up = self.last(self.up_quarter(torch.cat([enlarge(up, *x.shape[-2:]), x], 1))).contiguous()
         up = enlarge(up, height, width)
-        # Costs are known by the cell, the network's view by four cells: motions change sharply at edges.
+        # Costs have the resolution of a cell, the network's output that of four: motions change sharply at edges.
         gains = up[:, self.kinds : self.kinds + len(WINDOWS)]
         weights = (up[:, : self.kinds] - self.sharpness * costs).softmax(1)
         field = up[:, self.kinds + len(WINDOWS) : -1]
@@ -211,13 +212,15 @@ class RefinedDis(nn.Module):
         return field, up[:, -1:]
 
     @torch.no_grad()
-    def _look(self, target: Tensor, source: Tensor, field: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
-        """Return fields to choose from, ``(N, 2, h, w)`` each, estimates of motion, costs of the former, and features.
+    def _candidates(
+        self, target: Tensor, source: Tensor, field: Tensor
+    ) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
+        """Return candidate fields, ``(N, 2, h, w)`` each, estimates of motion, the costs of the fields, and features.
 
-        Costs are ``(N, K, h, w)``; features lie at half the size, which lost nothing and costs a third of the time.
+        Costs are ``(N, K, h, w)``; features have half the size, which loses nothing and takes a third of the time.
         """
         warped = warp(source, 2 * enlarge(field, *target.shape[-2:]))
-        gain, offset = exposure(target, warped)
+        gain, offset = coarse_exposure(target, warped)
         warped = gain * warped + offset
         sums = _windows(statistics(target, warped))
         motions = [solve(one) / 2 for one in sums]

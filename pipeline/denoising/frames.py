@@ -53,13 +53,13 @@ class OneByOne:
         self.denoiser = denoiser
 
     def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a denoised frame, ``(C, H, W)``, for each noisy one; the progress is of a frame's tiles."""
+        """Yield a denoised frame, ``(C, H, W)``, for each noisy one; progress counts the tiles of a frame."""
         for frame in frames:
             yield self.denoiser(frame, progress)
 
 
 class WithNeighbours:
-    """Each frame with what its aligned neighbours show; see `self2align.denoising.fusion.fuse`.
+    """Each frame with its aligned neighbours; see `self2align.denoising.fusion.fuse`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class WithNeighbours:
     aligner
         On the denoiser's device.
     radius
-        So many frames before, and so many after.
+        Frames before and after.
     """
 
     def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int) -> None:
@@ -80,7 +80,7 @@ class WithNeighbours:
         Raises
         ------
         ValueError
-            When frames differ in shape, or are too small to be aligned.
+            If frames differ in shape, or are too small to align.
         """
         first = next(frames, None)
         if first is None:
@@ -108,7 +108,7 @@ class WithNeighbours:
             yield frame
 
     def _plane(self, frames: Iterable[Frame], number: int) -> Iterator[Frame]:
-        """Yield one channel of frames, as often as the network has channels."""
+        """Yield one channel of frames, repeated for each channel of the network."""
         return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
 
     def _fused(self, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -1,4 +1,4 @@
-"""Fusing frames: noisy neighbours are aligned and averaged where they can be trusted, and the mean is filtered."""
+"""Fusing frames: aligned noisy neighbours are averaged, weighted by confidence, and the mean is filtered."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
 from self2align.denoising.wiener import wiener
 
-# Power of the confidence: an average forgives a bad neighbour less than a training does.
+# Power of the confidence: a bad neighbour harms an average more than it harms training.
 TRUST = 8
 BINS = 8  # of brightness, for noise that depends on it
 LEAST = 256  # pixels in each
@@ -20,7 +20,7 @@ THIN = 3  # px: medians of thousands of values need no more
 
 @dataclass(frozen=True)
 class Neighbour:
-    """How a frame's neighbour is sampled; see `self2align.pairs.generate.Aligned`."""
+    """How a neighbour of a frame is sampled; see `self2align.alignment.aligned.Aligned`."""
 
     transfer: Tensor
     confidence: Tensor
@@ -29,16 +29,16 @@ class Neighbour:
 
     @classmethod
     def of(cls, aligned: Aligned) -> "Neighbour":
-        """Return it without the neighbour itself."""
+        """Return the alignment without the pixels of the neighbour."""
         return cls(aligned.transfer, aligned.confidence, aligned.gain, aligned.offset)
 
     def sample(self, source: Tensor) -> Tensor:
-        """Return the neighbour aligned, ``(C, H, W)``, its detail and its noise kept."""
+        """Return the aligned neighbour, ``(C, H, W)``, with its detail and its noise."""
         return self.gain * warp(source[None], self.transfer[None], "sinc")[0] + self.offset
 
 
 def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Return the mean of a frame and its aligned neighbours, and what share of one frame's noise is left in it.
+    """Return the mean of a frame and its aligned neighbours, and the remaining share of the noise variance.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tupl
     mean
         ``(C, H, W)``, weighted by confidence.
     share
-        ``(H, W)``: the variance of the mean's noise over the target's, in (0, 1].
+        ``(H, W)``: noise variance of the mean relative to that of the target, in (0, 1].
     """
     total, weights = target.clone(), torch.ones_like(target[0])
     squares = torch.ones_like(weights)
@@ -65,10 +65,10 @@ def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tupl
 
 
 def frame_noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
-    """Return the variance of a frame's noise at each pixel, by its channel and brightness, ``(C, H, W)``.
+    """Return the noise variance of a frame at each pixel, by channel and brightness, ``(C, H, W)``.
 
-    Robust (median of the absolute residual in each of up to eight classes of brightness), so that detail that the
-    denoiser has lost, in the lesser part of the pixels, does not raise it.
+    Robust (median of the absolute residual in each of up to eight classes of brightness), so detail that the
+    denoiser lost in a minority of the pixels does not raise it.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def frame_noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
 
 
 def windows(frames: Iterable[Tensor], radius: int) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
-    """Yield each frame's number and the frames up to ``radius`` before and after it, by number; no more are held."""
+    """Yield each frame's number and, by number, the frames up to ``radius`` away from it; no others are kept."""
     held: dict[int, Tensor] = {}
     coming = enumerate(frames)
     at = 0
@@ -108,9 +108,8 @@ def fuse(
 ) -> Iterator[Tensor]:
     """Denoise footage, each frame with the help of its neighbours.
 
-    The frame's own denoised form is the first estimate of an empirical Wiener filter, which works on the mean of the
-    noisy frame and its aligned neighbours. What no neighbour shows, or none that is trusted, is filtered with the
-    frame's own noise.
+    The denoised frame is the first estimate of an empirical Wiener filter, which filters the mean of the noisy frame
+    and its aligned neighbours. Where no neighbour is trusted, the filter uses the noise level of the single frame.
 
     Parameters
     ----------
@@ -121,7 +120,7 @@ def fuse(
     aligner
         See `self2align.alignment.aligner.Aligner`.
     radius
-        So many neighbours before, and so many after. A frame's result depends on those alone.
+        Neighbours before and after each frame. The result of a frame depends only on these.
     exposure
         Whether gain and offset between frames are compensated.
 

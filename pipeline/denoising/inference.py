@@ -20,7 +20,7 @@ def load_denoiser(path: Path, device: torch.device) -> tuple[nn.Module, dict[str
     Raises
     ------
     ValueError
-        When the file is no denoiser.
+        If the file is no denoiser.
     """
     tensors, header = load_part(path, "denoiser")
     network = build_network(header["network"], header["channels"], header["arguments"], f"{path}: network")
@@ -37,12 +37,12 @@ def denoise(
     Parameters
     ----------
     network
-        With an attribute ``multiple``: what height and width must be a multiple of.
+        See `self2align.networks.network.Network`.
     noisy
         ``(C, H, W)``, white being 1.0, unclipped.
     square
-        Whether to reflect-pad to a square multiple of 32, as the benchmark's protocol does, or to the next
-        multiple alone.
+        Whether to reflect-pad to a square whose side is a multiple of 32, as the benchmark's protocol does; else to the
+        network's next multiple.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def denoise(
         bottom, right = side - height, side - width
     else:
         bottom, right = -height % multiple, -width % multiple
-    # NumPy's reflection goes on bouncing where an image is smaller than its padding.
+    # NumPy repeats the reflection if an image is smaller than its padding.
     padded = np.pad(noisy, ((0, 0), (0, bottom), (0, right)), mode="reflect")
     batch = torch.from_numpy(padded)[None].to(device, memory_format=torch.channels_last)
     clean: NDArray[np.float32] = network(batch)[0, :, :height, :width].float().cpu().numpy()

@@ -1,10 +1,10 @@
 """A trained denoiser as an ONNX model, for programs without torch.
 
-The model takes ``noisy``, float32 ``(N, C, H, W)``, white being 1.0 and nothing clipped, and gives ``denoised``, the
-same. Any N and any H and W from the network's ``multiple`` on: it pads by reflection and cuts the padding off again,
-as `self2align.denoising.inference.denoise` does. The header of the weights is its metadata.
+The input ``noisy`` and the output ``denoised`` are float32 ``(N, C, H, W)``, white being 1.0, unclipped. N is free; H
+and W are free from the network's ``multiple`` on: the model pads by reflection and crops the result, as
+`self2align.denoising.inference.denoise` does. The header of the weights is its metadata.
 
-The packages are an extra, ``pip install 'self2align[onnx]'``.
+The packages are an optional extra, ``pip install 'self2align[onnx]'``.
 """
 
 import json
@@ -29,7 +29,7 @@ AXES = {0: "batch", 2: "height", 3: "width"}
 
 
 class AnySize(nn.Module):
-    """A network that needs no multiple of anything."""
+    """A network for images of any size from ``multiple`` on."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -48,12 +48,12 @@ class AnySize(nn.Module):
 
 
 def check_packages() -> None:
-    """Refuse to begin without the packages.
+    """Check that the packages are installed.
 
     Raises
     ------
     ValueError
-        When one of them is not installed.
+        If one of them is not.
     """
     for name in PACKAGES:
         try:
@@ -79,7 +79,7 @@ def to_onnx(network: nn.Module, channels: int, header: Mapping[str, Any]) -> byt
     import onnx
 
     whole = AnySize(network).eval()
-    # Sides that are no multiple and unlike each other, or the exporter would take them for constants.
+    # Sides that are no multiple and differ from each other; otherwise the exporter takes them for constants.
     example = torch.zeros(2, channels, 5 * whole.multiple + 3, 6 * whole.multiple + 1)
     free = dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)
     with _quiet(), torch.inference_mode():
@@ -96,7 +96,7 @@ def to_onnx(network: nn.Module, channels: int, header: Mapping[str, Any]) -> byt
     model = program.model_proto
     _name_axes(model.graph)
     for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        # Where the code lay that made it.
+        # Paths of the source code on this machine.
         del item.metadata_props[:]
     text = json.dumps(dict(header), sort_keys=True, separators=(",", ":"))
     onnx.helper.set_model_props(model, {KEY: text, "multiple": str(whole.multiple)})
@@ -106,7 +106,7 @@ def to_onnx(network: nn.Module, channels: int, header: Mapping[str, Any]) -> byt
 
 
 def _name_axes(graph: Any) -> None:
-    """Call the free axes by their names, where the exporter counts symbols."""
+    """Give the free axes their names; the exporter numbers them."""
     shape = graph.input[0].type.tensor_type.shape.dim
     names = {shape[axis].dim_param: name for axis, name in AXES.items()}
     for value in (*graph.input, *graph.output, *graph.value_info):
@@ -117,7 +117,7 @@ def _name_axes(graph: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter from telling of packages that are not needed, and of its own deprecations."""
+    """Silence the exporter's notes on packages that are not needed and on its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -130,14 +130,14 @@ def _quiet() -> Iterator[None]:
 
 
 def largest_difference(data: bytes, network: nn.Module, sizes: Sequence[tuple[int, int, int, int]]) -> float:
-    """Return the largest difference between what onnxruntime and torch make of random images, white being 1.0.
+    """Return the largest difference between onnxruntime and torch on random images, white being 1.0.
 
     Parameters
     ----------
     data
         An ONNX file.
     network
-        The network that it was made of.
+        The exported network.
     sizes
         ``(N, C, H, W)`` of the images, noise of a quarter of white on a smooth ramp.
     """

@@ -18,16 +18,16 @@ from self2align.runtime.progress import Progress, part
 
 
 def fits_channels(found: int, channels: int) -> bool:
-    """Whether a network of so many channels can denoise images of ``found`` channels; see `TiledDenoiser`."""
+    """Return whether a network of ``channels`` channels can denoise images of ``found``; see `TiledDenoiser`."""
     return found == channels or channels in (1, 3)
 
 
 class TiledDenoiser:
-    """A network and how much memory it may use.
+    """Denoises single frames, in tiles if they need more memory than allowed.
 
-    Images with as many channels as the network are denoised whole, all channels together. Otherwise a network of one
-    channel denoises each channel by itself, and so does one of three: it sees each channel three times, as
-    `ingest.color: rgb` shows it gray footage in training, and the mean of what it gives is kept.
+    Images with as many channels as the network are denoised whole, all channels together. Otherwise networks of
+    one or three channels denoise each channel separately. A network of three sees the channel three times, as
+    `ingest.color: rgb` does with gray footage in training, and the mean of its output is used.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class TiledDenoiser:
     device
         Where it is.
     memory
-        Bytes that its work may take, the weights and the image itself not counted.
+        Limit for the network's tensors in bytes, without the weights and the image itself.
     whites
-        What stood for 1.0 in the footage that it was trained on, by type; empty where nothing tells.
+        The value of 1.0 in the training footage, by type; empty if unknown.
     clipping
-        How the noise of that footage was clipped; None where it was not, or nothing tells.
+        How the noise of that footage was clipped; None if it was not, or if that is unknown.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class TiledDenoiser:
         Raises
         ------
         ValueError
-            When the file is no denoiser.
+            If the file is no denoiser.
         """
         network, header = load_denoiser(path, device)
         told = header.get("clipping")
@@ -82,7 +82,7 @@ class TiledDenoiser:
 
     @cached_property
     def reach(self) -> int | None:
-        """How far the network sees, px; None where there is no bound. Found out when an image takes several tiles."""
+        """Receptive radius, px; None if unbounded. Measured when an image first needs several tiles."""
         return tiling.reach(self.network, self.channels)
 
     def tiles_for(self, height: int, width: int) -> tuple[tiling.Tile, ...]:
@@ -91,7 +91,7 @@ class TiledDenoiser:
         Raises
         ------
         ValueError
-            When the memory does not suffice for the smallest.
+            If the memory is not enough for the smallest tile.
         """
         height, width = (-(-length // self.multiple) * self.multiple for length in (height, width))
         if height * width <= self.pixels:
@@ -134,7 +134,7 @@ class TiledDenoiser:
         _, height, width = noisy.shape
         edges = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple))
         padded = np.pad(noisy, edges, mode="reflect")
-        # In full float32: the short mantissa of TF32 would show tiles from 1e-3 on.
+        # In full float32: with the short mantissa of TF32 tiles would differ by 1e-3.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             plan = self.tiles_for(height, width)
             blend = len(plan) > 1 and self.reach is None

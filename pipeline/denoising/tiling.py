@@ -1,8 +1,8 @@
-"""Images larger than memory, denoised in tiles without a seam.
+"""Denoising images in tiles, without a visible seam.
 
-Each tile is seen with a halo at least as wide as the network's reach, and begins on the grid of its strides; what is
-kept of it then equals what the whole image would give. A network whose reach has no bound (channel attention averages
-over all that it sees) has its tiles blended over their overlap instead, and the result depends a little on them.
+The network sees each tile with a halo at least as wide as its receptive radius, aligned to its strides. The part that
+is kept then equals the result for the whole image. If the radius is unbounded (channel attention averages over the
+whole input), tiles are blended over their overlap instead, and the result depends slightly on the tiles.
 """
 
 import copy
@@ -22,13 +22,13 @@ from torch.overrides import TorchFunctionMode
 from self2align.networks.network import multiple_of
 from self2align.runtime.progress import Progress
 
-# px to either side of a border between two tiles over which they are blended, where no halo makes them equal.
+# px on either side of a border between two tiles over which they are blended, if the radius is unbounded.
 BLEND = 64
-# Convolutions need room of their own beside what they read and write (docs/decisions.md, "Denoising in tiles").
+# Convolutions need workspace in addition to their inputs and outputs (docs/decisions/denoising-in-tiles.md).
 WORKSPACE = 1.3
-_FARTHEST = 1024  # px; a reach beyond this is taken to have no bound
+_FARTHEST = 1024  # px; a larger radius counts as unbounded
 _SMALL = 32  # px, of the image whose tensors are counted
-_NEAR = 64  # px, the reach that is tried first
+_NEAR = 64  # px, the radius that is tried first
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Tile:
 
 @torch.no_grad()
 def reach(network: nn.Module, channels: int) -> int | None:
-    """Return how far from a pixel the output depends on it, px; None where there is no bound.
+    """Return the receptive radius: how far the output depends on an input pixel, px; None if unbounded.
 
-    Found, not declared: what a pixel can reach turns into no number when it is none, through zero weights and
-    maxima alike. NNPACK is kept out: its fast convolutions mix the pixels of a block.
+    Measured, not declared: a NaN input propagates to every output that depends on it, through zero weights and maxima
+    too. NNPACK is turned off, because its fast convolutions mix the pixels of a block.
 
     Parameters
     ----------
     network
-        Left as it is.
+        Not changed.
     channels
         C of its images.
     """
@@ -74,7 +74,7 @@ def reach(network: nn.Module, channels: int) -> int | None:
 
 
 def _spread(probe: nn.Module, channels: int, band: int, clear: int, axis: int) -> int:
-    """Return how far a band of no numbers spreads into ``clear`` px of numbers on either side; at most ``clear``."""
+    """Return how far a band of NaN spreads into ``clear`` finite px on either side; at most ``clear``."""
     shape = [1, channels, band, band]
     shape[axis] = 2 * clear + band
     image = torch.zeros(shape)
@@ -84,7 +84,7 @@ def _spread(probe: nn.Module, channels: int, band: int, clear: int, axis: int) -
 
 
 class _Held(TorchFunctionMode):
-    """Counts the bytes of the tensors that are alive at a time."""
+    """Counts the bytes of the tensors that exist at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,9 +106,9 @@ class _Held(TorchFunctionMode):
 
 @torch.no_grad()
 def bytes_per_pixel(network: nn.Module, channels: int) -> float:
-    """Return how many bytes of tensors a network holds at its peak for each pixel of its input.
+    """Return the peak of a network's tensors in bytes per input pixel.
 
-    Counted on a small image; views count as tensors, so it is an upper bound.
+    Counted on a small image. Views count as tensors, so it is an upper bound.
     """
     probe = copy.deepcopy(network).cpu().eval()
     side = math.lcm(_SMALL, multiple_of(network))
@@ -120,7 +120,7 @@ def bytes_per_pixel(network: nn.Module, channels: int) -> float:
 
 @lru_cache(maxsize=64)
 def tiles(height: int, width: int, *, multiple: int, halo: int, pixels: int) -> tuple[Tile, ...]:
-    """Cut an image into the tiles that together cost the least.
+    """Cut an image into tiles with the least total cost.
 
     Parameters
     ----------
@@ -129,9 +129,9 @@ def tiles(height: int, width: int, *, multiple: int, halo: int, pixels: int) -> 
     multiple
         Grid on which tiles begin and end, px.
     halo
-        What is seen around each core, within the image; a multiple of ``multiple``.
+        Margin that the network sees around each core, within the image; a multiple of ``multiple``.
     pixels
-        What a window may hold; at least `smallest_window`.
+        Most pixels of a window; at least `smallest_window`.
     """
     assert height % multiple == width % multiple == halo % multiple == 0, (height, width, halo, multiple)
     rows, columns = (_splits(length, multiple, halo) for length in (height, width))
@@ -151,7 +151,7 @@ def tiles(height: int, width: int, *, multiple: int, halo: int, pixels: int) -> 
 
 
 def smallest_window(height: int, width: int, *, multiple: int, halo: int) -> int:
-    """Return how many pixels the window of the smallest tile of an image has; see `tiles`."""
+    """Return the number of pixels in the window of the smallest tile of an image; see `tiles`."""
     rows, columns = (_splits(length, multiple, halo) for length in (height, width))
     return min(row.longest for row in rows) * min(column.longest for column in columns)
 
@@ -205,7 +205,7 @@ def run_tiles(
     plan
         See `tiles`.
     blend
-        Whether windows are averaged where they overlap, smoothly, or each gives its core alone.
+        Whether windows are blended smoothly where they overlap; else each gives only its core.
     device
         Where the network is.
     progress
@@ -239,9 +239,9 @@ def _within(core: slice, window: slice) -> slice:
 
 
 def _ramp(window: slice, core: slice) -> NDArray[np.float32]:
-    """Return weights along a window: 1 inside, a squared sine at borders, which a neighbour's completes to 1.
+    """Return weights along a window: 1 inside, a squared sine at borders, which adds up to 1 with its neighbour's.
 
-    The outer quarter of the overlap has none: there the network sees an edge that is not the image's.
+    The outer quarter of the overlap has weight 0: there the network sees an edge that the image does not have.
     """
     weight = np.ones(window.stop - window.start, np.float32)
     for halo, side in ((core.start - window.start, 1), (window.stop - core.stop, -1)):

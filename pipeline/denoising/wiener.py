@@ -1,4 +1,4 @@
-"""Empirical Wiener filtering: a first estimate tells which coefficients are signal, a less noisy image gives them."""
+"""Empirical Wiener filtering: a first estimate separates signal from noise, a less noisy image gives the values."""
 
 import math
 from functools import lru_cache
@@ -9,8 +9,8 @@ from torch.nn import functional
 
 BLOCK = 8  # px
 STRIP = 128  # rows at a time: the coefficients take 64 times an image's memory
-# Of the noise's variance. A first estimate has lost detail, so that shrinking by all of it loses the same detail again:
-# docs/decisions.md.
+# Share of the noise variance. The first estimate has lost detail; shrinking by the full variance would lose it again:
+# docs/decisions/temporal.md.
 STRENGTH = 0.5
 
 
@@ -24,9 +24,9 @@ def _bank() -> Tensor:
 
 
 def opponent(channels: int) -> Tensor:
-    """Return an orthonormal change of colours, ``(C, C)``: brightness and two differences of RGB, else none.
+    """Return an orthonormal color transform, ``(C, C)``: brightness and two differences for RGB, else the identity.
 
-    Detail lies in the brightness, where the noise is no stronger.
+    Detail is concentrated in the brightness; the noise is not.
     """
     if channels != 3:
         return torch.eye(channels)
@@ -35,7 +35,7 @@ def opponent(channels: int) -> Tensor:
 
 
 def _filtered(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
-    """Filter images ``(N, 1, h, w)`` that have ``BLOCK - 1`` px more on every side; return without those."""
+    """Filter images ``(N, 1, h, w)`` with ``BLOCK - 1`` extra px on every side; the result has no extra px."""
     bank = _bank().to(image.device)
     seen, known = functional.conv2d(image, bank), functional.conv2d(pilot, bank) ** 2
     noise = STRENGTH * functional.avg_pool2d(variance, BLOCK, 1)
@@ -50,7 +50,7 @@ def _filtered(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
 
 
 def wiener(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
-    """Filter a noisy image in all its blocks of 8 x 8 px by what a first estimate of it shows to be there.
+    """Filter a noisy image in all blocks of 8 x 8 px, guided by a first estimate.
 
     The second step of BM3D (Dabov et al. 2007, equation 9) without its grouping of blocks.
 
@@ -59,12 +59,12 @@ def wiener(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
     image, pilot
         ``(C, H, W)``, white being 1.0; each side at least 8 px.
     variance
-        Of the image's noise, ``(C, H, W)``, as white's square; independent from pixel to pixel.
+        Noise variance of the image, ``(C, H, W)``, white being 1.0; the noise is independent from pixel to pixel.
 
     Returns
     -------
     Tensor
-        ``(C, H, W)``, unclipped. Strips of it do not depend on the rows that are filtered at a time.
+        ``(C, H, W)``, unclipped. The result does not depend on the number of rows filtered at a time.
     """
     colors = opponent(len(image)).to(image)
     halo = BLOCK - 1

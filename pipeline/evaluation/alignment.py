@@ -1,4 +1,4 @@
-"""Measuring aligners on scenes whose clean frames are known; nothing here feeds a training."""
+"""Measuring aligners on scenes whose clean frames are known. No training uses these figures."""
 
 import math
 import time
@@ -56,7 +56,7 @@ def evaluate_scene(
     coverage: float,
     exposure: bool,
 ) -> tuple[dict[str, Row], dict[str, float]]:
-    """Return the measures of each aligner on one scene, and its seconds a frame pair (both directions).
+    """Return the measures of each aligner on one scene, and its seconds per frame pair (both directions).
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def evaluate_scene(
     title
         Of the scene.
     offsets, pairs
-        Frames between target and neighbour; at most so many pairs an offset.
+        Frames between target and neighbour; limit of pairs per offset.
     coverage
-        Share of the pixels, those of the highest confidence, that ``psnr_confident`` is taken over.
+        Share of the pixels, those with the highest confidence, used for ``psnr_confident``.
     exposure
         Whether gain and offset are compensated, as `generate_pairs` does it.
     """
@@ -83,14 +83,14 @@ def evaluate_scene(
     ready, warm = _load(aligners), False
     chosen = frame_pairs(scene.count, offsets, pairs)
     for first, second in chosen:
-        # The clean frames as the noisy ones' type holds them, so that noise is what was added.
+        # Clean frames in the type of the noisy ones, so their difference is the added noise.
         noisy = [torch.from_numpy(store.frames(scene, f, f + 1)).to(device()) for f in (first, second)]
         clean = [torch.from_numpy(clean_store.frames(clean_scene, f, f + 1)).to(device()) for f in (first, second)]
         both = torch.cat(noisy), torch.cat(noisy[::-1])
         known = _true_field(truth, first, second)
         for name, align in ready.items():
             if not warm:
-                # A first call also pays for loading kernels and choosing algorithms.
+                # The first call includes loading kernels and choosing algorithms.
                 estimate(align, *both)
             finish(device())
             began = time.perf_counter()
@@ -119,9 +119,9 @@ def measure_pair(
     noisy, clean
         The two frames, each ``(1, C, H, W)``, white being 1.0.
     fields, expected
-        What the aligner said, both ways: ``(2, 2, H, W)``, px, and see `self2align.alignment.aligner.estimate`.
+        Results of the aligner in both directions: ``(2, 2, H, W)``, px; see `self2align.alignment.aligner.estimate`.
     known
-        The true field, ``(1, 2, H, W)``, and where it is visible, ``(1, H, W)``; None where it is not known.
+        The true field, ``(1, 2, H, W)``, and where it is visible, ``(1, H, W)``; None if unknown.
     coverage, exposure
         See `evaluate_scene`.
     """
@@ -151,7 +151,7 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 
 def summarize(scenes: Sequence[dict[str, Row]]) -> dict[str, Row]:
-    """Return each aligner's mean over scenes, rounded so that the last digits of a sum do not show."""
+    """Return the mean of each aligner over scenes, rounded so that summation order does not show."""
     names = list(scenes[0])
     means = {name: _mean([scene[name] for scene in scenes]) for name in names}
     return {

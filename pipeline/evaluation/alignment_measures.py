@@ -1,4 +1,4 @@
-"""How good an alignment is, where clean frames or the true field are known; for measuring only."""
+"""Measures of an alignment against clean frames or the true field."""
 
 import math
 
@@ -48,9 +48,9 @@ def aligned_psnr(clean_target: Tensor, clean_source: Tensor, transfer: Tensor, w
 
 
 def most_trusted(confidence: Tensor, coverage: float) -> Tensor:
-    """Return 1 for the given share of pixels that have the highest confidence, else 0, ``(N, H, W)``.
+    """Return 1 for the given share of pixels with the highest confidence, else 0, ``(N, H, W)``.
 
-    So that aligners are compared over equally many pixels, each over those that it trusts itself.
+    Aligners are thus compared over the same number of pixels, each over its own most trusted ones.
     """
     flat = confidence.flatten()
     chosen = flat.argsort(descending=True, stable=True)[: round(coverage * len(flat))]
@@ -58,22 +58,22 @@ def most_trusted(confidence: Tensor, coverage: float) -> Tensor:
 
 
 def warped_noise(target_noise: Tensor, source_noise: Tensor, transfer: Tensor) -> tuple[float, float]:
-    """Return two numbers that show a field that follows the noise.
+    """Return two numbers that reveal a field that fits the noise.
 
     Parameters
     ----------
     target_noise, source_noise
         Noisy minus clean, ``(N, C, H, W)``.
     transfer
-        The field that was found on the noisy frames, ``(N, 2, H, W)``, px.
+        The field estimated from the noisy frames, ``(N, 2, H, W)``, px.
 
     Returns
     -------
     ratio
-        Standard deviation of the warped noise over that of the noise: 0.67 for bilinear sampling at random
-        fractions, 0.5 where every sample falls between four pixels, as a collapsed aligner has it.
+        Standard deviation of the warped noise relative to the noise: 0.67 for bilinear sampling at random fractions,
+        0.5 if every sample falls between four pixels, as with a collapsed aligner.
     correlation
-        Of the warped noise with the target's: 0 unless the field was fitted to the noise.
+        Of the warped noise with the noise of the target: 0 unless the field fits the noise.
     """
     moved = warp(source_noise, transfer)
     ratio = float(moved.std() / source_noise.std())

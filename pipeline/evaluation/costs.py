@@ -30,7 +30,7 @@ from self2align.noise.model import NoiseSettings
 from self2align.runtime.devices import device
 from self2align.runtime.tables import read_json
 from self2align.runtime.versions import version_text
-from self2align.stores.weights import load_weights
+from self2align.stores.weights import load_header
 
 BRIEF = 1.0  # s; of a call that takes longer, starting up is no part that counts
 CALLS = 5  # of those that are briefer
@@ -239,7 +239,7 @@ MIB = 2**20
 def training_minutes(weights: Path) -> float | None:
     """Return how long a training takes at the pace that it noted beside its weights; None without a note."""
     note = weights.with_suffix(".timing.json")
-    steps = (load_weights(weights)[1].get("training") or {}).get("steps")
+    steps = (load_header(weights).get("training") or {}).get("steps")
     timing = read_json(note) if note.is_file() else {}
     if not steps or not timing.get("steps"):
         return None

@@ -1,4 +1,4 @@
-"""PNG files, chunk by chunk: Pillow writes no 16-bit colour, and OpenCV nothing beside pixels."""
+"""PNG files, chunk by chunk: Pillow writes no 16-bit colour, and OpenCV writes no metadata."""
 
 import struct
 import zlib
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Chunks that tell of the picture and stay true when its pixels are denoised.
+# Metadata chunks that stay valid when the pixels are denoised.
 KEPT = (
     b"cHRM",
     b"gAMA",
@@ -43,12 +43,12 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 
 
 def kept_chunks(data: bytes) -> list[Chunk]:
-    """Return what a file tells beside its pixels."""
+    """Return the metadata chunks of a file (`KEPT`)."""
     return [chunk for chunk in chunks(data) if chunk[0] in KEPT]
 
 
 def described(icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None) -> list[Chunk]:
-    """Return chunks for what another format tells of a picture.
+    """Return chunks for the metadata of an image in another format.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files that are denoised from one to the next, keeping what they tell beside their pixels."""
+"""Denoising from file to file; metadata is kept."""
 
 MEDIA = {
     "image": "self2align.media.image:ImageFile",

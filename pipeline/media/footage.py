@@ -1,4 +1,4 @@
-"""What can be denoised with neighbours in time."""
+"""Checks that files are footage, with neighbours in time."""
 
 from self2align.media.jobs import Job
 from self2align.media.medium import Medium
@@ -6,12 +6,12 @@ from self2align.media.run import footage
 
 
 def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:
-    """Refuse what has no neighbours in time.
+    """Refuse files without neighbours in time.
 
     Raises
     ------
     ValueError
-        When a frame stands alone, frames lie along more than time, or pictures of one folder differ in size.
+        If there is a single frame, frames lie along other axes than time, or pictures of a folder differ in size.
     """
     for members in footage(media):
         if sum(medium.count for _, medium in members) == 1:

@@ -28,7 +28,7 @@ from self2align.media.medium import (
 )
 from self2align.runtime.progress import Progress
 
-# Of lossy formats the best that others still read quickly; WebP without loss.
+# Lossy formats at high quality; WebP without loss.
 SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     ".bmp": ("BMP", {}),
     ".jpeg": ("JPEG", {"quality": 97, "subsampling": 0}),
@@ -38,12 +38,12 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 SUFFIXES = frozenset(SAVED)
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B")
-# What Pillow raises on files that are not whole; it has no common base for them.
+# What Pillow raises for broken files; the exceptions have no common base.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 class ImageFile:
-    """One picture; gray or RGB of 8 or 16 bits, alpha, profile, EXIF and resolution kept. See `Pictures`."""
+    """One picture, gray or RGB, 8 or 16 bits; alpha, color profile, EXIF and resolution are kept. See `Pictures`."""
 
     count = lines = 1
 
@@ -51,19 +51,19 @@ class ImageFile:
         choices.refuse(source, "codec", "axes")
         self.source, self.target = source, target
         self.notes: list[str] = []
-        self.look = _look(source)
-        self.shape = (self.look.channels, self.look.height, self.look.width)
+        self.info = _picture_info(source)
+        self.shape = (self.info.channels, self.info.height, self.info.width)
         check_size(source, *self.shape)
-        check_channels(source, self.look.channels, choices)
-        self.coding = coding_of(source, np.dtype(np.uint16 if self.look.deep else np.uint8), choices)
-        if self.look.palette:
+        check_channels(source, self.info.channels, choices)
+        self.coding = coding_of(source, np.dtype(np.uint16 if self.info.deep else np.uint8), choices)
+        if self.info.palette:
             self.notes.append(f"{source}: its palette holds no denoised colours; they are written as such")
         suffix = target.suffix.lower()
         if suffix not in SAVED:
             raise ValueError(f"{target}: found suffix {suffix!r}, expected one of {', '.join(sorted(SAVED))}")
-        if self.look.deep and suffix != ".png":
+        if self.info.deep and suffix != ".png":
             raise ValueError(f"{target}: found suffix {suffix!r} for 16 bits, expected .png")
-        if self.look.alpha and suffix in (".bmp", ".jpeg", ".jpg"):
+        if self.info.alpha and suffix in (".bmp", ".jpeg", ".jpg"):
             raise ValueError(f"{target}: found suffix {suffix!r} for a picture with alpha, expected .png or .webp")
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
@@ -77,7 +77,7 @@ class ImageFile:
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
         pixels = np.asarray(finished_frame(scratch, 0)).transpose(1, 2, 0)
-        if self.look.alpha:
+        if self.info.alpha:
             pixels = np.concatenate([pixels, _alpha(self.source, pixels.dtype)[..., None]], axis=2)
         kind, options = SAVED[self.target.suffix.lower()]
         if kind == "PNG":
@@ -86,21 +86,21 @@ class ImageFile:
             shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
             file = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(shown)).save(
-                file, format=kind, **options, **_tellable(kind, self.look.told)
+                file, format=kind, **options, **_writable_metadata(kind, self.info.metadata)
             )
             data = file.getvalue()
         made.write_bytes(data)
 
     def _chunks(self) -> list[png.Chunk]:
-        if self.look.format == "PNG":
+        if self.info.format == "PNG":
             return png.kept_chunks(self.source.read_bytes())
-        told = self.look.told
-        return png.described(told.get("icc_profile"), told.get("exif"), told.get("dpi"))
+        metadata = self.info.metadata
+        return png.described(metadata.get("icc_profile"), metadata.get("exif"), metadata.get("dpi"))
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What a picture is, before its pixels are decoded: format, size, colours without alpha, and what it tells."""
+class _PictureInfo:
+    """A picture before its pixels are decoded: format, size, color channels without alpha, and metadata."""
 
     format: str
     height: int
@@ -109,10 +109,10 @@ class _Look:
     deep: bool
     alpha: bool
     palette: bool
-    told: dict[str, Any]
+    metadata: dict[str, Any]
 
 
-def _look(source: Path) -> _Look:
+def _picture_info(source: Path) -> _PictureInfo:
     if not source.is_file() or not source.stat().st_size:
         raise ValueError(f"{source}: found no bytes, expected a picture")
     try:
@@ -120,27 +120,27 @@ def _look(source: Path) -> _Look:
             warnings.simplefilter("ignore")
             with Image.open(source) as image:
                 name, mode, (width, height) = str(image.format), image.mode, image.size
-                told: dict[str, Any] = {str(key): value for key, value in image.info.items()}
-                if "exif" not in told and (exif := image.getexif()):
-                    told["exif"] = exif.tobytes()
+                metadata: dict[str, Any] = {str(key): value for key, value in image.info.items()}
+                if "exif" not in metadata and (exif := image.getexif()):
+                    metadata["exif"] = exif.tobytes()
     except _BROKEN as error:
         raise ValueError(f"{source}: found {' '.join(str(error).split())}, expected a whole picture") from error
     if name not in ("BMP", "JPEG", "MPO", "PNG", "WEBP"):
         raise ValueError(f"{source}: found a file of format {name}, expected BMP, JPEG, PNG or WebP by that name")
     if mode not in _MODES:
         raise ValueError(f"{source}: found pixels of mode {mode}, expected gray or RGB")
-    # Pillow shows 16-bit colour as 8 bits.
+    # Pillow reads 16-bit color as 8 bits.
     depth, kind = _png_header(source) if name == "PNG" else (8, 0)
     gray = mode in ("1", "L", "LA") or mode.startswith("I") if depth < 16 else kind in (0, 4)
-    return _Look(
+    return _PictureInfo(
         name,
         height,
         width,
         channels=1 if gray else 3,
         deep=depth == 16,
-        alpha="A" in mode or kind in (4, 6) or (depth < 16 and "transparency" in told),
+        alpha="A" in mode or kind in (4, 6) or (depth < 16 and "transparency" in metadata),
         palette=mode.startswith("P"),
-        told=told,
+        metadata=metadata,
     )
 
 
@@ -162,11 +162,11 @@ def _alpha(source: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
             return np.asarray(image.convert("RGBA").getchannel("A"))
 
 
-def _tellable(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Pillow can write of what a picture tells into a file of a kind."""
+def _writable_metadata(kind: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a picture that Pillow can write into a file of this kind."""
     known = {
         "BMP": ("dpi",),
         "JPEG": ("icc_profile", "exif", "dpi", "comment", "xmp"),
         "WEBP": ("icc_profile", "exif", "xmp"),
     }
-    return {name: told[name] for name in known[kind] if told.get(name)}
+    return {name: metadata[name] for name in known[kind] if metadata.get(name)}

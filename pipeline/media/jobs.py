@@ -1,4 +1,4 @@
-"""From what a user names to the files that are denoised, and where each result goes."""
+"""The files that a path or pattern stands for, and where each result goes."""
 
 import glob
 import os
@@ -40,7 +40,7 @@ def suffixes() -> Mapping[str, frozenset[str]]:
 
 
 def kind_of(path: Path) -> str | None:
-    """Return the kind of a file by its name, or of a folder that is a Zarr array; None for anything else."""
+    """Return the kind of a file, by its suffix, or of a folder that is a Zarr array; None for anything else."""
     if path.is_dir():
         return "zarr" if is_zarr(path) else None
     suffix = path.suffix.lower()
@@ -48,12 +48,12 @@ def kind_of(path: Path) -> str | None:
 
 
 def find_jobs(source: str, output: Path) -> list[Job]:
-    """Return what a path or pattern stands for: one file, or all of a folder or pattern below one output folder.
+    """Return the files of a path or pattern: one file, or all files of a folder or pattern.
 
     Raises
     ------
     ValueError
-        When there is nothing, kinds that do not go together, or results that would lie where the input does.
+        If there are no files, if kinds are mixed, or if a result would overwrite its input.
     """
     path = Path(source)
     if path.is_dir() and not is_zarr(path):
@@ -82,7 +82,7 @@ def _known() -> str:
 
 
 def _keep_apart(source: Path, output: Path) -> None:
-    """Refuse an output that is its input, or lies in it, or the other way round."""
+    """Refuse an output that is the input, lies in it, or contains it."""
     inner, outer = source.resolve(), output.resolve()
     if inner == outer or (source.exists() and output.exists() and source.samefile(output)):
         raise ValueError(f"{output}: found the input itself, expected another path for the output")
@@ -91,7 +91,7 @@ def _keep_apart(source: Path, output: Path) -> None:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield what can be denoised in a tree; hidden names are passed over, Zarr arrays are taken whole."""
+    """Yield the files in a tree that can be denoised; hidden names are skipped, a Zarr array counts as one file."""
     for place, folders, files in os.walk(folder):
         here = Path(place)
         shown = sorted(name for name in folders if not name.startswith("."))
@@ -113,7 +113,7 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def _matching(base: Path, pattern: Path) -> Iterator[Path]:
-    """Yield what can be denoised of what a pattern takes below its fixed part; hidden names are passed over."""
+    """Yield the files that match a pattern below its fixed part and can be denoised; hidden names are skipped."""
     for file in base.glob(pattern.relative_to(base).as_posix()):
         parts = file.relative_to(base).parts
         if not any(part.startswith(".") and part != ".." for part in parts) and kind_of(file) is not None:
@@ -145,7 +145,7 @@ def _many(source: str, base: Path, files: Sequence[Path], output: Path) -> list[
 
 
 def _target(kind: str, path: Path) -> Path:
-    """Return the name of a result: of its input, or of a container that can be written."""
+    """Return the path of a result: the suffix of its input, or that of a container that can be written."""
     if kind == "video" and path.suffix.lower() not in CONTAINERS:
         return path.with_suffix(ANY)
     return path

@@ -1,4 +1,4 @@
-"""What every kind of file promises, and what their frames have in common."""
+"""The protocol of every kind of file, and what all kinds share."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,27 +14,27 @@ from self2align.denoising.tiled import fits_channels
 from self2align.runtime.progress import Progress
 from self2align.stores.codes import Coding, choose_coding
 
-# A frame is held whole, in float32 twice and in its own type: about 5 GiB at this size.
+# A frame is held in memory twice as float32 and once in its own type: about 5 GiB at this size.
 MOST_VALUES = 2**29
-ORDINARY = (0.1, 1.5)  # of white: 12 bits in 16 reach a sixteenth of it, counts held as floats many times it
+ORDINARY = (0.1, 1.5)  # of white: 12 bits stored in 16 reach a sixteenth, counts stored as floats many times white
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user may choose about a file.
+    """Choices of the user about a file.
 
     Attributes
     ----------
     channels
         Of the network.
     white
-        The value that stands for 1.0; None for what the network was trained with, or the type says.
+        The value that stands for 1.0; None for that of the training footage, else of the type.
     codec
-        Encoder of a video; None for what its container usually has.
+        Encoder of a video; None for the default of its container.
     axes
-        One letter for each axis of a Zarr array, "TCYX"; None for what its dimension names say.
+        One letter for each axis of a Zarr array, "TCYX"; None for its dimension names.
     trained
-        What stood for 1.0 in the footage that the network was trained on, by type.
+        The value of 1.0 in the training footage, by type.
     """
 
     channels: int
@@ -44,23 +44,23 @@ class Choices:
     trained: Mapping[str, float] = field(default_factory=dict)
 
     def refuse(self, source: Path, *names: str) -> None:
-        """Refuse choices that mean nothing for a file."""
+        """Refuse choices that have no meaning for a file."""
         for name in names:
             if getattr(self, name) is not None:
                 raise ValueError(f"{name}: found {getattr(self, name)!r} for {source}, expected none for such a file")
 
 
 class Medium(Protocol):
-    """A file that was opened and found sound, so far as that is known without decoding it.
+    """A file that was opened and checked as far as possible without decoding it.
 
     Attributes
     ----------
     count
-        Frames, for the progress; of a video an estimate.
+        Number of frames, for the progress; an estimate for video.
     notes
-        What it holds and its result will not, a line each.
+        A line for each property that the result does not keep.
     lines
-        Axes along which its frames lie: one in time, two where there are focal planes as well.
+        Number of axes along which frames lie: 1 for time, 2 with focal planes.
     """
 
     count: int
@@ -70,7 +70,7 @@ class Medium(Protocol):
     def __init__(self, source: Path, target: Path, choices: Choices) -> None: ...
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
-        """Denoise the frames that are not among the finished ones in a folder of this work alone."""
+        """Denoise the frames that are not yet finished in the folder ``scratch``."""
         ...
 
     def assemble(self, scratch: Path, made: Path) -> None:
@@ -80,7 +80,7 @@ class Medium(Protocol):
 
 @dataclass(frozen=True)
 class Frames:
-    """Frames of one type that are read one by one.
+    """Frames of one type, read one by one.
 
     Attributes
     ----------
@@ -89,9 +89,9 @@ class Frames:
     count
         How many.
     coding
-        How values are held.
+        How values are stored.
     read
-        Gives the channels of a frame that are denoised, ``(C, H, W)``, as stored.
+        Returns the channels to denoise of a frame, ``(C, H, W)``, as stored.
     """
 
     source: Path
@@ -105,7 +105,7 @@ class Frames:
         Raises
         ------
         ValueError
-            When some of it is infinite or no number: it would spread as far as the network sees.
+            If a value is not finite: it would spread over the receptive field of the network.
         """
         values = self.coding.decode(self.read(index))
         odd = values.size - int(np.isfinite(values).sum())
@@ -116,7 +116,7 @@ class Frames:
 
 @runtime_checkable
 class Pictures(Medium, Protocol):
-    """A file that may hold a single picture, which may be a frame of footage with those beside it.
+    """A kind of file that may hold a single picture; pictures of a folder may be the frames of footage.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ def coding_of(source: Path, dtype: np.dtype[Any], choices: Choices) -> Coding:
 
 
 def odd_white(frames: Frames, choices: Choices) -> list[str]:
-    """Return a note where values are not of the order of a white that nobody has chosen; else nothing."""
+    """Return a note if values are far from the default white; else nothing."""
     dtype, white = frames.coding.dtype, 1 / frames.coding.scale
     if choices.white is not None or dtype in choices.trained or dtype == "uint8":
         return []
@@ -151,7 +151,7 @@ def odd_white(frames: Frames, choices: Choices) -> list[str]:
 
 
 def check_size(source: Path, channels: int, height: int, width: int) -> None:
-    """Refuse a frame that no memory would hold, before it is read."""
+    """Refuse a frame too large for any memory, before it is read."""
     if min(channels, height, width) < 1 or math.prod((channels, height, width)) > MOST_VALUES:
         raise ValueError(
             f"{source}: found a frame of {width} x {height} pixels of {channels} values, "
@@ -160,7 +160,7 @@ def check_size(source: Path, channels: int, height: int, width: int) -> None:
 
 
 def check_channels(source: Path, channels: int, choices: Choices) -> None:
-    """Refuse a frame that the network has no use for."""
+    """Refuse a frame whose channels do not fit the network."""
     if not fits_channels(channels, choices.channels):
         raise ValueError(
             f"{source}: found {channels} channels, expected {choices.channels}, as the network was trained with"
@@ -168,24 +168,24 @@ def check_channels(source: Path, channels: int, choices: Choices) -> None:
 
 
 def finish_frames(frames: Frames, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise the frames that are not finished; a kill loses the one at work."""
+    """Denoise the unfinished frames; a kill loses only the current one."""
     _finish([(frames, index, _place(scratch, index)) for index in range(frames.count)], denoise, progress)
 
 
 def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise single pictures as the frames of one footage, each in a folder of its own; see `finish_frames`."""
+    """Denoise single pictures as frames of footage, each in its own folder; see `finish_frames`."""
     _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in pictures], denoise, progress)
 
 
 def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise frames, each of a number in its file, and put each in its place."""
+    """Denoise frames, each given by file and number, and store each at its path."""
     count = len(wanted)
     done = next((at for at, (_, _, place) in enumerate(wanted) if not place.exists()), count)
     if done == count:
         return
     first = max(0, done - denoise.radius)
     noisy = (frames.values(index) for frames, index, _ in wanted[first:])
-    # Of a single frame the progress tells tiles.
+    # For a single frame, progress counts tiles.
     shown = progress if count == 1 else None
     for at, values in enumerate(denoise(noisy, shown), first):
         if at < done:
@@ -200,7 +200,7 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
 
 
 def finished_frame(scratch: Path, index: int) -> NDArray[Any]:
-    """Return a finished frame, ``(C, H, W)``, as it will be stored; mapped, not read."""
+    """Return a finished frame, ``(C, H, W)``, as it will be stored; memory-mapped."""
     frame: NDArray[Any] = np.load(_place(scratch, index), mmap_mode="r", allow_pickle=False)
     return frame
 

@@ -1,4 +1,4 @@
-"""A video put together: denoised segments, and everything else of its source copied."""
+"""Assembling a video from denoised segments and the other streams of its source."""
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from self2align.media.containers import ANY, CONTAINERS
 from self2align.media.segments import Encoding, Segment
 
-# What a container writes of itself.
+# Metadata that a container writes itself.
 _OWN = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
 
 def check_container(source: Path, target: Path, encoding: Encoding, matrix: Sequence[int] | None) -> list[str]:
-    """Return what of a video its result cannot hold.
+    """Return a line for each stream that the result cannot hold.
 
     Raises
     ------
     ValueError
-        When that is the encoded video or sound: better before hours of work than after.
+        If that is the video or sound: refused before hours of work, not after.
     """
     with av.open(str(source)) as video, _written(BytesIO(), target) as out:
         try:
@@ -57,7 +57,7 @@ def remux(
     encoding
         Of the segments.
     matrix
-        How the picture is turned and mirrored when it is shown: FFmpeg's nine numbers; None for not at all.
+        Display matrix: FFmpeg's nine numbers; None for no rotation.
     segments
         Files of all segments, in order.
     """
@@ -66,20 +66,20 @@ def remux(
         packets = [_encoded(segments, shown, video.streams.video[0].time_base)]
         if copies:
             packets.append(_copied(video, copies))
-        # In the order of time, so that the container need not hold one back for the other.
+        # In order of time, so the container does not have to buffer.
         for _, packet in heapq.merge(*packets, key=lambda timed: timed[0]):
             out.mux(packet)
 
 
 def _written(file: Any, target: Path) -> Any:
-    # Bitexact: Matroska would else draw names at random.
+    # Bitexact: otherwise Matroska writes random identifiers.
     return av.open(file, "w", format=CONTAINERS[target.suffix.lower()][0], container_options={"fflags": "+bitexact"})
 
 
 def _begin(
     video: Any, out: Any, target: Path, encoding: Encoding, matrix: Sequence[int] | None
 ) -> tuple[Any, dict[int, Any], list[str]]:
-    """Add all streams to a container; return that of the video, the copies by index, and what is left out."""
+    """Add all streams to a container; return the video stream, the copies by index, and lines on what is left out."""
     main = video.streams.video[0]
     shown = out.add_stream(encoding.codec, rate=encoding.rate)
     encoding.set_up(shown.codec_context)
@@ -101,7 +101,7 @@ def _begin(
 
 
 def _copy(stream: Any, out: Any, target: Path) -> Any:
-    """Add a copy of a stream of sound or subtitles; None for what a container cannot hold but sound."""
+    """Add a copy of a sound or subtitle stream; None if the container cannot hold it, an error if that is sound."""
     if stream.type not in ("audio", "subtitle"):
         return None
     try:
@@ -121,7 +121,7 @@ def _describe(stream: Any, copy: Any) -> None:
 
 
 def _encoded(segments: Sequence[Path], stream: Any, tick: Any) -> Iterator[tuple[float, Any]]:
-    """Yield the packets of all segments with the second in which each is decoded."""
+    """Yield the packets of all segments with their decoding times, s."""
     times, last = _times(segments)
     step = int(times[1] - times[0]) if len(times) > 1 else last
     ends = np.append(times[1:], times[-1] + last)
@@ -134,7 +134,7 @@ def _encoded(segments: Sequence[Path], stream: Any, tick: Any) -> Iterator[tuple
             packet = av.Packet(data)
             packet.stream, packet.time_base, packet.is_keyframe = stream, tick, bool(key)
             packet.pts, packet.duration = int(times[shown]), int(ends[shown] - times[shown])
-            # Where frames refer to later ones, the first are decoded before the video begins.
+            # If frames refer to later ones, the first are decoded before time 0.
             packet.dts = int(times[decoded]) if decoded >= 0 else int(times[0] + decoded * step)
             yield float(packet.dts * tick), packet
         first += len(segment.packets)
@@ -151,7 +151,7 @@ def _times(segments: Sequence[Path]) -> tuple[NDArray[np.int64], int]:
 
 
 def _copied(video: Any, copies: Mapping[int, Any]) -> Iterator[tuple[float, Any]]:
-    """Yield the packets of the streams that are copied, with their seconds."""
+    """Yield the packets of the copied streams with their times, s."""
     for packet in video.demux([video.streams[index] for index in copies]):
         time = packet.pts if packet.dts is None else packet.dts
         if time is None or not packet.size:

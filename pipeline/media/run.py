@@ -16,7 +16,7 @@ from self2align.runtime.progress import Progress
 
 
 def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> list[tuple[Job, Medium]]:
-    """Find what is to be denoised and look at every file, before any work is done.
+    """Find the files to denoise and check every one before any work is done.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> 
     choices
         See `Choices`.
     overwrite
-        Whether an output that is there is replaced.
+        Whether an existing output is replaced.
 
     Raises
     ------
     ValueError
-        When a file cannot be denoised, or its result not be written.
+        If a file cannot be denoised, or its result cannot be written.
     """
     jobs = find_jobs(source, output)
     check_output(jobs, output, overwrite)
@@ -46,18 +46,18 @@ def denoise_media(
     inputs: Mapping[str, Any],
     progress: Progress,
 ) -> None:
-    """Denoise files; go on from where a killed run of the same work ended.
+    """Denoise files; a killed run of the same work is resumed.
 
     Parameters
     ----------
     media
         See `open_media`.
     output
-        Appears when all of them are whole.
+        Appears when all results are complete.
     denoise
         Denoises frames.
     inputs
-        What beside the files decides the results; JSON values only.
+        Everything else that decides the results; JSON values only.
     progress
         Called with frames done and to do, of all files together; of a single frame, with tiles.
     """
@@ -80,12 +80,12 @@ def denoise_media(
 
 
 def footage(media: list[tuple[Job, Medium]]) -> list[list[tuple[Job, Medium]]]:
-    """Return what follows one another in time: the single pictures of a folder, in their order; other files alone.
+    """Return files grouped as footage: the single pictures of a folder in order; every other file alone.
 
     Raises
     ------
     ValueError
-        When pictures of one folder differ in size, or two have one name but for the suffix.
+        If pictures of a folder differ in size, or two differ only in their suffix.
     """
     found: dict[Path, list[tuple[Job, Medium]]] = {}
     for job, medium in media:
@@ -115,7 +115,7 @@ def _told(picture: Pictures) -> str:
 def _make(
     media: list[Medium], folders: list[Path], places: list[Path], denoise: DenoiseFrames, progress: Progress
 ) -> None:
-    """Denoise one file, or pictures that are one footage, and give the results their names."""
+    """Denoise one file, or the pictures of one footage, and store the results at their paths."""
     parts = [folder / "parts" for folder in folders]
     for folder in parts:
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,12 +130,12 @@ def _make(
 
 
 def _part_of_all(progress: Progress, before: int, count: int, total: int) -> Progress:
-    """Return what tells of one file as of a part of all."""
+    """Return the progress of one file as part of the whole."""
     return lambda done, of: progress(before + count * done // of, total)
 
 
 def _assemble(medium: Medium, parts: Path, place: Path) -> None:
-    """Put a result together and give it its name when it is whole."""
+    """Assemble a result; it gets its name when it is complete."""
     partial = place.with_name(f"partial{place.suffix}")
     if partial.is_dir():
         shutil.rmtree(partial)

@@ -1,7 +1,7 @@
-"""Short pieces of a video, each encoded by itself: what is finished of one that is at work.
+"""Short segments of a video, encoded independently: the finished part of a video in progress.
 
-A piece begins with a key frame and refers to nothing outside it, so pieces that were encoded by different runs follow
-one another in one stream.
+A segment starts with a key frame and refers to nothing outside it, so segments encoded by different runs can be joined
+in one stream.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from self2align.media.containers import ENCODERS
 
 _UNSPECIFIED, _FULL = 0, 2
-_LIMITED, _BT709 = 1, 1  # of RGB that an encoder takes as YUV only: range and matrix as of HD video
+_LIMITED, _BT709 = 1, 1  # for RGB that an encoder accepts only as YUV: range and matrix of HD video
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the frames of a video are encoded: as like their source as the encoder can.
+    """How the frames of a video are encoded: as close to the source as the encoder allows.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class Encoding:
     width, height
         px.
     pixels
-        FFmpeg's name of the format: bits, channels, and how they are sampled.
+        FFmpeg's pixel format: bits, channels and chroma sampling.
     rate
-        Frames a second, on average.
+        Mean frame rate, 1/s.
     color_range, colorspace, color_primaries, color_trc
         FFmpeg's numbers.
     aspect
-        Width of a pixel over its height; None where nothing says so.
+        Pixel aspect ratio; None if unknown.
     """
 
     codec: str
@@ -54,12 +54,12 @@ class Encoding:
 
     @classmethod
     def like(cls, codec: str, stream: Any, frame: Any) -> "Encoding":
-        """Return the encoding that comes next to a stream's and its first frame's."""
+        """Return the encoding closest to that of a stream and its first frame."""
         known = av.Codec(codec, "w").video_formats or []
         best, _ = find_best_pix_fmt_of_list([pixels.name for pixels in known], frame.format.name)
         assert best is not None, codec
         becomes_yuv = frame.format.is_rgb and not best.is_rgb
-        # Gray is of full range where nothing else is said, and H.264 and its like of limited range.
+        # Unspecified gray has full range; H.264 and similar codecs assume limited range.
         gray = len(frame.format.components) == 1 and int(frame.color_range) == _UNSPECIFIED
         return cls(
             codec=codec,
@@ -75,7 +75,7 @@ class Encoding:
         )
 
     def set_up(self, context: Any) -> None:
-        """Set an encoder up for it."""
+        """Set up an encoder."""
         context.width, context.height, context.pix_fmt = self.width, self.height, self.pixels
         context.time_base, context.framerate = 1 / self.rate, self.rate
         context.color_range, context.colorspace = self.color_range, self.colorspace
@@ -111,7 +111,7 @@ class Segment:
     last: int
 
     def save(self, path: Path) -> None:
-        """Write it; it is there whole or not at all."""
+        """Write the segment completely or not at all."""
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.savez(
@@ -129,7 +129,7 @@ class Segment:
 
     @classmethod
     def load(cls, path: Path) -> "Segment":
-        """Return what was written."""
+        """Read a segment."""
         with np.load(path, allow_pickle=False) as arrays:
             data, ends = arrays["data"].tobytes(), np.cumsum(arrays["sizes"])
             packets = [data[end - size : end] for end, size in zip(ends, arrays["sizes"], strict=True)]

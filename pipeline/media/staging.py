@@ -1,4 +1,4 @@
-"""Unfinished work beside its output, and the one step in which it becomes the output.
+"""Unfinished work beside its output, and the single step that turns it into the output.
 
 ::
 
@@ -30,16 +30,16 @@ from self2align.stores.arrays import is_zarr
 
 
 def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
-    """Refuse an output that is there already, unless it is to be replaced, and then by one of its own kind.
+    """Refuse an existing output, unless it is to be replaced by one of the same kind.
 
     Parameters
     ----------
     jobs
-        Their targets are ``output`` itself, or lie in it; then other files there stay.
+        Their targets are ``output`` itself or lie in it; other files there are kept.
     output
         Path of the result, or of a folder of results.
     overwrite
-        Whether what is there is to be replaced.
+        Whether existing results are replaced.
     """
     if output.name in ("", ".."):
         raise ValueError(f"{output}: found no name, expected the output's")
@@ -58,12 +58,12 @@ def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """Give the folder of an output's unfinished work; it is gone when the work ends well, or has not begun.
+    """Yield the folder of an output's unfinished work. It is removed when the work succeeds or has not started.
 
     Raises
     ------
     ValueError
-        When another run is at work on the same output.
+        If another run works on the same output.
     """
     folder = output.parent / f".{output.name}.unfinished"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,9 +96,9 @@ def work_folder(staged: Path, job: Job, series: Sequence[Path], inputs: Mapping[
     job
         The file.
     series
-        The files whose frames decide its result, itself among them, in their order.
+        The files whose frames decide its result, including itself, in order.
     inputs
-        What else decides its result: weights, choices; JSON values only.
+        Everything else that decides its result (weights, choices); JSON values only.
     """
     told = [
         job.kind,
@@ -120,12 +120,12 @@ def _identity(source: Path) -> list[tuple[str, int, int]]:
 
 
 def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
-    """Move finished results to where they belong: the one file, or all of a folder in one step if it is new.
+    """Move finished results to their final places: one file, or a whole folder in one step if it is new.
 
     Parameters
     ----------
     made
-        Place of each result by its target.
+        Path of each finished result, by target.
     output
         The only target, or the folder of all.
     staged
@@ -136,7 +136,7 @@ def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
         return
     new = not output.exists() or not any(output.iterdir())
     root = staged / "whole" if new else output
-    # What a kill at this point has left there is made again from its parts.
+    # Leftovers of a kill at this point are made again from the finished parts.
     shutil.rmtree(staged / "whole", ignore_errors=True)
     for target, place in made.items():
         move_into_place(place, root / target.relative_to(output))

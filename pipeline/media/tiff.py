@@ -1,4 +1,4 @@
-"""TIFF files of any number of pages: ImageJ's, OME's, anyone's."""
+"""TIFF files of any number of pages: ImageJ, OME and others."""
 
 import logging
 import struct
@@ -29,29 +29,29 @@ from self2align.runtime.progress import Progress
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
 
-_DENSEST = 1100  # pixels of a byte of file; the most that deflate can make of one is 1032
-_BIG = 2**32 - 2**25  # bytes of pixels from which on offsets of 32 bits do not suffice
-# What tifffile writes by itself; other compressions without loss become deflate.
+_DENSEST = 1100  # decoded bytes per byte of file; deflate reaches at most 1032
+_BIG = 2**32 - 2**25  # bytes of pixels above which 32-bit offsets are not enough
+# Compressions that tifffile writes itself; other lossless ones become deflate.
 _CODECS = {COMPRESSION.NONE: None, COMPRESSION.LZMA: "lzma"}
 _CODECS |= {COMPRESSION.ADOBE_DEFLATE: "zlib", COMPRESSION.DEFLATE: "zlib"}
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-# Tags that tell how pixels lie in the file, or were measured on them: the new file has its own.
+# Tags on the layout of pixels, or measured on them: the new file has its own.
 _LAYOUT = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296}
     | {317, 320, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521}
     | {529, 530, 531, 532, 32997, 32998, 34665, 34853, 40965}
 )
-# tifffile takes a file at its word, and stumbles over a false one wherever that leads.
+# tifffile trusts a file; a broken one can raise any of these.
 _BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(struct.error, zlib.error),
 )
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it cannot read becomes one line here
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its errors are reported in one line here
 
 
 class TiffStack:
-    """Pages, or groups of pages that are the channels of one picture; all tags kept that stay true. See `Pictures`."""
+    """Pages, or groups of pages that are the channels of one picture; tags that stay valid are kept. See `Pictures`."""
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "codec", "axes")
@@ -90,7 +90,7 @@ class TiffStack:
         if page.nbytes > _DENSEST * size:
             declared = f"{page.imagewidth} x {page.imagelength} pixels, {page.nbytes} bytes, declared"
             raise ValueError(where.format(declared, f"what a file of {size} bytes can hold"))
-        # tifffile reads what is missing as zeros.
+        # tifffile reads missing pixels as zeros.
         end = max((at + count for at, count in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
         if end > size:
             raise ValueError(where.format(f"pixels until byte {end}", f"a whole file, not {size} bytes of it"))
@@ -147,7 +147,7 @@ class TiffStack:
 
 @contextmanager
 def _as_line(source: Path) -> Iterator[None]:
-    """Tell whatever a broken file makes tifffile stumble over in one line."""
+    """Report any error of tifffile on a broken file in one line."""
     try:
         yield
     except _BROKEN as error:
@@ -183,16 +183,16 @@ def _dtype(page: TiffPage) -> np.dtype[Any]:
 
 
 def _colours(page: TiffPage) -> int:
-    """Return how many samples of a page are denoised: alpha, and whatever goes with RGB, is kept as it is."""
+    """Return the number of samples of a page to denoise; alpha and other extra samples are copied."""
     if page.photometric == PHOTOMETRIC.RGB:
         return 3
     return page.samplesperpixel - sum(kind in _ALPHA for kind in page.extrasamples)
 
 
 def _virtual_pages(file: TiffFile, first: TiffPage) -> int:
-    """Return the number of pages that lie behind the only one that is listed; 0 when all are.
+    """Return the number of pages behind the only listed one; 0 if all pages are listed.
 
-    ImageJ lists one page of a stack beyond 4 GiB, and tifffile does on demand.
+    ImageJ lists one page of a stack larger than 4 GiB; tifffile can do the same.
     """
     if len(file.pages) > 1 or not (file.is_imagej or file.is_shaped):
         return 0
@@ -206,7 +206,7 @@ def _virtual_pages(file: TiffFile, first: TiffPage) -> int:
 
 
 def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[tuple[int, ...]]:
-    """Return the pages of each frame: one, or one for each channel where the network takes them together."""
+    """Return the pages of each frame: one, or one per channel if the network denoises channels together."""
     alone: list[tuple[int, ...]] = [(number,) for number in range(pages)]
     if channels == 1 or _colours(first) > 1:
         return alone
@@ -220,7 +220,7 @@ def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[
 
 
 def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
-    """Return along how many axes the frames lie, where the file tells, channels that are taken together left out."""
+    """Return the number of axes along which frames lie, without channels that are denoised together."""
     series = file.series[0]
     lead = len(series.shape) - len(first.shape)
     named = zip(series.axes[:lead], series.shape[:lead], strict=True)
@@ -230,10 +230,10 @@ def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
 def _write(
     out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[tuple[int, int, int, bytes, bool]]
 ) -> None:
-    """Append a page like another, with other samples, ``(S, H, W)``."""
+    """Append a page with the layout of another and new samples, ``(S, H, W)``."""
     compression = COMPRESSION(page.compression)
     codec = _CODECS.get(compression, "zlib")
-    # tifffile has the predictor of floats only with imagecodecs.
+    # tifffile has the float predictor only with imagecodecs.
     predictor = samples.dtype.kind != "f" and (page.predictor == PREDICTOR.HORIZONTAL or compression not in _CODECS)
     out.write(
         {"YX": samples[0], "SYX": samples, "YXS": np.moveaxis(samples, 0, -1)}[page.axes],
@@ -258,7 +258,7 @@ def _resolution(page: TiffPage) -> tuple[tuple[int, int], tuple[int, int]] | Non
 
 
 def _told(file: TiffFile, page: TiffPage) -> list[tuple[int, int, int, bytes, bool]]:
-    """Return the tags of a page that stay true, their values as they lie in the file."""
+    """Return the tags of a page that stay valid, with their raw values."""
     told = []
     for tag in page.tags:
         if tag.code not in _LAYOUT:

@@ -1,4 +1,4 @@
-"""Videos: denoised in segments, as they are decoded."""
+"""Videos, denoised in segments while they are decoded."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ from self2align.sources.video import SUFFIXES as SOURCE_SUFFIXES
 from self2align.sources.video import decode
 
 SUFFIXES = SOURCE_SUFFIXES
-SEGMENT = 24  # frames: about what a kill loses, and how far apart key frames are at most
+SEGMENT = 24  # frames: what a kill can lose, and the largest distance of key frames
 
 
 class VideoFile:
-    """A video; its sound, subtitles, times, turn and names are kept. See `Medium`.
+    """A video; sound, subtitles, time stamps, rotation and metadata are kept. See `Medium`.
 
-    Frames come and go one by one; what is finished is held encoded.
+    Frames are read one by one; finished ones are stored encoded.
     """
 
     lines = 1
@@ -66,7 +66,7 @@ class VideoFile:
         """See `Medium`."""
         done = len(_segments(scratch)) * SEGMENT
         first = max(0, done - denoise.radius)
-        times: deque[tuple[int, int]] = deque()  # of frames that were read and are not denoised
+        times: deque[tuple[int, int]] = deque()  # of frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None
         for number, values in enumerate(denoise(self._noisy(first, times)), first):
             time, last = times.popleft()
@@ -83,14 +83,14 @@ class VideoFile:
             encoder.finish(last).save(_place(scratch, number // SEGMENT))
 
     def _noisy(self, first: int, times: deque[tuple[int, int]]) -> Iterator[NDArray[np.float32]]:
-        """Yield the frames from one on, ``(C, H, W)``, and note when each is shown and for how long."""
+        """Yield frames from number ``first`` on, ``(C, H, W)``, and note their times and durations."""
         for frame, time, last in islice(self._frames(), first, None):
             times.append((time, last))
             pixels: NDArray[Any] = frame.to_ndarray(format=self.layout)
             yield self.coding.decode(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
     def _frames(self) -> Iterator[tuple[Any, int, int]]:
-        """Yield each frame, when it is shown and for how long, in ticks."""
+        """Yield each frame with its time and duration, in ticks."""
         usual = max(1, round(1 / (self.encoding.rate * self.tick)))
         previous: int | None = None
         with closing(decode(self.source)) as frames:
@@ -99,7 +99,7 @@ class VideoFile:
                     found, expected = (f"{w} x {h} pixels of {name}" for w, h, name in (_form(frame), self.form))
                     raise ValueError(f"{self.source}: found {found} in frame {number}, expected {expected} throughout")
                 time = frame.pts if frame.pts is not None else (0 if previous is None else previous + usual)
-                # Two frames at one time are shown one after the other, as players do.
+                # Two frames with the same time are shown one after the other, as players do.
                 time = time if previous is None else max(time, previous + 1)
                 yield frame, time, frame.duration or usual
                 previous = time
@@ -127,14 +127,14 @@ def _form(frame: Any) -> tuple[int, int, str]:
 
 
 def _seconds(container: Any, stream: Any) -> Any:
-    """Return how long a video takes, as far as its file tells."""
+    """Return the duration of a video as its file states it, s."""
     if stream.duration is not None:
         return stream.duration * stream.time_base
     return (container.duration or 0) / av.time_base
 
 
 def _layout(source: Path, frame: Any) -> tuple[str, int, str]:
-    """Return the layout in which frames are decoded, its channels and its type: those of footage to train on."""
+    """Return pixel layout, channels and type of decoded frames, the same as for training footage."""
     components = frame.format.components
     if any(component.is_alpha for component in components):
         raise ValueError(f"{source}: found pixels of {frame.format.name}, expected a video without alpha")

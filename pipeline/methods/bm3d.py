@@ -1,4 +1,4 @@
-"""BM3D (Dabov et al. 2007), by its authors' own package, told the noise level.
+"""BM3D (Dabov et al. 2007), its authors' package, given the noise level.
 
 The package is an extra, ``pip install 'self2align[bm3d]'``: its licence allows non-commercial use only.
 """
@@ -12,7 +12,7 @@ from self2align.methods.method import Method
 
 
 def _package() -> Any:
-    # Imported when called, so that parameters are read, and measured results shown, where it is not installed.
+    # Imported when called: parameters and reports work without the package.
     try:
         import bm3d
     except ImportError as error:
@@ -29,7 +29,7 @@ def bm3d(
     *,
     profile: Literal["np", "high", "vn", "vn_old"] = "np",
 ) -> NDArray[np.float32]:
-    """Filter groups of blocks that look alike together, by a hard threshold and then by Wiener's filter.
+    """Filter groups of similar blocks jointly, by hard thresholding and then by a Wiener filter.
 
     The code is that of Mäkinen et al. (2020), which for white noise is BM3D. Colour is filtered in opponent space,
     where blocks are matched by luminance alone (Dabov et al. 2007, "Color image denoising via sparse 3D collaborative
@@ -40,7 +40,7 @@ def bm3d(
     image
         ``(C, H, W)``, C = 1 or 3, white being 1.0.
     sigma
-        Standard deviation of the noise, white being 1.0. At 0 there is nothing to take off.
+        Standard deviation of the noise, white being 1.0. At 0 the image is returned.
     profile
         The package's settings: "np" is its default, "high" takes smaller steps, "vn" and "vn_old" are those of
         earlier versions for much noise. Its "refilter" is for correlated noise, and fails on white.
@@ -48,7 +48,7 @@ def bm3d(
     Raises
     ------
     ValueError
-        When the package is not installed.
+        If the package is not installed.
     """
     package = _package()
     if sigma == 0:
@@ -59,7 +59,7 @@ def bm3d(
         "vn": package.BM3DProfileVN,
         "vn_old": package.BM3DProfileVNOld,
     }[profile]()
-    settings.num_threads = 1  # more threads add in another order every time, and the workers fill the cores
+    settings.num_threads = 1  # with more threads the summation order varies; the workers fill the cores anyway
     if len(image) == 1:
         return np.asarray(package.bm3d(image[0], sigma, settings), np.float32)[None]
     result = package.bm3d_rgb(image.transpose(1, 2, 0), sigma, settings, "opp")

@@ -1,4 +1,4 @@
-"""Deep Image Prior (Ulyanov et al. 2018): a network learns to make the image, and stops before it makes the noise."""
+"""Deep Image Prior (Ulyanov et al. 2018): a network learns the image, and stops before it learns the noise."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -13,10 +13,10 @@ from torch.nn import functional
 from self2align.methods.method import Method
 from self2align.runtime.devices import device, place
 
-# (iterations so far, what the result would be if they were all)
+# (iterations so far, function that returns the result so far)
 Watch = Callable[[int, Callable[[], NDArray[np.float32]]], None]
 
-# An iteration whose loss is 5 dB above that of the last is taken back (the authors' notebook).
+# An iteration whose loss is 5 dB above the previous one is reverted (the authors' notebook).
 LEAP = 10**0.5
 
 
@@ -32,7 +32,7 @@ class _Layer(nn.Sequential):
 
 
 class _Hourglass(nn.Module):
-    """One size of the hourglass, around those below it."""
+    """One scale of the hourglass, around the smaller scales."""
 
     def __init__(self, inputs: int, width: int, across: int, scales: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def hourglass(inputs: int, channels: int, *, width: int, across: int, scales: in
     Parameters
     ----------
     inputs, channels
-        C of what comes in and goes out.
+        C of input and output.
     width
         Features at all sizes.
     across
@@ -91,8 +91,8 @@ def dip(
     those of the authors' notebook for sigma 25; the noisy image is not clipped. The image is any size: the network
     makes a larger one, and the loss and the result read its upper left corner.
 
-    It is trained for each image anew. An iteration over 512 x 768 pixels takes about 0.7 TFLOP: the default is minutes
-    an image on a GPU, and hours on a core (docs/decisions.md, "DIP and Self2Self").
+    It is trained on each image. An iteration over 512 x 768 pixels takes about 0.7 TFLOP: the default takes minutes
+    per image on a GPU, and hours on a CPU core (docs/decisions/benchmark.md).
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def dip(
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         value = loss.item()
-        good = value <= LEAP * last  # which a loss that is no number is not
+        good = value <= LEAP * last  # False for NaN
         with torch.no_grad():
             for weight, earlier in zip(network.parameters(), kept, strict=True):
                 if good:

@@ -1,4 +1,4 @@
-"""Non-local means (Buades et al. 2005), scikit-image's fast variant, told the noise level."""
+"""Non-local means (Buades et al. 2005), scikit-image's fast variant, given the noise level."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ def nlm(
     patch_distance: Annotated[int, Ge(1)] = 6,
     strength: Annotated[float, Gt(0)] = 0.6,
 ) -> NDArray[np.float32]:
-    """Average pixels whose surroundings look alike.
+    """Average pixels with similar neighbourhoods.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def nlm(
     sigma
         Standard deviation of the noise, white being 1.0.
     patch_size, patch_distance
-        px. The defaults are those that did best on validation frames: docs/decisions.md, "NLM".
+        px. The defaults are the best on validation frames: docs/decisions/benchmark.md.
     strength
         Filter strength ``h`` over sigma.
     """
-    # scikit-image takes one channel for none, and turns the result over.
+    # With one channel, scikit-image expects no channel axis.
     gray = len(image) == 1
     result = denoise_nl_means(
         image[0] if gray else image,

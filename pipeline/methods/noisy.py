@@ -1,4 +1,4 @@
-"""Doing nothing: the row that every other is read against."""
+"""No denoising: the reference for all other rows."""
 
 import numpy as np
 from numpy.typing import NDArray

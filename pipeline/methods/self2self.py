@@ -1,4 +1,4 @@
-"""Self2Self (Quan et al. 2020): a network learns to fill in what is dropped of the image; many such are averaged."""
+"""Self2Self (Quan et al. 2020): a network learns to fill in dropped pixels; many predictions are averaged."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -13,14 +13,14 @@ from torch.nn import functional
 from self2align.methods.method import Method
 from self2align.runtime.devices import device, place
 
-# (iterations so far, what the result would be if they were all)
+# (iterations so far, function that returns the result so far)
 Watch = Callable[[int, Callable[[], NDArray[np.float32]]], None]
 
 
 class PartialConvolution(nn.Module):
-    """A 3 x 3 convolution over the pixels that are there (Liu et al. 2018, equations 1 and 2).
+    """A 3 x 3 convolution over the pixels that are present (Liu et al. 2018, equations 1 and 2).
 
-    Its sum is divided by the share of its window that is there. Borders are replicated, and what is missing with them.
+    The sum is divided by the share of the window that is present. Borders are replicated, together with the mask.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -30,14 +30,14 @@ class PartialConvolution(nn.Module):
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features and the mask of those that saw anything.
+        """Return features and the mask of those with at least one present input.
 
         Parameters
         ----------
         x
-            ``(N, inputs, H, W)``; what it holds under the mask does not matter.
+            ``(N, inputs, H, W)``; masked values have no effect.
         mask
-            ``(N, inputs, H, W)``, or ``(N, 1, H, W)`` for all of them: 1 where a value is there, else 0.
+            ``(N, inputs, H, W)``, or ``(N, 1, H, W)`` for all of them: 1 where a value is present, else 0.
 
         Returns
         -------
@@ -50,7 +50,7 @@ class PartialConvolution(nn.Module):
         share = functional.avg_pool2d(functional.pad(there, (1, 1, 1, 1), "replicate"), 3, 1)
         seen = (share > 0).to(x.dtype)
         summed = functional.conv2d(functional.pad(x * mask, (1, 1, 1, 1), "replicate"), self.weight)
-        # A window of 9 values in each channel holds one at least, or nothing at all.
+        # The share is at least 1/9 of a channel, or 0.
         scale = seen / share.clamp(min=1e-6)
         return summed * scale + self.bias[:, None, None], seen
 
@@ -101,7 +101,7 @@ class PartialUNet(nn.Module):
         Parameters
         ----------
         x, mask
-            ``(N, C, H, W)``; H and W must be multiples of ``multiple``. What the mask drops is not seen.
+            ``(N, C, H, W)``; H and W must be multiples of ``multiple``. Masked values have no effect.
         rate
             Of dropout in the decoder.
         draw
@@ -127,9 +127,9 @@ class PartialUNet(nn.Module):
 def sampled(
     network: PartialUNet, noisy: Tensor, *, keep: float, dropout: float, draw: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return what the network makes of a Bernoulli sample of the image, turned over at random, and the sample's mask.
+    """Return the network's output for a randomly flipped Bernoulli sample of the image, and the mask of the sample.
 
-    Where the image is smaller than the network needs, what is missing counts as dropped.
+    If the image is smaller than the network needs, the missing part counts as dropped.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def sampled(
     noisy
         ``(1, C, H, W)``.
     keep
-        Probability that a value is kept, each channel for itself.
+        Probability that a value is kept, independently per channel.
     dropout
         Rate in the decoder.
     draw
@@ -147,7 +147,7 @@ def sampled(
     Returns
     -------
     made
-        ``(1, C, H, W)``, as the image lies.
+        ``(1, C, H, W)``, not flipped.
     kept
         ``(1, C, H, W)``, 1 where the network saw the value, else 0.
     """
@@ -181,13 +181,13 @@ def self2self(
     depth: Annotated[int, Ge(1), Le(6)] = 5,
     seed: Annotated[int, Ge(0)] = 0,
 ) -> NDArray[np.float32]:
-    """Train on Bernoulli samples of the noisy image, the dropped values being the targets; average many predictions.
+    """Train on Bernoulli samples of the noisy image with the dropped values as targets; average many predictions.
 
-    The noise of a dropped value is independent of what the network sees, so the expected loss is the true error and a
+    The noise of a dropped value is independent of the network's input, so the expected loss is the true error plus a
     constant (section 3 of the paper). No clean image is seen. The image is any size.
 
-    **The default is a budget, not the paper's training:** the authors' code takes 150,000 iterations an image, and
-    their paper 450,000. It is trained for each image anew: docs/decisions.md, "DIP and Self2Self", has the times.
+    **The default is a budget, not the paper's training:** the authors' code takes 150,000 iterations per image, and
+    their paper 450,000. It is trained on each image: docs/decisions/benchmark.md has the times.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def self2self(
     iterations
         Of Adam; the only early stop.
     predictions
-        Whose mean is the result, each with its own sample and dropout.
+        Number of predictions to average, each with its own sample and dropout.
     keep
         Probability that a value is kept.
     dropout
@@ -222,7 +222,7 @@ def self2self(
 
     @torch.inference_mode()
     def result() -> NDArray[np.float32]:
-        # A stream of its own: whoever watches changes nothing.
+        # A separate stream: calling `watch` does not change the training.
         chance, total = torch.Generator(where).manual_seed(seed), torch.zeros_like(noisy)
         for _ in range(predictions):
             total += sampled(network, noisy, keep=keep, dropout=dropout, draw=chance)[0]

@@ -1,4 +1,4 @@
-"""What a denoiser is trained by: ``(network, batch, generator) -> scalar``."""
+"""The training objectives of the denoiser: ``(network, batch, generator) -> scalar``."""
 
 OBJECTIVES = {
     "aligned_neighbours": "self2align.objectives.aligned_neighbours:OBJECTIVE",

@@ -1,4 +1,4 @@
-"""The network denoises the untouched target; what is judged by is its aligned neighbours, where they can be trusted."""
+"""The network denoises the unwarped target. The loss compares it with aligned neighbours, weighted by confidence."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from self2align.samplers.sampler import bernoulli
 
 TRUST = 8  # power of the confidence: 0.95 keeps two thirds of its weight, 0.7 a twentieth
 CLASSES = 16  # of texture
-SCARCE = 0.05  # least share of trusted pixels in a class that is made up for in full
+SCARCE = 0.05  # lower limit of the mean weight of a class, so its factor is at most 20
 
 
 def texture(image: Tensor) -> Tensor:
@@ -25,16 +25,16 @@ def texture(image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def balance(predicted: Tensor, trusted: Tensor) -> Tensor:
-    """Return factors that give every class of texture the weight that it has in the pictures, ``(N, H, W)``.
+    """Return factors that give each class of texture its share of the frames' pixels, ``(N, H, W)``.
 
-    Alignment fails most where there is most to see, so that trusted pixels are flatter than pictures are, and a
+    Alignment fails most often in textured regions. Trusted pixels are therefore flatter than the frames, and a
     network that learns from them alone is worse at edges. Inverse propensity weights (Horvitz and Thompson 1952)
-    undo the selection: each class is divided by the mean weight that its pixels have.
+    correct this selection: the weights of each class are divided by their mean.
 
     Parameters
     ----------
     predicted
-        What the network made of the batch, ``(N, C, H, W)``.
+        Output of the network, ``(N, C, H, W)``.
     trusted
         The weight of each pixel, ``(N, H, W)``.
     """
@@ -47,11 +47,11 @@ def balance(predicted: Tensor, trusted: Tensor) -> Tensor:
 
 
 def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """L2 between the network on the sampled target frame and each aligned neighbour, by confidence and texture.
+    """Return the L2 between the denoised target and each aligned neighbour, weighted by confidence and texture.
 
-    The network sees camera noise only, as in use. Two neighbours halve the noise of what it is judged by, at the
-    cost of one pass. Its expectation is the weighted error plus the variance of the neighbours' noise, because
-    the confidence selects no noise. See `self2align.objectives.objective.Loss`.
+    The network sees camera noise only, as at inference. Two neighbours halve the noise variance of the reference, at
+    the cost of one pass through the network. The expectation of the loss is the weighted error plus the variance of
+    the neighbours' noise, because the confidence does not select noise. See `self2align.objectives.objective.Loss`.
     """
     predicted = network(bernoulli(batch["target"], batch["keep"], generator)).float()
     trusted = batch["confidence"] ** TRUST

@@ -1,4 +1,4 @@
-"""Supervised training, noise to clean: the bound; needs clean frames."""
+"""Supervised training from noisy to clean frames, an upper bound; needs clean frames."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from self2align.objectives.objective import Objective
 
 
 def n2c(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """L2 between the network on a noisy crop and the clean one (equation 1).
+    """Return the L2 between the denoised noisy crop and the clean crop (equation 1).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Noise2Noise (Lehtinen et al. 2018) on perfect pairs; needs clean frames, to draw the second noise."""
+"""Noise2Noise (Lehtinen et al. 2018) on perfect pairs; needs clean frames to draw the second noise."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from self2align.objectives.objective import Objective
 
 
 def n2n(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """L2 between the network on one noisy draw and the other draw (equation 2).
+    """Return the L2 between one noisy draw, denoised, and the other draw (equation 2).
 
     Parameters
     ----------

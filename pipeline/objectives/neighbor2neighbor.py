@@ -1,4 +1,4 @@
-"""Neighbor2Neighbor (Huang et al. 2021): pairs made of one noisy frame by taking neighbouring pixels apart."""
+"""Neighbor2Neighbor (Huang et al. 2021): pairs of neighbouring pixels from single noisy frames."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,13 @@ from torch.nn import functional
 
 from self2align.objectives.objective import Objective
 
-# Of a cell of 2 x 2 px, counted by rows: two that touch, in either order.
+# Pairs of adjacent pixels in a cell of 2 x 2 px, in both orders; pixels are numbered row by row.
 CHOICES = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2))
-REGULARIZED = 2.0  # the weight of the second term at the end, the authors' for colour
+REGULARIZED = 2.0  # final weight of the second term; the authors' value for colour
 
 
 def choose(cells: tuple[int, int, int], generator: Generator) -> Tensor:
-    """Return which pixel of each cell goes to either image, ``(2, N, h, w)``; ``cells`` is ``(N, h, w)``."""
+    """Return the pixels that cells ``(N, h, w)`` give to the two images, as indices ``(2, N, h, w)``."""
     chosen = torch.randint(len(CHOICES), cells, generator=generator)
     return torch.tensor(CHOICES)[chosen].permute(3, 0, 1, 2)
 
@@ -28,10 +28,10 @@ def take(image: Tensor, which: Tensor) -> Tensor:
 
 
 def neighbor2neighbor(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """L2 between the network on one half-size image and the other, and the authors' second term.
+    """Return the L2 between one half-size image, denoised, and the other, plus the authors' regularization term.
 
-    That one takes off what the two would differ by without noise, as far as the network knows. Its weight grows
-    with ``progress`` to 2.
+    The second term corrects for the difference that the two images would have without noise, estimated from the
+    denoised frame. Its weight grows with ``progress`` to 2.
 
     Parameters
     ----------

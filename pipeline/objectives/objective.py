@@ -1,4 +1,4 @@
-"""What every objective is."""
+"""The interface of training objectives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 
 class Loss(Protocol):
-    """A loss that calls the network itself, because some mask its input and some call it twice."""
+    """A loss that calls the network itself: some losses mask its input, and some call it twice."""
 
     def __call__(self, network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
         """Return the loss, a scalar.
@@ -18,11 +18,11 @@ class Loss(Protocol):
         network
             ``(N, C, H, W) -> (N, C, H, W)``.
         batch
-            From `self2align.training.feed`, what the objective needs of: ``target, source, warped (N, C, s, s)``,
-            ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``, ``keep (N,)`` or ``(N, s, s)``,
-            ``gain, offset (N,)``; where it takes all neighbours of a target together ``warped (N, K, C, s, s)`` and
-            ``confidence (N, K, s, s)``; or, of perfect pairs, ``first, second, clean (N, C, s, s)``; always
-            ``progress ()``: the share of the training that is done.
+            From `self2align.training.feed`; the arrays that the objective needs. Of aligned pairs:
+            ``target, source, warped (N, C, s, s)``, ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``,
+            ``keep (N,)`` or ``(N, s, s)``, ``gain, offset (N,)``. With all neighbours of a target together:
+            ``warped (N, K, C, s, s)`` and ``confidence (N, K, s, s)`` instead. Of perfect pairs:
+            ``first, second, clean (N, C, s, s)``. Always ``progress ()``: the fraction of the training that is done.
         generator
             For masks; on the CPU.
         """
@@ -31,23 +31,24 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss, and which arrays of the pair store (or draws of clean frames) it needs in a batch.
+    """A loss, and the arrays of the pair store (or draws from clean frames) that it needs in a batch.
 
     Attributes
     ----------
     loss
         See `Loss`.
     needs
-        Of target, source, warped, transfer, confidence; or of first, second, clean.
+        Names among target, source, warped, transfer, confidence; or among first, second, clean.
     samples
-        Which samplers have an effect: "score", with one probability a pair; "map", with one a pixel of the target.
+        Kinds of samplers that have an effect: "score", one probability per pair; "map", one per pixel of the target.
     downscale
-        How many times smaller than the crops of the batch the images are that the network learns from; it is given
-        crops so many times larger.
+        Factor by which the training images are smaller than the crops of the batch. The crops are cut
+        larger by the same factor.
     neighbours
-        Whether a batch holds targets with all their neighbours, rather than pairs.
+        Whether a batch holds targets with all their neighbours instead of pairs.
     as_published
-        Whether it is a paper's, to which nothing is added unasked: ``last_layer: auto`` leaves it as it was trained.
+        Whether the objective is a published method, which runs without additions by default: ``last_layer: auto``
+        keeps the last layer as trained.
     """
 
     loss: Loss
@@ -59,10 +60,10 @@ class Objective:
 
     @property
     def supervised(self) -> bool:
-        """Return whether it needs clean frames, which only a baseline may read."""
+        """Return whether the objective needs clean frames, which only baselines may read."""
         return "first" in self.needs
 
     @property
     def aligned(self) -> bool:
-        """Return whether it trains on pairs of aligned frames; others need single noisy ones, or clean ones."""
+        """Return whether the objective trains on aligned pairs; others train on single noisy frames or clean frames."""
         return not self.supervised and self.needs != ("target",)

@@ -10,9 +10,9 @@ from self2align.samplers.sampler import bernoulli
 
 
 def self2align(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """L2 between the network on the sampled, warped neighbour and the noisy target.
+    """Return the L2 between the sampled, warped neighbour, denoised, and the noisy target.
 
-    Input ``y^`` of equation 7, target ``I_target``; every pixel counts, confident or not. See
+    Input ``y^`` of equation 7, target ``I_target``; all pixels count equally, whatever their confidence. See
     `self2align.objectives.objective.Loss`.
     """
     sampled = bernoulli(batch["warped"], batch["keep"], generator)

@@ -10,10 +10,10 @@ from self2align.samplers.sampler import bernoulli
 
 
 def self2align_exchanged(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """L2 between the network on the sampled target frame and the warped neighbour.
+    """Return the L2 between the sampled target frame, denoised, and the warped neighbour.
 
-    The network sees camera noise only, as in use; interpolation and errors of alignment are in what it is
-    judged by. See `self2align.objectives.objective.Loss`.
+    The network sees camera noise only, as at inference; interpolation and alignment errors affect only the reference
+    of the loss. See `self2align.objectives.objective.Loss`.
     """
     sampled = bernoulli(batch["target"], batch["keep"], generator)
     return functional.mse_loss(network(sampled), batch["warped"])

@@ -1,4 +1,4 @@
-"""The network denoises the untouched neighbour; its prediction is warped onto the noisy target."""
+"""The network denoises the unwarped neighbour; the loss warps its prediction onto the noisy target."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ from self2align.samplers.sampler import bernoulli
 
 
 def warped_prediction(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
-    """Confidence-weighted L2 between the warped prediction and the noisy target.
+    """Return the confidence-weighted L2 between the warped prediction and the noisy target.
 
-    Sampling between noisy pixels changes their statistics, and a network trained on warped noise meets
-    other noise when it is used. Here it sees camera noise only, and interpolation falls on the prediction,
-    which is smooth. Its expectation is the weighted error of the warped prediction plus the target's noise
+    Interpolation between noisy pixels changes the noise statistics, so a network trained on warped noise sees
+    different noise at inference. Here the network sees camera noise only, and the smooth prediction is interpolated
+    instead. The expectation of the loss is the weighted error of the warped prediction plus the target's noise
     variance, because the confidence does not depend on that noise. See `self2align.objectives.objective`.
     """
     predicted = network(bernoulli(batch["source"], batch["keep"], generator)).float()

@@ -11,11 +11,11 @@ from torch import Tensor
 from self2align.alignment.aligned import Aligned
 from self2align.alignment.warp import warp
 from self2align.pairs.plan import PairCrop
-from self2align.pairs.scores import ssim, ssim_filtered
+from self2align.pairs.scores import pair_ssim, ssim_filtered
 
 
 def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int) -> NDArray[Any]:
-    """Return a crop of a frame with a margin all round, edges repeated beyond the frame.
+    """Return a crop of a frame with a margin on all sides; edges are repeated beyond the frame.
 
     ``(C, H, W)`` to ``(C, size + 2 margin, size + 2 margin)``.
     """
@@ -27,10 +27,10 @@ def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int
 def crop_rows(
     aligned: Aligned, target: Tensor, source: Tensor, crops: Sequence[PairCrop], size: int, margin: int, kernel: str
 ) -> dict[str, NDArray[Any]]:
-    """Return the computed values of some crops of one aligned frame.
+    """Return the computed values of crops of one aligned frame.
 
-    Confidence is 0 where the neighbour's pixel lies beyond the margin. The scores are of the bilinear warp, whatever
-    the kernel: they know how much noise it leaves.
+    Confidence is 0 where the neighbour's pixel lies beyond the margin. Scores always use the bilinear warp, whatever
+    the kernel: they account for the noise that it leaves.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def crop_rows(
     target, source
         ``(C, H, W)``.
     crops
-        Of both.
+        Places of the crops, the same in both frames.
     size, margin
         px; the margin is that of the source around each crop.
     kernel
@@ -53,7 +53,7 @@ def crop_rows(
     """
     boxes = [(slice(crop.top, crop.top + size), slice(crop.left, crop.left + size)) for crop in crops]
     warped = torch.stack([aligned.warped[:, y, x] for y, x in boxes])
-    wanted = torch.stack([target[:, y, x] for y, x in boxes])
+    cropped = torch.stack([target[:, y, x] for y, x in boxes])
     transfer = torch.stack([aligned.transfer[:, y, x] for y, x in boxes])
     trust = torch.stack([aligned.confidence[y, x] for y, x in boxes])
     place = torch.arange(size, dtype=transfer.dtype, device=transfer.device)
@@ -71,8 +71,8 @@ def crop_rows(
         "warped": kept.cpu().numpy(),
         "transfer": transfer.cpu().numpy(),
         "confidence": trust.cpu().numpy(),
-        "ssim": ssim(warped, wanted).cpu().numpy().astype(np.float32),
-        "ssim_filtered": ssim_filtered(warped, wanted).cpu().numpy().astype(np.float32),
+        "ssim": pair_ssim(warped, cropped).cpu().numpy().astype(np.float32),
+        "ssim_filtered": ssim_filtered(warped, cropped).cpu().numpy().astype(np.float32),
         "gain": np.full(count, aligned.gain, np.float32),
         "offset": np.full(count, aligned.offset, np.float32),
     }

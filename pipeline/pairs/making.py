@@ -27,7 +27,7 @@ from self2align.stores.codes import Coding
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.stores.pairs import CONFIDENCE, ROLES, table, write_pairs
 
-KEPT = 8  # aligned pairs of frames, and frames, that a worker remembers
+KEPT = 8  # aligned pairs of frames, and decoded frames, that a worker caches
 
 
 @lru_cache(maxsize=2)
@@ -41,13 +41,13 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
     Raises
     ------
     ValueError
-        When none with the role pairs remains.
+        If no scene with the role pairs remains.
     """
-    wanted = [scene for scene in store.scenes if set(scene.roles) & set(ROLES)]
-    fits = [scene for scene in wanted if min(scene.height, scene.width) >= size]
+    candidates = [scene for scene in store.scenes if set(scene.roles) & set(ROLES)]
+    fits = [scene for scene in candidates if min(scene.height, scene.width) >= size]
     skipped = [
         {"scene": scene.title, "why": f"{scene.height} x {scene.width} px: smaller than a crop of {size} px"}
-        for scene in wanted
+        for scene in candidates
         if scene not in fits
     ]
     if not any("pairs" in scene.roles for scene in fits):
@@ -57,8 +57,8 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
         )
     codings = {store.coding(scene) for scene in fits}
     if len(codings) > 1:
-        found = " and ".join(sorted(coding.dtype for coding in codings))
-        raise ValueError(f"{store.path}: found frames held as {found}, expected one type in all sources")
+        dtypes = " and ".join(sorted(coding.dtype for coding in codings))
+        raise ValueError(f"{store.path}: found frames held as {dtypes}, expected one type in all sources")
     return fits, skipped
 
 
@@ -70,7 +70,7 @@ def plan_pairs(
     Raises
     ------
     ValueError
-        When no scene with the role pairs is long enough for any offset.
+        If no scene with the role pairs is long enough for any offset.
     """
     footage = [Footage(scene.title, scene.count, scene.height, scene.width) for scene in scenes]
     rows = plan_crops(footage, offsets=offsets, targets=targets, crops=crops, size=size, seed=seed)
@@ -147,7 +147,7 @@ def make_pairs(
     parameters
         The same as JSON values, recorded in the store.
     seed
-        Of the places of crops.
+        Of the random places of the crops.
     progress
         Called with shards done and all shards.
     """
@@ -198,7 +198,7 @@ def fill_pairs(
     store, align = opened(noisy), _aligner(aligner.resolve(), aligner.stat().st_mtime_ns)
     pieces = []
 
-    # Both ways come of one estimate: the next target asks for this one's way back.
+    # One estimate gives both directions: the next target needs the reverse direction of this one.
     @lru_cache(maxsize=KEPT)
     def aligned(number: int, first: int, second: int) -> tuple[Aligned, Aligned]:
         return align_both(decoded(number, first)[1], decoded(number, second)[1], align, exposure)
@@ -211,11 +211,12 @@ def fill_pairs(
     for (number, target, source), crops in groupby(
         rows[start:stop], lambda crop: (crop.scene, crop.target, crop.source)
     ):
-        mine = list(crops)
-        ways = aligned(number, min(target, source), max(target, source))
-        wanted, other = decoded(number, target), decoded(number, source)
-        values = crop_rows(ways[0 if target < source else 1], wanted[1], other[1], mine, size, margin, kernel)
-        pieces.append(_encode(values, scenes[number], mine, wanted[0], other[0], size, margin, warped))
+        crops_of_pair = list(crops)
+        both = aligned(number, min(target, source), max(target, source))
+        (target_codes, target_frame), (source_codes, source_frame) = decoded(number, target), decoded(number, source)
+        direction = both[0 if target < source else 1]
+        values = crop_rows(direction, target_frame, source_frame, crops_of_pair, size, margin, kernel)
+        pieces.append(_encode(values, scenes[number], crops_of_pair, target_codes, source_codes, size, margin, warped))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
@@ -229,7 +230,7 @@ def _encode(
     margin: int,
     warped: Coding,
 ) -> dict[str, NDArray[Any]]:
-    box = [np.s_[:, crop.top : crop.top + size, crop.left : crop.left + size] for crop in crops]
+    boxes = [np.s_[:, crop.top : crop.top + size, crop.left : crop.left + size] for crop in crops]
     one = crops[0]
     whole = {
         "scene": one.scene,
@@ -244,7 +245,7 @@ def _encode(
         "role": np.full(len(crops), role, np.int8),
         "top": np.array([crop.top for crop in crops], np.int32),
         "left": np.array([crop.left for crop in crops], np.int32),
-        "target": np.stack([target[part] for part in box]),
+        "target": np.stack([target[box] for box in boxes]),
         "source": np.stack([cut_source(source, c.top, c.left, size, margin) for c in crops]),
         "warped": warped.encode(values["warped"]),
         "transfer": values["transfer"].astype(np.float16),

@@ -1,4 +1,4 @@
-"""Which crops of which frames become pairs: a list, made before any pixel is read."""
+"""Planning: which crops of which frames become pairs, before any pixel is read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from self2align.runtime.spacing import evenly_spaced
 
 @dataclass(frozen=True)
 class Footage:
-    """What planning needs to know of a scene: its title, number of frames, and size in px."""
+    """A scene as planning sees it: title, number of frames, size in px."""
 
     title: str
     count: int
@@ -29,7 +29,7 @@ class PairCrop:
 
 
 def frame_pairs(count: int, offsets: Sequence[int], targets: int) -> list[tuple[int, int]]:
-    """Return (earlier, later) frames, spread evenly over a scene.
+    """Return (earlier, later) frames, evenly spaced over a scene.
 
     Parameters
     ----------
@@ -38,20 +38,20 @@ def frame_pairs(count: int, offsets: Sequence[int], targets: int) -> list[tuple[
     offsets
         Distances in frames.
     targets
-        At most so many for each distance.
+        Limit for each distance.
     """
-    found = []
+    pairs = []
     for offset in sorted(set(offsets)):
         places = count - offset
         if places < 1:
             continue
         for start in evenly_spaced(places, targets):
-            found.append((int(start), int(start) + offset))
-    return found
+            pairs.append((int(start), int(start) + offset))
+    return pairs
 
 
 def neighbours(count: int, offsets: Sequence[int], targets: int) -> list[tuple[int, list[int]]]:
-    """Return target frames, spread evenly over a scene, and for each the frames before and after that align to it.
+    """Return target frames, evenly spaced over a scene, each with the frames before and after to align to it.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ def neighbours(count: int, offsets: Sequence[int], targets: int) -> list[tuple[i
     offsets
         Distances in frames.
     targets
-        At most so many.
+        Limit of the number of targets.
     """
-    found = []
+    targets_with_sources = []
     for target in evenly_spaced(count, targets).tolist():
-        beside = [target + way * offset for offset in sorted(set(offsets)) for way in (-1, 1)]
+        beside = [target + sign * offset for offset in sorted(set(offsets)) for sign in (-1, 1)]
         sources = [frame for frame in beside if 0 <= frame < count]
         if sources:
-            found.append((target, sources))
-    return found
+            targets_with_sources.append((target, sources))
+    return targets_with_sources
 
 
 def _spots(footage: Footage, crop: int, count: int, seed: int, target: int) -> Iterator[tuple[int, int]]:
@@ -81,7 +81,7 @@ def _spots(footage: Footage, crop: int, count: int, seed: int, target: int) -> I
 def plan_crops(
     scenes: Sequence[Footage], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
 ) -> list[PairCrop]:
-    """Return the pairs to make: of each target the same crops for every neighbour.
+    """Return the pairs to make. All neighbours of a target get the same crops.
 
     Parameters
     ----------
@@ -90,11 +90,11 @@ def plan_crops(
     offsets, targets
         See `neighbours`.
     crops
-        Of each target; so many rows of one neighbour stand together, then those of the next.
+        Of each target. Rows of one neighbour are consecutive, followed by those of the next.
     size
         px.
     seed
-        Of the places.
+        Of the random places of the crops.
     """
     rows = []
     for number, footage in enumerate(scenes):

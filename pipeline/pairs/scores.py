@@ -1,4 +1,4 @@
-"""SSIM of pairs: as the paper has it, and with the noise taken out."""
+"""SSIM of pairs: the paper's, and one with the noise removed."""
 
 import math
 
@@ -27,7 +27,7 @@ def _moments(x: Tensor, y: Tensor, sigma: float, radius: int) -> tuple[Tensor, T
     return mx, my, xx - mx * mx, yy - my * my, xy - mx * my
 
 
-def ssim(predict: Tensor, target: Tensor) -> Tensor:
+def pair_ssim(predict: Tensor, target: Tensor) -> Tensor:
     """Return F_SSIM of equation 7 for each pair.
 
     Gaussian window of 11 x 11 px, sigma 1.5 px, population covariance, data range 1, mean over the valid
@@ -51,17 +51,16 @@ def ssim(predict: Tensor, target: Tensor) -> Tensor:
 
 BLUR = 1.5  # px, of the frames that ssim_filtered compares
 WINDOW = 4.0  # px, sigma of its windows
-# Of bilinear sampling at a random fraction: pixels keep 0.45 of their noise variance, low-passed ones all of it.
+# Bilinear sampling at a random fraction: pixels keep 0.45 of their noise variance, low-passed pixels all of it.
 INTERPOLATED = 2 / 1.45
 
 
 def ssim_filtered(predict: Tensor, target: Tensor) -> Tensor:
     """Return an SSIM that is near 1 for perfect alignment at any noise level.
 
-    SSIM's structure term on low-passed frames, windows weighed by their contrast (a ratio of
-    sums, not a mean of ratios: flat windows hold nothing but noise), and the share of noise taken off
-    the differences. That share comes from a robust high-pass of the residual, so neither sigma nor a clean
-    frame is needed.
+    SSIM's structure term on low-passed frames. Windows are weighted by contrast (a ratio of sums, not a mean of ratios:
+    flat windows contain only noise), and the contribution of the noise is subtracted from the differences. It is
+    estimated by a robust high-pass of the residual, so neither sigma nor a clean frame is needed.
 
     Parameters
     ----------
@@ -86,11 +85,11 @@ def ssim_filtered(predict: Tensor, target: Tensor) -> Tensor:
 
 
 BIN = 0.05
-LOWEST = -0.2  # of a histogram: the rare pairs below are counted in its first bin
+LOWEST = -0.2  # lower end of the histogram: the few lower scores are counted in its first bin
 
 
 def histogram(ssim: NDArray[np.float32], filtered: NDArray[np.float32]) -> list[tuple[float, float, int, int]]:
-    """Return how both scores are distributed: from, to, pairs by ssim, pairs by ssim_filtered.
+    """Return the distribution of both scores: rows of bin start, bin end, pairs by ssim, pairs by ssim_filtered.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def histogram(ssim: NDArray[np.float32], filtered: NDArray[np.float32]) -> list[
     """
     count = round((1 - LOWEST) / BIN)
     edges = np.round(LOWEST + BIN * np.arange(count + 1), 2)
-    # Rounded: in float32 a score of the lowest edge lies below it.
+    # Rounded: a float32 score at the lowest edge would lie below it.
     exact = [np.clip(values.astype(np.float64).round(6), LOWEST, 1) for values in (ssim, filtered)]
     counts = [np.histogram(values, edges)[0] for values in exact]
     return [(float(a), float(b), int(x), int(y)) for a, b, x, y in zip(edges[:-1], edges[1:], *counts, strict=True)]

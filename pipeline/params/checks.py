@@ -1,4 +1,4 @@
-"""What no single value shows: members of families, and values that must fit each other."""
+"""Checks that the types cannot express: known members of families, and values that must fit each other."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Reading params.yaml: the first wrong value is told in one line, with the full name of its key."""
+"""Reading params.yaml. An error names the first wrong value and the full name of its key, in one line."""
 
 import inspect
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def load(path: Path) -> Params:
     Raises
     ------
     ValueError
-        On the first wrong value: file, key, what was found, what was expected.
+        For the first wrong value: file, key, what was found, what was expected.
     """
     if not path.is_file():
         raise ValueError(f"{path}: found no file, expected parameters (self2align profile default writes them)")
@@ -41,7 +41,7 @@ def load(path: Path) -> Params:
 
 
 def _first_error(error: ValidationError) -> str:
-    # A mistyped key is missing as well: the one that is there tells more.
+    # A mistyped key gives two errors, one unknown and one missing key. The unknown one shows the mistake.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
     found = first["input"]
@@ -83,14 +83,14 @@ def item(items: Mapping[str, Item], name: str, key: str) -> Item:
     items
         The section.
     name
-        Of the item.
+        Name of the item.
     key
         File and full name of the section, for the error.
 
     Raises
     ------
     ValueError
-        If there is no such item; the known names are listed.
+        If there is no such item; the message lists the known names.
     """
     if name not in items:
         raise ValueError(f"{key}: found no {name!r}, expected one of {', '.join(items) or 'none: it is empty'}")

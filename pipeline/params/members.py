@@ -13,7 +13,7 @@ def check_arguments(member: Any, arguments: Mapping[str, Any], key: str) -> None
     Raises
     ------
     ValueError
-        For an unknown name or a value that the annotation refuses.
+        For an unknown name, or a value that does not match its annotation.
     """
     callee = member.__init__ if inspect.isclass(member) else member
     hints = get_type_hints(callee, include_extras=True)

@@ -1,4 +1,4 @@
-"""The typed mirror of params.yaml: every value checked by type and range, unknown keys refused."""
+"""The typed mirror of params.yaml. Types and ranges are checked, and unknown keys are errors."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,7 +21,7 @@ STARTS = Path("starts")  # folder of starting weights, a dependency of the train
 
 
 class Section(BaseModel):
-    """A frozen section: unknown keys are refused, and no value is converted except int to float."""
+    """A frozen section. Unknown keys are errors; no value is converted, except int to float."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

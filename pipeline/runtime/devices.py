@@ -58,7 +58,7 @@ def use_bfloat16(where: torch.device, precision: str) -> bool:
 
 
 def place(network: Network, where: torch.device) -> Network:
-    """Move a network to a device in channels-last layout: convolutions run 1.4 times faster (docs/decisions)."""
+    """Move a network to a device in channels-last layout: 1.4 times faster (docs/decisions/training.md)."""
     # torch's annotations have no memory_format together with a device.
     network.to(where)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,7 +1,7 @@
-"""What a sampler is, and the Bernoulli draw that it decides.
+"""The interface of samplers, and the Bernoulli draw.
 
-A sampler maps the scores of pairs, or the confidence of their pixels, to keep-probabilities. At inference nothing is
-dropped.
+A sampler maps the scores of pairs, or the confidence of their pixels, to keep-probabilities. At inference no
+pixel is dropped.
 """
 
 from dataclasses import dataclass

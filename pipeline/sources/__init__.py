@@ -1,5 +1,6 @@
-"""Where frames come from."""
+"""Sources of frames: files on disk, or the built-in sample, read as scenes."""
 
+# name -> "module:class"; see `self2align.sources.source.Source`.
 SOURCES = {
     "folder": "self2align.sources.folder:Folder",
     "images": "self2align.sources.images:Images",

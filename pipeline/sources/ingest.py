@@ -1,4 +1,4 @@
-"""From sources to stores of frames: each unit is decoded once, independently, into plain arrays, then stored."""
+"""Ingestion: decode each unit of a source into plain arrays, then write them as a store of frames."""
 
 import json
 from collections.abc import Sequence
@@ -20,25 +20,33 @@ from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
 from self2align.stores.scene import Scene, Truth
 
-BLACK = 0.02  # of white: a scene that is never brighter has nothing to align
+BLACK = 0.02  # of white: a scene without brighter values is skipped as black
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The scenes of a source, decoded, and those left out with the reason."""
+    """The decoded scenes of a source.
+
+    Attributes
+    ----------
+    parts
+        Usable scenes, in order.
+    skipped
+        Name ("scene") and reason ("why") of each scene that was left out.
+    """
 
     parts: list[Part]
     skipped: list[dict[str, str]]
 
 
 def open_source(kind: str, path: Path, selection: Selection) -> Source:
-    """Return the source of that kind."""
+    """Return the source of a kind: a key of `self2align.sources.SOURCES`."""
     source: Source = load(SOURCES, kind, "kind")(path, selection)
     return source
 
 
 def crop_scene(scene: Scene, height: int, width: int) -> Scene:
-    """Return the centre of a scene's frames; motion that now leaves the frame counts as occluded."""
+    """Return a scene cropped to its center, px. Pixels whose true motion leaves the crop count as occluded."""
     *_, h, w = scene.frames.shape
     assert h >= height
     assert w >= width
@@ -79,7 +87,7 @@ def _decode_unit(
     marker = folder / f"{number:06d}.json"
     if marker.exists():
         return
-    found: list[dict[str, Any]] = []
+    scenes: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     for read in open_source(kind, path, selection).read(unit):
         scene = read if white is None else replace(read, white=white)
@@ -88,12 +96,12 @@ def _decode_unit(
             skipped.append({"scene": scene.name, "why": fault})
             continue
         cut = crop_scene(scene, *crop) if crop else scene
-        handle = f"{number:06d}-{len(found):06d}"
+        handle = f"{number:06d}-{len(scenes):06d}"
         np.save(folder / f"{handle}.npy", np.ascontiguousarray(cut.frames))
         if cut.truth is not None:
             np.savez(folder / f"{handle}.npz", **asdict(cut.truth))
         count, channels, height, width = cut.frames.shape
-        found.append(
+        scenes.append(
             {
                 "name": cut.name,
                 "count": count,
@@ -106,7 +114,7 @@ def _decode_unit(
                 "pairs": 0 if cut.truth is None else len(cut.truth.target),
             }
         )
-    write_json(marker, {"scenes": found, "skipped": skipped})
+    write_json(marker, {"scenes": scenes, "skipped": skipped})
 
 
 def decode(
@@ -122,7 +130,7 @@ def decode(
     folder: Path,
     progress: Progress,
 ) -> Decoded:
-    """Decode a source into arrays under a folder, on all workers; finished parts are kept.
+    """Decode a source into arrays in a folder, on all workers. Units that an earlier run decoded are kept.
 
     Parameters
     ----------
@@ -131,20 +139,22 @@ def decode(
     kind, path, selection
         See `self2align.sources`.
     crop
-        Height and width of the centre to keep, px.
+        Height and width of the center to keep, px; None for whole frames.
     white
-        The value that stands for 1.0 if it is not that of the type: 4095 for 12 bits stored in 16.
+        Value of 1.0 if it differs from that of the type: 4095 for 12 bits stored in 16. None for that of the type.
     roles
-        What its scenes are for.
+        What its scenes are used for; see `self2align.stores.frames.ROLES`.
     single
-        Whether scenes may have one frame: still images for tests.
+        Whether scenes may have one frame, as still test images do.
     folder
-        For the arrays.
+        Folder for the arrays.
+    progress
+        Called with (units done, all units).
 
     Raises
     ------
     ValueError
-        If there is no usable scene.
+        If no scene is usable.
     """
     units = open_source(kind, path, selection).units()
     tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
@@ -191,14 +201,22 @@ def fetch_truth(folder: Path, part: Part) -> Truth:
 
 @dataclass(frozen=True)
 class Ingested:
-    """The scenes of a store of frames, and those left out with the reason."""
+    """Result of `ingest_source`.
+
+    Attributes
+    ----------
+    scenes
+        Scenes in the store, in order.
+    skipped
+        Name ("scene") and reason ("why") of each scene that was left out.
+    """
 
     scenes: list[SceneRecord]
     skipped: list[dict[str, str]]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return a line for each scene that was left out."""
+        """Return one line per scene that was left out."""
         return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
 
 
@@ -221,13 +239,18 @@ def ingest_source(
     Parameters
     ----------
     key, stage
-        Name of the source; the stage that works.
+        Name of the source, and of the stage that ingests it.
     kind, path, selection, crop, white, roles, single
         See `decode`.
     out
         Store to write.
     bars
         Opens progress displays.
+
+    Raises
+    ------
+    ValueError
+        See `decode`.
     """
     inputs = {
         "kind": kind,
@@ -263,7 +286,7 @@ def ingest_source(
 
 
 def _listing(path: Path) -> list[list[str | int]]:
-    """Return names, sizes and times of a source's files: they tell whether unfinished work still belongs to it."""
+    """Return names, sizes and times of the files of a source. If they change, unfinished work is not resumed."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    found = [(file, file.stat()) for file in files if file.is_file()]
-    return [[str(file), status.st_size, status.st_mtime_ns] for file, status in found]
+    statuses = [(file, file.stat()) for file in files if file.is_file()]
+    return [[str(file), status.st_size, status.st_mtime_ns] for file, status in statuses]

@@ -1,1 +1,1 @@
-"""The Zarr layouts: the only room that knows them."""
+"""Zarr stores. Only this package defines their layouts."""

@@ -2,7 +2,7 @@
 
 A store is made of tables: groups whose arrays share their first axis. One task fills one shard of every
 array of a table and no two tasks touch one shard file (two writers in one shard lose chunks). A finished
-task leaves its columns (small values, one a row) in a marker file, so a killed run goes on where it was.
+task leaves its columns (small values, one a row) in a marker file, so a killed run resumes where it stopped.
 Everything happens in a scratch folder; the whole store is moved into place at the end.
 """
 
@@ -98,7 +98,7 @@ def build(
     """
     store, done = scratch / "store", scratch / "done"
     if not store.exists():
-        # A run that was killed after it had moved the store away: its markers speak of nothing.
+        # A previous run was killed after it moved the store into place: its markers are stale.
         (scratch / "laid-out").unlink(missing_ok=True)
         shutil.rmtree(done, ignore_errors=True)
     done.mkdir(exist_ok=True)
@@ -140,7 +140,7 @@ def _lay_out(store: Path, table: Table) -> None:
             dtype=spec.dtype,
             chunks=(1, *spec.shape) if spec.shape else (rows,),
             shards=(min(table.rows_per_shard, rows), *spec.shape) if spec.shape else None,
-            # Chosen by measurement on noisy frames: docs/decisions.md, "Codec".
+            # Chosen by measurement on noisy frames: docs/decisions/stores.md.
             compressors=[BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.bitshuffle)],
             # "c.0.0.0" lies in the array's own folder; "c/0/0/0" would make three more for each shard.
             chunk_key_encoding={"name": "default", "separator": "."},

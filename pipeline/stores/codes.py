@@ -16,7 +16,7 @@ class Coding:
     """How values are held at rest: ``value = code * scale + offset``.
 
     uint8 and uint16 hold footage as it came; noisy frames, unclipped, are held as uint16 over the range
-    that the noise can reach, whose step is far below the noise (docs/decisions.md, "Noisy frames at rest").
+    that the noise can reach, whose step is far below the noise (docs/decisions/stores.md).
     """
 
     dtype: str

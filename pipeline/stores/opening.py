@@ -1,4 +1,4 @@
-"""Opening what earlier stages left."""
+"""Open stores that earlier stages wrote."""
 
 import shutil
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from self2align.stores.frames import FrameStore
 
 
 def keep_only(folder: Path, keys: Sequence[str]) -> None:
-    """Remove what stages left for items that the parameters no longer name; DVC's cache keeps it.
+    """Remove outputs for items that the parameters no longer name; they stay in DVC's cache.
 
-    The folder is a dependency, and its hash must not tell of runs that went before.
+    The folder is a dependency, and its hash must not depend on earlier runs.
     """
     for leftover in sorted(folder.glob("*")):
         if leftover.name.startswith(".") or leftover.name.split(".")[0] in keys:

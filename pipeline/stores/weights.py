@@ -29,12 +29,9 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises
     ------
     ValueError
-        If the file is missing, broken, or not ours.
+        If the file is missing, broken, or was not written by `save_weights`.
     """
-    header = load_header(path)
-    with safe_open(path, framework="pt") as file:
-        # Read, not mapped: the file may be replaced while the tensors are in use.
-        return {name: file.get_tensor(name).clone() for name in file.keys()}, header
+    return _read(path, with_tensors=True)
 
 
 def load_header(path: Path) -> dict[str, Any]:
@@ -43,23 +40,27 @@ def load_header(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        See `load_weights`.
+        As `load_weights`.
     """
+    return _read(path, with_tensors=False)[1]
+
+
+def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise ValueError(f"{path}: found no file, expected weights (.safetensors)")
+    tensors = {}
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(KEY, "null"))
-    except (OSError, ValueError, SafetensorError) as error:
+            if with_tensors:
+                # Copied, not mapped: the file may be replaced while the tensors are in use.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         size = path.stat().st_size
         raise ValueError(f"{path}: found {size} bytes that are no safetensors file ({error})") from error
-    return _checked(path, header)
-
-
-def _checked(path: Path, header: Any) -> dict[str, Any]:
     if not isinstance(header, dict):
-        raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected one of ours")
-    return header
+        raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected weights of self2align")
+    return tensors, header
 
 
 def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -78,12 +79,13 @@ def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]
         When the file is of another kind, or a bundle without such a part; and see `load_weights`.
     """
     tensors, header = load_weights(path)
-    found = header.get("kind")
-    if found == BUNDLE and kind in header["parts"]:
-        mine = {name.removeprefix(f"{kind}."): value for name, value in tensors.items() if name.startswith(f"{kind}.")}
-        return mine, header["parts"][kind]
-    if found != kind:
-        raise ValueError(f"{path}: found weights of kind {found!r}, expected {kind!r}")
+    stored = header.get("kind")
+    parts = header.get("parts") if stored == BUNDLE else None
+    if isinstance(parts, dict) and kind in parts:
+        prefix = f"{kind}."
+        return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}, parts[kind]
+    if stored != kind:
+        raise ValueError(f"{path}: found weights of kind {stored!r}, expected {kind!r}")
     return tensors, header
 
 

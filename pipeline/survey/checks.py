@@ -1,4 +1,4 @@
-"""What `doctor` looks at: each check yields findings in plain words."""
+"""The checks of `doctor`. Each yields findings: what was checked, its state, and what to do."""
 
 import json
 import platform
@@ -29,29 +29,29 @@ from self2align.runtime.shipped import PACKAGE, code_folders, shipped
 from self2align.runtime.workers import cores, workers
 from self2align.stores.build import verify
 from self2align.stores.contents import damage, store_kind
-from self2align.stores.weights import load_weights
+from self2align.stores.weights import load_header
 from self2align.training.feed import memory_limit
 
 NAME = "self2align"
-ROOM = 5 * 2**30  # bytes: the stores of a small project
+FREE = 5 * 2**30  # bytes: the stores of a small project
 SHOWN = 4  # names in a list
-ABSENT = {"deleted", "not in cache"}  # DVC's words, of a clone that has run nothing
-CHECKOUT = "`dvc checkout` brings back what the cache holds"
+ABSENT = {"deleted", "not in cache"}  # DVC's states of files in a fresh clone
+CHECKOUT = "`dvc checkout` restores it from the cache"
 DATA, STARTS = Path("data"), Path("starts")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
+    """One line of the report.
 
     Attributes
     ----------
     subject, text
-        What was looked at, and how it is.
+        What was checked, and its state.
     advice
-        What to do; empty where all is well.
+        What to do; empty if nothing is wrong.
     broken
-        Whether something cannot work, or has been lost.
+        Whether something cannot work, or is lost.
     """
 
     subject: str
@@ -63,163 +63,165 @@ class Finding:
         """Return the line."""
         if not self.advice:
             return f"ok     {self.subject}: {self.text}"
-        return f"{'broken' if self.broken else 'look  '} {self.subject}: {self.text}: {self.advice}"
+        return f"{'broken' if self.broken else 'warn  '} {self.subject}: {self.text}; {self.advice}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return some names, the first few of them."""
+    """Return names as text: the first few, and the number of the others."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def examine(params: Path, whole: bool) -> Iterator[Finding]:
-    """Look at everything, in the order in which it is needed.
+def examine(params: Path, read_stores: bool) -> Iterator[Finding]:
+    """Run all checks, what other checks depend on first.
 
     Parameters
     ----------
     params
-        Parameter file; without it this is no working folder, and there is less to look at.
-    whole
-        Whether stores are read from end to end.
+        Parameter file. Without one, only environment and machine are checked.
+    read_stores
+        Whether whole stores are read and compared with their digests.
     """
     yield from check_environment()
     yield from check_machine()
     if not params.is_file():
-        yield Finding(str(params), "found none", "go to a working folder, or make one with `self2align init`")
+        yield Finding(str(params), "no such file", "go to a working folder, or make one with `self2align init`")
         return
     try:
         chosen = load(params)
     except ValueError as error:
-        yield Finding(str(params), str(error).removeprefix(f"{params}: "), "correct it", broken=True)
+        yield Finding(str(params), str(error).removeprefix(f"{params}: "), "correct the file", broken=True)
     else:
         yield Finding(str(params), "valid")
         yield from check_folder(chosen)
         yield from check_python()
         yield from check_stages()
-    if whole:
+    if read_stores:
         yield from check_stores(DATA)
     yield from check_weights([DATA, STARTS])
     yield from check_leftovers(DATA)
 
 
 def check_environment() -> Iterator[Finding]:
-    """Look at Python and at the packages: those that are needed, and those that results were made with."""
-    mine = distribution(NAME)
-    needed, found = str(mine.metadata["Requires-Python"]), platform.python_version()
+    """Check Python, the required packages, and the versions that the published results were made with."""
+    installed = distribution(NAME)
+    needed, found = str(installed.metadata["Requires-Python"]), platform.python_version()
     if SpecifierSet(needed).contains(found):
         yield Finding("Python", f"{found}, self2align {__version__}")
     else:
-        yield Finding("Python", found, f"self2align {__version__} needs {needed}", broken=True)
-    wrong = [text for item in mine.requires or [] if (text := _unmet(Requirement(item)))]
+        yield Finding("Python", found, f"self2align {__version__} needs Python {needed}", broken=True)
+    wrong = [text for item in installed.requires or [] if (text := _unmet(Requirement(item)))]
     if wrong:
-        yield Finding("packages", listed(wrong), f"pip install --upgrade {NAME}", broken=True)
+        yield Finding("packages", listed(wrong), f"`pip install --upgrade {NAME}`", broken=True)
     else:
-        yield Finding("packages", "all that are needed")
+        yield Finding("packages", "all required packages are installed")
     lock = PACKAGE.parent / "requirements.lock"
     if lock.is_file():
         yield _locked(lock)
 
 
 def _unmet(requirement: Requirement) -> str:
-    """Return what is wrong with an installed package; nothing where it suits, or where an extra alone needs it."""
+    """Return what is wrong with a required package; empty if it fits, or if only an extra requires it."""
     if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
         return ""
     try:
         found = version(requirement.name)
     except PackageNotFoundError:
         return f"{requirement.name} is missing"
-    suits = requirement.specifier.contains(found, prereleases=True)
-    return "" if suits else f"{requirement.name} {found} is not {requirement.specifier}"
+    fits = requirement.specifier.contains(found, prereleases=True)
+    return "" if fits else f"{requirement.name}: found {found}, expected {requirement.specifier}"
 
 
 def _locked(lock: Path) -> Finding:
-    other = []
+    differing = []
     for line in lock.read_text(encoding="utf-8").split():
-        name, _, wanted = line.partition("==")
+        name, _, expected = line.partition("==")
         try:
             found = version(name).partition("+")[0]
         except PackageNotFoundError:
             found = "missing"
-        if found != wanted:
-            other.append(f"{name} {found} ({wanted})")
-    if other:
-        return Finding(
-            lock.name, f"other versions here: {listed(other)}", "figures may differ in the last digits; `make env`"
-        )
-    return Finding(lock.name, "the same versions")
+        if found != expected:
+            differing.append(f"{name} {found}, not {expected}")
+    if differing:
+        text = f"{len(differing)} packages differ ({listed(differing)})"
+        return Finding(lock.name, text, "figures may differ in the last digits; `make env` installs these versions")
+    return Finding(lock.name, "the installed versions are the same")
 
 
 def check_machine() -> Iterator[Finding]:
-    """Look at what computes, at the variables of the environment and at the disk."""
+    """Check the computing device, the environment variables and the disk."""
     try:
         where = device()
         name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"CPU, {cores()} cores"
-        half = "bfloat16" if use_bfloat16(where, "auto") else "float32"
-        yield Finding("device", f"{name}; precision `auto` is {half}")
-        yield Finding("at run time", f"{workers()} workers, {size_text(memory_limit())} of pairs in memory")
+        precision = "bfloat16" if use_bfloat16(where, "auto") else "float32"
+        yield Finding("device", f"{name}; precision auto means {precision}")
+        yield Finding("workers", f"{workers()} processes, {size_text(memory_limit())} of memory for pairs")
     except ValueError as error:
-        yield Finding("environment", str(error), "unset it", broken=True)
+        yield Finding("environment", str(error), "correct or unset the variable", broken=True)
     free = shutil.disk_usage(Path.cwd()).free
-    if free < ROOM:
-        yield Finding("disk", f"{size_text(free)} free", "make room: stores of footage take gigabytes")
+    if free < FREE:
+        yield Finding("disk", f"{size_text(free)} free", "free some space: the stores of a project take gigabytes")
     else:
         yield Finding("disk", f"{size_text(free)} free")
 
 
 def check_folder(params: Params) -> Iterator[Finding]:
-    """Look at the working folder: its pipeline, its links to the code, its footage."""
-    for name, place in code_folders().items():
+    """Check the working folder: its links to the code, its pipeline, its footage."""
+    for name, code in code_folders().items():
         link = Path(name)
         if link.is_symlink() and not link.is_dir():
-            advice = f"ln -sfn {place} {name}"
-            yield Finding(name, f"a link to {link.readlink()}, where nothing is", advice, broken=True)
+            yield Finding(name, f"the link to {link.readlink()} is broken", f"`ln -sfn {code} {name}`", broken=True)
     template = shipped("dvc.yaml")
     if not Path("dvc.yaml").is_file():
-        yield Finding("dvc.yaml", "found none", f"cp {template} .", broken=True)
+        yield Finding("dvc.yaml", "no such file", f"`cp {template} .`", broken=True)
     elif Path("dvc.yaml").read_bytes() != template.read_bytes():
-        yield Finding("dvc.yaml", f"not that of self2align {__version__}", f"compare it with {template}")
+        yield Finding("dvc.yaml", f"differs from that of self2align {__version__}", f"compare it with {template}")
     else:
         yield Finding("dvc.yaml", f"that of self2align {__version__}")
     sources = {f"ingest.sources.{key}": one.path for key, one in params.ingest.sources.items()}
     sources |= {f"benchmark_sets.{key}": one.path for key, one in params.benchmark_sets.items()}
-    lost = [f"{key}: {path}" for key, path in sources.items() if not Path(path).exists()]
-    if lost:
-        yield Finding("footage", f"not there: {listed(lost)}", "set the path in params.yaml", broken=True)
+    missing = [f"{key}: {path}" for key, path in sources.items() if not Path(path).exists()]
+    if missing:
+        text = f"no such file or folder ({listed(missing)})"
+        yield Finding("footage", text, "correct the path in the parameters", broken=True)
     else:
-        yield Finding("footage", "all of it is there")
-
-
-def _statuses(changes: Sequence[Any]) -> Iterator[str]:
-    """Yield DVC's words for what became of each file of a stage."""
-    for change in changes:
-        if isinstance(change, Mapping):
-            for files in change.values():
-                yield from files.values() if isinstance(files, Mapping) else [str(files)]
+        yield Finding("footage", "all files and folders of the parameters exist")
 
 
 def check_python() -> Iterator[Finding]:
-    """Check that `python`, which dvc.yaml calls, is the Python of this environment."""
+    """Check that the command `python`, which dvc.yaml calls, is the Python of this environment."""
+    folder = Path(sys.executable).parent
     found = shutil.which("python")
-    if found is not None and Path(found).parent.samefile(Path(sys.executable).parent):
-        yield Finding("python", "the command belongs to this environment")
+    if found is not None and Path(found).parent.samefile(folder):
+        yield Finding("python", "the command is that of this environment")
         return
-    what = "no such command" if found is None else f"the command is {found}, of another environment"
-    yield Finding("python", what, f"before `dvc repro`: . {Path(sys.executable).with_name('activate')}")
+    text = "no such command" if found is None else f"the command is {found}, of another environment"
+    activate = folder / "activate"
+    advice = f"`. {activate}`" if activate.is_file() else f'`export PATH="{folder}:$PATH"`'
+    yield Finding("python", f"{text}, and `dvc repro` calls it", advice)
+
+
+def _statuses(changes: Sequence[Any]) -> Iterator[str]:
+    """Yield DVC's states of the changed files of a stage; a parameter file has a state for each parameter instead."""
+    groups = (files for change in changes if isinstance(change, Mapping) for files in change.values())
+    for files in groups:
+        if isinstance(files, Mapping):
+            yield from (state for state in files.values() if isinstance(state, str))
 
 
 def check_stages() -> Iterator[Finding]:
-    """Look at which stages have run and which would run again."""
-    # -P: no file of the working folder stands in for a module.
+    """Check which stages have run and which would run again."""
+    # -P keeps the working folder out of the import path: no file in it can shadow a module.
     command = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if re.search("is busy, it is being blocked by|Unable to acquire lock", asked.stderr):
         who = re.search(r"\(PID (\d+)\): ([^\n]*)", asked.stderr)
         name = f" ({who[2]}, process {who[1]})" if who else ""
-        yield Finding("stages", f"a run is at work here{name}", "ask again when it has ended")
+        yield Finding("stages", f"DVC is running here{name}", "repeat the check when it has finished")
         return
     if asked.returncode:
         why = re.sub(r"^ERROR: ", "", asked.stderr.strip().partition("\n")[0])
-        yield Finding("stages", f"DVC cannot tell: {why}", "mend what it names", broken=True)
+        yield Finding("stages", f"`dvc status` failed: {why}", "correct that first", broken=True)
         return
     changed: Mapping[str, Any] = json.loads(asked.stdout or "{}")
     lock = Path("dvc.lock")
@@ -229,17 +231,14 @@ def check_stages() -> Iterator[Finding]:
     stale = [name for name in changed if name in ran and name not in absent]
     never = [name for name in changed if name not in ran]
     if fresh:
-        yield Finding("stages", f"{len(fresh)} are up to date")
-    if absent:
-        yield Finding("stages", f"what {len(absent)} need or make is not here yet ({listed(absent)})", "`dvc repro`")
-    if stale:
-        yield Finding("stages", f"what {len(stale)} depend on or made has changed ({listed(stale)})", "`dvc repro`")
-    if never:
-        yield Finding("stages", f"{len(never)} have not run yet ({listed(never)})", "`dvc repro`")
+        yield Finding("stages", f"{len(fresh)} up to date")
+    for names, state in ((absent, "lack files"), (stale, "out of date"), (never, "not run yet")):
+        if names:
+            yield Finding("stages", f"{len(names)} {state} ({listed(names)})", "`dvc repro`")
 
 
 def check_stores(folder: Path) -> Iterator[Finding]:
-    """Look at every store below a folder: its files against its digest, and, where they differ, at each shard."""
+    """Check every store below a folder: its files against its digest and, if they differ, each shard."""
     for path in sorted(found for found in folder.rglob("*.zarr") if found.is_dir()):
         try:
             kind = store_kind(path)
@@ -249,33 +248,32 @@ def check_stores(folder: Path) -> Iterator[Finding]:
         try:
             verify(path)
         except ValueError:
-            wrong = listed(damage(path)) or "files are not those that were written"
+            wrong = listed(damage(path)) or "its files differ from those that were written"
             yield Finding(str(path), wrong, CHECKOUT, broken=True)
             continue
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        yield Finding(str(path), f"{kind}, {size_text(size)}, as it was written")
+        yield Finding(str(path), f"{kind}, {size_text(size)}, matches its digest")
 
 
 def check_weights(folders: Sequence[Path]) -> Iterator[Finding]:
-    """Look at every file of weights: whether it is whole, and fits the network or aligner that it names."""
+    """Check every weights file: whether it is complete, and fits the network or aligner in its header."""
     for path in sorted(file for folder in folders for file in folder.rglob("*.safetensors")):
         if not path.stat().st_size:
             continue  # a baseline that could not be trained
         try:
-            kind = load_weights(path)[1].get("kind", "weights")
+            kind = load_header(path).get("kind", "weights")
             if kind == "denoiser":
                 load_denoiser(path, torch.device("cpu"))
             elif kind == "aligner":
                 load_aligner(path, torch.device("cpu"))
         except ValueError as error:
-            text = str(error).removeprefix(f"{path}: ")
-            yield Finding(str(path), text, CHECKOUT, broken=True)
+            yield Finding(str(path), str(error).removeprefix(f"{path}: "), CHECKOUT, broken=True)
             continue
         yield Finding(str(path), f"{kind}, {size_text(path.stat().st_size)}")
 
 
 def check_leftovers(folder: Path) -> Iterator[Finding]:
-    """Look at what runs that were ended have left."""
+    """Check for files of interrupted runs."""
     scratch = root()
     work = sorted(path.name for path in scratch.glob("*") if path.is_dir()) if scratch.is_dir() else []
     if work:
@@ -283,10 +281,10 @@ def check_leftovers(folder: Path) -> Iterator[Finding]:
         yield Finding(
             str(scratch),
             f"{size_text(size)} of unfinished work ({listed(work)})",
-            f"`dvc repro` goes on with what is still wanted; then `rm -r {scratch}`, while nothing runs",
+            f"`dvc repro` resumes what is still needed; then `rm -r {scratch}`, while nothing runs",
         )
     partial = sorted(str(path) for path in folder.rglob(".*.partial"))
     if partial:
-        yield Finding("half-written files", listed(partial), "remove them, while nothing runs")
+        yield Finding("partial files", listed(partial), "delete them, while nothing runs")
     if not work and not partial:
         yield Finding("leftovers", "none")

@@ -1,4 +1,4 @@
-"""Making a working folder: the repository's own files, links to the code that runs, and parameters."""
+"""Making a working folder: the repository's dvc.yaml and ignore files, links to the code, and parameters."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from self2align.runtime.shipped import code_folders, shipped
 from self2align.survey.settings import written
 
 TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", "starts/README.md")
-# Stages that depend on the folder of all items of another find it where there is no item.
+# Other stages depend on these folders, which must exist even without items.
 EMPTY = ("benchmark", "benchmark_sets", "train_ablation", "train_baselines")
 CONFIG = """[core]
     analytics = false
@@ -23,12 +23,12 @@ CONFIG = """[core]
 
 
 def check_place(folder: Path, source: Path) -> None:
-    """Refuse a place where a working folder must not be made.
+    """Check that a working folder can be made at a path.
 
     Raises
     ------
     ValueError
-        When there is something already, or when it would lie in the footage, which stages depend on.
+        If it exists and is not empty, or lies within the footage. Stages depend on all files of the footage.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: found a file, expected a new or empty folder")
@@ -39,21 +39,26 @@ def check_place(folder: Path, source: Path) -> None:
 
 
 def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params], Sequence[str]]) -> Sequence[str]:
-    """Make a working folder; it is there whole or not at all.
+    """Make a working folder, completely or not at all.
 
     Parameters
     ----------
     folder
-        New, or empty.
+        A new or empty folder.
     content
         Its parameters.
     describe
-        Returns the lines that stand above the parameters, once they are known to be right.
+        Called with the checked parameters. Returns the comment above them, line by line.
 
     Returns
     -------
     sequence of str
-        Those lines.
+        The lines of that comment.
+
+    Raises
+    ------
+    ValueError
+        If the parameters are wrong.
     """
     place = folder.resolve()
     made = place.with_name(f".{place.name}.{os.getpid()}.partial")
@@ -61,8 +66,8 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
         for name in TEMPLATE:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(shipped(name), made / name)
-        for name, place_of_code in code_folders().items():
-            (made / name).symlink_to(place_of_code)
+        for name, code in code_folders().items():
+            (made / name).symlink_to(code)
         for name in EMPTY:
             (made / "data" / name).mkdir(parents=True)
             (made / "data" / name / ".gitkeep").touch()
@@ -83,7 +88,7 @@ def _in_git(place: Path) -> bool:
 
 
 def _put(made: Path, place: Path) -> None:
-    """Move the folder to its place; into an empty folder, which may be the one this is called in, item by item."""
+    """Move the folder to its place. An existing folder, which may be the current one, is filled item by item."""
     if not place.is_dir():
         made.replace(place)
         return

@@ -1,4 +1,4 @@
-"""How long the work will take on this machine: a few steps of each training, and one pair, against a clock."""
+"""An estimate of the computing time on this machine, from a few timed steps of each training and one timed pair."""
 
 import time
 from collections.abc import Mapping
@@ -26,44 +26,44 @@ from self2align.runtime.workers import exact_threads, workers
 from self2align.training.loop import train
 from self2align.training.settings import TrainingSettings
 
-STEPS = 5  # the first is not counted; of the others the fastest, which other work on the machine disturbed least
+STEPS = 5  # timed; the first is left out, and the fastest of the others counts: other work disturbed it least
 
 
 def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[str, float]:
-    """Return how long each part of the work will take.
+    """Return the computing time of each stage that takes long, in seconds, by name.
 
     Parameters
     ----------
     params
-        Of a project on noisy footage: one aligner, ``aligned_neighbours`` as the objective.
+        Parameters of a project on noisy footage: one aligner, objective ``aligned_neighbours``.
     frames
         Two neighbouring frames, ``(2, C, H, W)``.
     scenes
-        That pairs are made of.
+        Number of scenes that pairs are made from.
     """
     channels, pairs = frames.shape[1], params.generate_pairs
     chosen = params.train_ian.aligners[pairs.aligner]
     aligner = make_aligner(chosen.kind, channels, chosen.arguments)
-    found = {}
-    if chosen.training is not None and isinstance(aligner, nn.Module) and chosen.loss is not None:
+    times = {}
+    if chosen.training is not None and isinstance(aligner, nn.Module):
         loss, training = load_member(LOSSES, chosen.loss, "loss"), chosen.training.settings()
-        found["train_ian"] = training.steps * _step(aligner, loss, _frames_batch(training, channels), training)
-    couples = scenes * pairs.targets_per_scene * 2 * len(pairs.offsets)
-    found["generate_pairs"] = couples * _pair(aligner, frames) / workers()
+        times["train_ian"] = training.steps * _step(aligner, loss, _frames_batch(training, channels), training)
+    aligned = scenes * pairs.targets_per_scene * 2 * len(pairs.offsets)
+    times["generate_pairs"] = aligned * _pair(aligner, frames) / workers()
     denoiser = params.train_denoiser
     network = build_network(denoiser.network, channels, denoiser.arguments)
     loss = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective").loss
     training = denoiser.training.settings()
     batch = _neighbours_batch(training, channels, 2 * len(pairs.offsets))
-    found["train_denoiser"] = training.steps * _step(network, loss, batch, training)
-    return found
+    times["train_denoiser"] = training.steps * _step(network, loss, batch, training)
+    return times
 
 
-def in_words(time_span: float) -> str:
-    """Return a time as one says it."""
-    minutes = time_span / 60
+def duration_text(duration: float) -> str:
+    """Return a duration, given in seconds, with a suitable unit."""
+    minutes = duration / 60
     if minutes < 1.5:
-        return "a minute at most"
+        return "a minute or less"
     return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
 
@@ -83,7 +83,7 @@ def _neighbours_batch(settings: TrainingSettings, channels: int, neighbours: int
 
 
 def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings: TrainingSettings) -> float:
-    """Return the seconds of a step of a training: the fastest of a few, on one batch."""
+    """Return the seconds per training step: the fastest of a few, on one batch."""
     where = device()
     few = replace(settings, steps=STEPS, checkpoint_every=STEPS, log_every=STEPS, validate_every=STEPS)
     marks: list[float] = []
@@ -109,13 +109,13 @@ def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings:
 
 
 def _pair(aligner: Aligner, frames: NDArray[np.float32]) -> float:
-    """Return the seconds that aligning two frames to each other takes, on one thread as in the stage."""
+    """Return the seconds for aligning two frames to each other, on one thread as in the stage."""
     where = device()
-    ready: Any = place(aligner, where).eval() if isinstance(aligner, nn.Module) else aligner
+    placed: Any = place(aligner, where).eval() if isinstance(aligner, nn.Module) else aligner
     first, second = torch.from_numpy(frames).to(where)
     marks = []
     with exact_threads(1), torch.inference_mode():
         for _ in range(STEPS):
             marks.append(time.perf_counter())
-            align_both(first, second, ready, True)
+            align_both(first, second, placed, True)
     return float(np.diff(marks).min())

@@ -146,10 +146,10 @@ def _offset(survey: FootageSurvey) -> int:
 def _targets_and_crops(survey: FootageSurvey, pairs: CommentedMap, crop: int) -> tuple[int, int]:
     """Return targets per scene and crops per target; in total as many crops as the profile takes from the sample."""
     usual = int(pairs["crops_per_target"])
-    wanted = SAMPLE_SCENES * int(pairs["targets_per_scene"]) * usual / survey.scenes
-    targets = min(survey.frames, math.ceil(wanted / usual))
+    total = SAMPLE_SCENES * int(pairs["targets_per_scene"]) * usual / survey.scenes
+    targets = min(survey.frames, math.ceil(total / usual))
     most = max(usual, 4 * math.prod(survey.size) // crop**2)
-    return targets, min(max(round(wanted / targets), 2), most)
+    return targets, min(max(round(total / targets), 2), most)
 
 
 def _bytes_per_value(survey: FootageSurvey) -> int:
@@ -188,8 +188,8 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
         )
     elif noise.fixed_pattern:
         lines.append(
-            f"frames share a pattern of {noise.fixed:.0%} of the noise's variance. Pairs are {offset} frames apart: the "
-            "scene moves between them, the pattern does not. Subtracting a dark frame first works better"
+            f"frames share a pattern of {noise.fixed:.0%} of the noise's variance. Pairs are {offset} frames apart: "
+            "the scene moves between them, the pattern does not. Subtracting a dark frame first works better"
         )
     elif usual >= STILL and survey.shared[1] > SHARED_NOISE:
         lines.append(

@@ -1,4 +1,4 @@
-"""init DIR --source PATH: a working folder for footage of one's own, ready for `dvc repro`."""
+"""init DIR --source PATH: make a working folder for your own footage, ready for `dvc repro`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,28 +7,27 @@ from typer import Argument, Option
 
 
 def init(
-    folder: Annotated[Path, Argument(metavar="DIR", help="Folder to make; may be there if it is empty.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="Folder to make: new, or empty.")],
     source: Annotated[Path, Option(help="Noisy footage: a video, a TIFF stack, folders of these or of images.")],
     profile: Annotated[str, Option(help="default (minutes to half an hour on a CPU), or quality (hours).")] = "default",
 ) -> None:
-    """Look at noisy footage and make a working folder for it: dvc.yaml and params.yaml."""
+    """Survey noisy footage and make a working folder for it: dvc.yaml and params.yaml."""
     from self2align.runtime.shipped import shipped
     from self2align.runtime.workers import cores
     from self2align.stages.screen import say
     from self2align.survey.findings import findings
     from self2align.survey.folder import check_place, make_folder
-    from self2align.survey.footage import survey
+    from self2align.survey.footage import survey_footage
     from self2align.survey.settings import apply, choose, read_profile
 
     if profile not in ("default", "quality"):
         raise ValueError(f"--profile: found {profile!r}, expected default or quality")
     check_place(folder, source)
-    say(f"looking at {source}")
-    seen = survey(source)
+    say(f"reading {source}")
+    survey = survey_footage(source)
     content = read_profile(shipped("profiles") / f"{profile}.yaml")
-    chosen = choose(seen, content)
-    apply(content, seen, chosen, min(cores(), 8))
-    lines = make_folder(folder, content, lambda params: findings(seen, chosen, params, profile))
-    for line in lines:
+    chosen = choose(survey, content)
+    apply(content, survey, chosen, min(cores(), 8))
+    for line in make_folder(folder, content, lambda params: findings(survey, chosen, params, profile)):
         say(line)
     say(f"{folder}: made; next: cd {folder} && dvc repro")

@@ -1,4 +1,4 @@
-"""profile: put a whole parameter file in place."""
+"""profile NAME: write one of the shipped parameter files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,11 @@ from typer import Argument, Option
 
 
 def profile(
-    name: Annotated[str, Argument(help="default, quality or paper; without a name, they are listed.")] = "",
+    name: Annotated[str, Argument(help="default, quality or paper; without a name: list them.")] = "",
     out: Annotated[Path, Option(help="Parameter file to write.")] = Path("params.yaml"),
-    force: Annotated[bool, Option("--force", help="Replace a file that holds values of your own.")] = False,
+    force: Annotated[bool, Option("--force", help="Replace an edited parameter file.")] = False,
 ) -> None:
-    """Put a profile in place as params.yaml."""
+    """Write a profile as params.yaml."""
     from self2align.runtime.scratch import write_atomically
     from self2align.runtime.shipped import shipped
     from self2align.stages.screen import say
@@ -25,6 +25,6 @@ def profile(
         raise ValueError(f"profile: found {name!r}, expected one of {', '.join(known)}")
     profiles = [(folder / f"{one}.yaml").read_bytes() for one in known]
     if out.is_file() and out.read_bytes() not in profiles and not force:
-        raise ValueError(f"{out}: found values of your own, expected a profile as it came; --force replaces them")
+        raise ValueError(f"{out}: found an edited parameter file, expected an unchanged profile; --force replaces it")
     write_atomically(out, (folder / f"{name}.yaml").read_bytes())
-    say(f"{out}: profile {name}; run `dvc repro` next")
+    say(f"{out}: profile {name}; next: dvc repro")

@@ -16,7 +16,7 @@ from self2align.alignment.ian import Ian
 from self2align.alignment.loading import load_aligner, save_aligner
 from self2align.alignment.losses.photometric import photometric
 from self2align.alignment.losses.split import halves, split
-from self2align.alignment.refined_dis import DAMPING, RefinedDis, away, exposure, solve, statistics
+from self2align.alignment.refined_dis import DAMPING, RefinedDis, away, coarse_exposure, solve, statistics
 from self2align.alignment.warp import inside, warp
 from self2align.evaluation.alignment_measures import aligned_psnr, endpoint_error, most_trusted, warped_noise
 from self2align.runtime.workers import exact_threads
@@ -281,7 +281,7 @@ def test_a_flicker_is_no_motion(trained: RefinedDis) -> None:
     assert forward.offset == pytest.approx(-0.06, abs=0.02)
     assert backward.gain == pytest.approx(1 / 1.2, abs=0.03)
     assert float(forward.confidence.mean()) > 0.7
-    gain, offset = exposure(1.3 * source[:, :1] + 0.1, source[:, :1])
+    gain, offset = coarse_exposure(1.3 * source[:, :1] + 0.1, source[:, :1])
     torch.testing.assert_close(gain * source[:, :1] + offset, 1.3 * source[:, :1] + 0.1, atol=0.03, rtol=0)
 
 

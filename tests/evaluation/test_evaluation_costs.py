@@ -65,7 +65,7 @@ def test_parameters_are_those_that_are_trained(tmp_path: Path) -> None:
     save_weights(tmp_path / "a.safetensors", network.state_dict(), header)
     expected = sum(weight.numel() for weight in network.parameters())
     assert parameter_count(MethodRow("a", tmp_path / "a.safetensors"), 1) == expected
-    # What the authors' notebook prints for their network; docs/decisions.md has both.
+    # What the authors' notebook prints for their network; docs/decisions/benchmark.md has both.
     assert parameter_count(row("dip"), 3) == 2_217_831
     assert parameter_count(row("self2self"), 3) == 991_203
     assert parameter_count(row("dip", width=16), 3) != 2_217_831

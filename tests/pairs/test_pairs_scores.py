@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from self2align.pairs.scores import histogram, ssim, ssim_filtered
+from self2align.pairs.scores import histogram, pair_ssim, ssim_filtered
 
 
 def _noisy(clean: torch.Tensor, sigma: float, seed: int) -> torch.Tensor:
@@ -24,7 +24,7 @@ def test_ssim_is_scikit_images(texture: NDArray[np.float32]) -> None:
             use_sample_covariance=False,
             data_range=1,
         )
-        found = ssim(torch.from_numpy(x)[None], torch.from_numpy(y)[None])
+        found = pair_ssim(torch.from_numpy(x)[None], torch.from_numpy(y)[None])
         assert float(found[0]) == pytest.approx(expected, abs=1e-5)
 
 
@@ -36,7 +36,7 @@ def test_the_filtered_score_of_perfect_alignment_is_near_one_at_any_noise(
     a, b = _noisy(clean, sigma, 1), _noisy(clean, sigma, 2)
     assert float(ssim_filtered(a, b)[0]) > 0.95
     if sigma >= 25:
-        assert float(ssim(a, b)[0]) < 0.5, "raw SSIM never reaches the threshold of equation 7 under noise"
+        assert float(pair_ssim(a, b)[0]) < 0.5, "raw SSIM never reaches the threshold of equation 7 under noise"
 
 
 @pytest.mark.parametrize("sigma", [10, 25])

@@ -16,7 +16,9 @@ PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
     ("key", "value", "why"),
     [("synthesize/model", "poisson", "brightness"), ("train_denoiser/objective", "warped_prediction", "exposure")],
 )
-def test_colours_are_turned_only_where_that_is_right(tmp_path: Path, key: str, value: str, why: str) -> None:
+def test_colors_are_rotated_only_where_all_channels_have_the_same_white_noise(
+    tmp_path: Path, key: str, value: str, why: str
+) -> None:
     path = _changed(tmp_path, key, value)
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("rotate_colors: 0.0", "rotate_colors: 0.5"), encoding="utf-8")
@@ -24,7 +26,7 @@ def test_colours_are_turned_only_where_that_is_right(tmp_path: Path, key: str, v
         load(path)
 
 
-def test_a_range_of_levels_needs_noise_that_has_one(tmp_path: Path) -> None:
+def test_a_range_of_levels_needs_a_model_that_uses_sigma(tmp_path: Path) -> None:
     path = _changed(tmp_path, "synthesize/model", "poisson")
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("sigma_max: null", "sigma_max: 50.0"), encoding="utf-8")
@@ -33,7 +35,7 @@ def test_a_range_of_levels_needs_noise_that_has_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [("synthesize/sigma_max", 50.0), ("synthesize/model", "poisson")])
-def test_a_last_layer_is_solved_for_gaussian_noise_of_one_level(tmp_path: Path, key: str, value: Any) -> None:
+def test_stein_needs_gaussian_noise_of_one_level(tmp_path: Path, key: str, value: Any) -> None:
     path = _changed(tmp_path, key, value)
     assert not load(path).synthesize.settings().one_gaussian
     text = path.read_text(encoding="utf-8")
@@ -42,7 +44,7 @@ def test_a_last_layer_is_solved_for_gaussian_noise_of_one_level(tmp_path: Path, 
         load(path)
 
 
-def test_a_baseline_that_halves_its_crops_must_find_larger_ones(tmp_path: Path) -> None:
+def test_a_baseline_that_halves_its_crops_needs_larger_ones(tmp_path: Path) -> None:
     path = _changed(tmp_path, "train_baselines/runs", {"halves": {"objective": "neighbor2neighbor"}})
     assert load(path).train_baselines.runs
     text = path.read_text(encoding="utf-8").replace("crop: 64", "crop: 96").replace("subsample: 0.5", "subsample: 0.0")
@@ -206,8 +208,8 @@ def test_numbers_are_read_as_yaml_1_2_has_them(tmp_path: Path) -> None:
     assert load(path).train_denoiser.training.learning_rate == 0.001
 
 
-def test_merged_yaml_is_read_as_if_it_were_written_out(tmp_path: Path) -> None:
-    """Three trainings share a base: one says what differs."""
+def test_merge_keys_are_resolved() -> None:
+    """The trainings share a base; each states what differs."""
     text = (ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8")
     assert text.count("<<: *training") == 2
     training = load(ROOT / "profiles" / "default.yaml").train_ian.aligners["ian"].training

@@ -81,7 +81,7 @@ def test_values_of_ones_own_are_not_replaced_unasked(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: 7\n")
     found = _run("profile", "paper", folder=tmp_path)
     assert found.returncode == 1
-    assert "params.yaml: found values of your own" in found.stderr
+    assert "params.yaml: found an edited parameter file" in found.stderr
     assert (tmp_path / "params.yaml").read_text() == "seed: 7\n"
     assert _run("profile", "paper", "--force", folder=tmp_path).returncode == 0
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from self2align.images.files import write_png
-from self2align.survey.footage import survey
+from self2align.survey.footage import survey_footage
 
 Levels = NDArray[np.uint8]
 
 
 def frames_of(texture: NDArray[np.float32], count: int = 6, sigma: float = 10.0) -> list[Levels]:
-    """A window of 96 x 128 px that moves by (3, 2) px a frame, with noise, as ``(H, W, 3)``."""
+    """Noisy frames ``(H, W, 3)``: a window of 96 x 128 px that moves by (3, 2) px per frame."""
     draw, picture = np.random.default_rng(0), 40 + 160 * texture.transpose(1, 2, 0)
     windows = (picture[2 * t : 96 + 2 * t, 3 * t : 128 + 3 * t] for t in range(count))
     noisy = (window + sigma * draw.standard_normal(window.shape) for window in windows)
@@ -39,10 +39,10 @@ def write_video(path: Path, frames: list[Levels]) -> None:
 def test_folders_of_images_are_described(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     for scene in ("b[1]", "a"):
         write_scene(tmp_path / scene, frames_of(texture))
-    found = survey(tmp_path)
+    found = survey_footage(tmp_path)
     assert (found.kind, found.scenes, found.frames) == ("folder", 2, 6)
     assert found.parts == ("a", "b[[]1]")
-    assert (found.size, found.gray, found.looks[0].bits) == ((96, 128), False, 8)
+    assert (found.size, found.gray, found.surveyed[0].bits) == ((96, 128), False, 8)
     assert found.motion == pytest.approx((13**0.5, 13**0.5), abs=0.7)
     assert 255 * found.noise.sigma == pytest.approx(10, rel=0.2)
     assert found.noise.fixed is not None
@@ -50,49 +50,49 @@ def test_folders_of_images_are_described(tmp_path: Path, texture: NDArray[np.flo
 
 def test_a_video_is_described(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     write_video(tmp_path / "clip.mkv", frames_of(texture, 8))
-    found = survey(tmp_path / "clip.mkv")
+    found = survey_footage(tmp_path / "clip.mkv")
     assert (found.kind, found.scenes, found.parts) == ("video", 1, ("clip/000",))
     assert found.frames == 8
     write_video(tmp_path / "more.mkv", frames_of(texture, 8))
-    found = survey(tmp_path)
+    found = survey_footage(tmp_path)
     assert (found.kind, found.scenes, found.parts) == ("video", 2, ("clip/*", "more/*"))
 
 
-def test_frames_that_are_repeated_share_their_noise(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+def test_repeated_frames_share_their_noise(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     frames = [frame for frame in frames_of(texture) for _ in range(2)]
     write_scene(tmp_path, frames)
-    found = survey(tmp_path)
-    assert found.motion[0] == pytest.approx(13**0.5, abs=0.7), "of those that differ"
+    found = survey_footage(tmp_path)
+    assert found.motion[0] == pytest.approx(13**0.5, abs=0.7), "repeated frames are left out"
     shared = found.shared
     assert shared[1] == pytest.approx(1, abs=0.01)
     assert abs(shared[2]) < 0.05
     assert abs(shared[4]) < 0.05
 
 
-def test_sixteen_bits_and_gray_are_seen(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+def test_sixteen_bits_and_gray_are_detected(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     for number, frame in enumerate(frames_of(texture)):
-        deep = frame[..., 0].astype(np.uint16) * np.uint16(16)  # 8 bits, held in 16 after a shift of 4
+        deep = frame[..., 0].astype(np.uint16) * np.uint16(16)  # 8 bits, stored in 16, shifted by 4
         Image.fromarray(deep).save(tmp_path / f"{number}.tif")
-    look = survey(tmp_path).looks[0]
-    assert look.gray
-    assert look.bits == 12
-    assert look.brightest == pytest.approx(16 * 255 / 65535, rel=0.3)
-    assert look.frames.shape == (2, 1, 96, 128)
+    scene = survey_footage(tmp_path).surveyed[0]
+    assert scene.gray
+    assert scene.bits == 12
+    assert scene.brightest == pytest.approx(16 * 255 / 65535, rel=0.3)
+    assert scene.frames.shape == (2, 1, 96, 128)
 
 
-def test_a_stack_is_told_from_single_images(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+def test_a_stack_is_distinguished_from_single_images(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     gray = np.stack(frames_of(texture))[..., 0]
     tifffile.imwrite(tmp_path / "series.tif", gray)
     for path in (tmp_path, tmp_path / "series.tif"):
-        found = survey(path)
+        found = survey_footage(path)
         assert (found.kind, found.scenes, found.frames, found.parts) == ("stack", 1, 6, ("series",))
 
 
-def test_what_is_no_footage_is_refused(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+def test_a_path_without_footage_is_refused(tmp_path: Path, texture: NDArray[np.float32]) -> None:
     with pytest.raises(ValueError, match=r"none: found nothing, expected a video"):
-        survey(tmp_path / "none")
+        survey_footage(tmp_path / "none")
     with pytest.raises(ValueError, match=r"found neither images nor videos"):
-        survey(tmp_path)
+        survey_footage(tmp_path)
     write_scene(tmp_path, frames_of(texture, 1))
     with pytest.raises(ValueError, match=r"found no scene of two frames or more"):
-        survey(tmp_path)
+        survey_footage(tmp_path)

@@ -24,6 +24,7 @@ from self2align.survey.checks import (
     check_folder,
     check_leftovers,
     check_machine,
+    check_python,
     check_stages,
     check_stores,
     check_weights,
@@ -52,7 +53,7 @@ def broken(findings: list[Finding]) -> list[str]:
 
 def test_a_line_is_ok_or_says_what_to_do() -> None:
     assert str(Finding("disk", "9 GiB free")) == "ok     disk: 9 GiB free"
-    assert str(Finding("disk", "1 GiB free", "make room")) == "look   disk: 1 GiB free: make room"
+    assert str(Finding("disk", "1 GiB free", "make room")) == "warn   disk: 1 GiB free; make room"
 
 
 def test_this_environment_is_sound() -> None:
@@ -70,18 +71,18 @@ def test_a_package_that_is_missing_or_too_old_is_named(monkeypatch: pytest.Monke
     versions = {"torch": "1.0", "zarr": "3.1.6"}
     monkeypatch.setattr("self2align.survey.checks.version", lambda name: versions.get(name, "9999"))
     (text,) = broken([finding for finding in check_environment() if finding.subject == "packages"])
-    assert text == "torch 1.0 is not >=2.13"
+    assert text == "torch: found 1.0, expected >=2.13"
     locked = next(finding for finding in check_environment() if finding.subject == "requirements.lock")
     assert "9999" in locked.text
 
 
-def test_a_whole_store_is_ok(store: Path) -> None:
+def test_an_undamaged_store_is_ok(store: Path) -> None:
     (found,) = check_stores(store.parents[1])
-    assert "as it was written" in str(found)
+    assert "matches its digest" in str(found)
     assert str(found).startswith("ok")
 
 
-def test_a_shard_that_is_lost_or_damaged_is_named(store: Path) -> None:
+def test_a_missing_or_damaged_shard_is_named(store: Path) -> None:
     shard = store / "40x48" / "frames" / "c.0.0.0.0"
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
@@ -91,7 +92,7 @@ def test_a_shard_that_is_lost_or_damaged_is_named(store: Path) -> None:
     assert broken(list(check_stores(store.parents[1]))) == ["40x48/frames/c.0.0.0.0 is missing"]
     shard.write_bytes(whole)
     (store / "more").touch()
-    assert broken(list(check_stores(store.parents[1]))) == ["files are not those that were written"]
+    assert broken(list(check_stores(store.parents[1]))) == ["its files differ from those that were written"]
     (store / "more").unlink()
     (store / "40x48" / "frames" / "zarr.json").write_text("{")
     assert broken(list(check_stores(store.parents[1])))[0].startswith("40x48/frames/zarr.json is no JSON")
@@ -99,7 +100,7 @@ def test_a_shard_that_is_lost_or_damaged_is_named(store: Path) -> None:
     assert "a folder without zarr.json" in broken(list(check_stores(store.parents[1])))[0]
 
 
-def test_weights_are_whole_and_fit_their_network(tmp_path: Path) -> None:
+def test_weights_are_complete_and_fit_their_network(tmp_path: Path) -> None:
     header = {"arguments": {"width": 8, "depth": 2}, "channels": 1, "kind": "denoiser", "network": "unet"}
     tensors = UNet(1, width=8, depth=2).state_dict()
     save_weights(tmp_path / "good.safetensors", tensors, header)
@@ -114,51 +115,77 @@ def test_weights_are_whole_and_fit_their_network(tmp_path: Path) -> None:
     assert "untrained.safetensors" not in found
 
 
-def test_what_ended_runs_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leftovers_of_interrupted_runs_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert [str(finding) for finding in check_leftovers(Path("data"))] == ["ok     leftovers: none"]
     (tmp_path / ".self2align" / "train_ian-0123").mkdir(parents=True)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / ".x.json.7.partial").touch()
     found = list(check_leftovers(Path("data")))
-    assert [finding.subject for finding in found] == [".self2align", "half-written files"]
+    assert [finding.subject for finding in found] == [".self2align", "partial files"]
     assert "train_ian-0123" in found[0].text
     assert not broken(found)
 
 
-def test_what_a_working_folder_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_parts_of_a_working_folder_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = load(ROOT / "profiles" / "default.yaml")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pipeline").symlink_to(tmp_path / "gone")
     found = {finding.subject: finding for finding in check_folder(params)}
     assert {name for name, finding in found.items() if finding.broken} == {"pipeline", "dvc.yaml", "footage"}
-    assert found["pipeline"].advice == f"ln -sfn {ROOT / 'pipeline'} pipeline"
+    assert found["pipeline"].advice == f"`ln -sfn {ROOT / 'pipeline'} pipeline`"
     monkeypatch.chdir(ROOT)
     assert not broken(list(check_folder(params)))
 
 
-def test_stages_are_told_by_what_dvc_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_that_dvc_yaml_calls_is_that_of_this_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own" / "bin"
+    for folder in (own, tmp_path / "other"):
+        folder.mkdir(parents=True)
+        (folder / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(own / "python3"))
+    monkeypatch.setenv("PATH", str(own))
+    assert str(*check_python()) == "ok     python: the command is that of this environment"
+    monkeypatch.setenv("PATH", f"{tmp_path / 'other'}:{own}")
+    (found,) = check_python()
+    assert f"the command is {tmp_path / 'other' / 'python'}, of another environment" in found.text
+    assert found.advice == f'`export PATH="{own}:$PATH"`'
+    (own / "activate").touch()
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    (found,) = check_python()
+    assert found.text.startswith("no such command")
+    assert found.advice == f"`. {own / 'activate'}`"
+
+
+def test_the_states_of_stages_are_those_of_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (text,) = broken(list(check_stages()))
-    assert text.startswith("DVC cannot tell: ")
+    assert text.startswith("`dvc status` failed: ")
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (tmp_path / "in.txt").write_text("1")
+    (tmp_path / "params.yaml").write_text("size: 1\n")
     stages = [
-        f"  {name}:\n    cmd: cp in.txt {name}.txt\n    deps: [in.txt]\n    outs: [{name}.txt]\n" for name in "ab"
+        f"  {name}:\n    cmd: cp in.txt {name}.txt\n    deps: [in.txt]\n    params: [size]\n    outs: [{name}.txt]\n"
+        for name in "ab"
     ]
     (tmp_path / "dvc.yaml").write_text("stages:\n" + "".join(stages))
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "a"], check=True)
     found = [str(finding) for finding in check_stages()]
-    assert found == ["ok     stages: 1 are up to date", "look   stages: 1 have not run yet (b): `dvc repro`"]
+    assert found == ["ok     stages: 1 up to date", "warn   stages: 1 not run yet (b); `dvc repro`"]
+    for size in ("size: 2\n", "", "size: 1\n"):
+        (tmp_path / "params.yaml").write_text(size)
+        assert ("1 out of date (a)" in str(next(check_stages()))) == (size != "size: 1\n")
     (tmp_path / "in.txt").write_text("2")
-    assert "what 1 depend on or made has changed (a)" in str(next(check_stages()))
+    assert "1 out of date (a)" in str(next(check_stages()))
     shutil.rmtree(tmp_path / ".dvc" / "cache")
     (tmp_path / "a.txt").unlink()
-    assert "what 1 need or make is not here yet (a)" in str(next(check_stages()))
+    assert "1 lack files (a)" in str(next(check_stages()))
 
 
-def test_a_run_that_is_going_on_is_not_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_dvc_is_not_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
@@ -168,7 +195,7 @@ def test_a_run_that_is_going_on_is_not_broken(tmp_path: Path, monkeypatch: pytes
     (tmp_path / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(lock))
     (found,) = check_stages()
     who = f"(dvc repro, process {os.getpid()})"
-    assert str(found) == f"look   stages: a run is at work here {who}: ask again when it has ended"
+    assert str(found) == f"warn   stages: DVC is running here {who}; repeat the check when it has finished"
     assert not found.broken
 
 
@@ -177,7 +204,7 @@ def test_outside_a_working_folder_nothing_is_broken(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     doctor()
-    assert "look   params.yaml: found none: go to a working folder" in capsys.readouterr().out
+    assert "warn   params.yaml: no such file; go to a working folder" in capsys.readouterr().out
 
 
 def test_something_broken_is_an_error(

@@ -1,8 +1,8 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
+from self2align import __version__
 from self2align.images.files import write_png
 from self2align.noise.estimation import NoiseEstimate
 from self2align.params.loading import load
@@ -27,8 +28,8 @@ from self2align.stages.train_denoiser import train_denoiser
 from self2align.stages.train_ian import train_ian
 from self2align.stores.frames import FrameStore
 from self2align.stores.pairs import PairStore
-from self2align.stores.weights import load_weights
-from self2align.survey.footage import Look, Survey
+from self2align.stores.weights import load_header
+from self2align.survey.footage import FootageSurvey, SceneSurvey
 from self2align.survey.settings import apply, choose, read_profile, written
 
 ROOT = Path(__file__).parents[2]
@@ -36,19 +37,18 @@ DATA = Path("data")
 WHITE_NOISE = NoiseEstimate(
     sigma=0.1, level=0.4, gain=0.01, read=0.001, rounding=0.0, unevenness=1.0, fixed=0.0, clipped=(0.0, 0.0)
 )
-LOOK = Look(
+SCENE = SceneSurvey(
     "a", 480, 640, False, 8, 255, 1.0, (1.0, 5.0), WHITE_NOISE, (0.0, 0.0, 0.0), np.zeros((2, 3, 8, 8), np.float32)
 )
-SEEN = Survey("folder", Path("/footage"), ("a", "b", "c"), 3, 100, (LOOK,))
-Change = Callable[[Survey], Survey]
+SURVEY = FootageSurvey("folder", Path("/footage"), ("a", "b", "c"), 3, 100, (SCENE,))
 
 
-def noise(**values: Any) -> Survey:
-    return replace(SEEN, looks=(replace(LOOK, noise=replace(WHITE_NOISE, **values)),))
+def noise(**values: Any) -> FootageSurvey:
+    return replace(SURVEY, surveyed=(replace(SCENE, noise=replace(WHITE_NOISE, **values)),))
 
 
-def look(**values: Any) -> Survey:
-    return replace(SEEN, looks=(replace(LOOK, **values),))
+def scene(**values: Any) -> FootageSurvey:
+    return replace(SURVEY, surveyed=(replace(SCENE, **values),))
 
 
 def profile(name: str = "default") -> Any:
@@ -57,7 +57,7 @@ def profile(name: str = "default") -> Any:
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory, texture: NDArray[np.float32]) -> Path:
-    """Two scenes of a noisy picture that moves by (3, 2) px a frame."""
+    """Two noisy scenes that move by (3, 2) px per frame."""
     folder, draw = tmp_path_factory.mktemp("footage"), np.random.default_rng(0)
     for scene in range(2):
         for frame in range(5):
@@ -84,7 +84,7 @@ def test_the_working_folder_has_the_stages_of_the_repository(project: Path) -> N
     assert not list(project.parent.glob(".*"))
 
 
-def test_the_parameters_tell_what_was_seen(project: Path, footage: Path) -> None:
+def test_the_parameters_state_the_survey(project: Path, footage: Path) -> None:
     params = load(project / "params.yaml")
     assert set(params.ingest.sources) == {"footage", "held_out"}
     assert params.ingest.sources["footage"].path == str(footage)
@@ -97,8 +97,8 @@ def test_the_parameters_tell_what_was_seen(project: Path, footage: Path) -> None
     for word in (
         "112 x 128 px, 8 bits, RGB",
         "# Noise: sigma 15",
-        "# Time on this machine, as busy as it is now: about",
-        "# Held out",
+        "# Time on this machine under its current load: about",
+        "# Held out for validation: s1.",
     ):
         assert word in text
     assert "\n\n\n" not in text
@@ -108,13 +108,13 @@ def test_the_parameters_tell_what_was_seen(project: Path, footage: Path) -> None
 def test_dvc_finds_every_dependency(project: Path) -> None:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     found = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
-    told = json.loads(found.stdout)
+    status = json.loads(found.stdout)
     stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     without = {"benchmark_sets", "benchmark", "train_ablation", "train_baselines"}
-    assert {name.split("@")[0] for name in told} == set(stages) - without
+    assert {name.split("@")[0] for name in status} == set(stages) - without
     missing = {
         path
-        for changes in told.values()
+        for changes in status.values()
         for change in changes
         if isinstance(change, dict)
         for path, state in change.get("changed deps", {}).items()
@@ -123,18 +123,23 @@ def test_dvc_finds_every_dependency(project: Path) -> None:
     assert not [path for path in missing if not path.startswith("data/")], "the links lead to all code"
 
 
-def test_stages_of_a_working_folder_run_the_code_that_it_links_to(project: Path) -> None:
-    found = subprocess.run(
-        [sys.executable, "-P", "stages/run.py", "--version"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout.strip()
+def test_a_stage_in_a_working_folder_runs_the_code_that_the_folder_links_to(project: Path, tmp_path: Path) -> None:
+    for name in ("pipeline", "stages"):
+        shutil.copytree(ROOT / name, tmp_path / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    package = tmp_path / "code" / "pipeline" / "__init__.py"
+    package.write_text(package.read_text().replace('__version__ = "', '__version__ = "99.'))
+    for code, version in ((ROOT, __version__), (tmp_path / "code", f"99.{__version__}")):
+        folder = tmp_path / version
+        shutil.copytree(project, folder, symlinks=True)
+        for name in ("pipeline", "stages"):
+            (folder / name).unlink()
+            (folder / name).symlink_to(code / name)
+        command = [sys.executable, "-P", "stages/run.py", "--version"]
+        found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == version
 
 
-def test_the_whole_flow_runs_where_there_is_no_clean_frame(
+def test_all_stages_run_without_clean_frames(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yaml = YAML(typ="safe", pure=True)
@@ -177,12 +182,12 @@ def test_the_whole_flow_runs_where_there_is_no_clean_frame(
     for stage in ("evaluate_alignment", "evaluate_denoiser"):
         assert f"{stage}: the footage has no clean frames; nothing measured" in shown
     assert set(PairStore(pairs).columns["role"].tolist()) == {0, 1}
-    header = load_weights(denoiser)[1]
+    header = load_header(denoiser)
     assert (header["noise"]["model"], header["whites"]) == ("none", {"uint8": 255})
     assert "## Before and after" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
 
 
-def test_twelve_bits_in_sixteen_have_a_white_of_their_own(
+def test_twelve_bits_in_sixteen_get_another_white(
     tmp_path: Path, texture: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw = np.random.default_rng(0)
@@ -204,7 +209,7 @@ def test_twelve_bits_in_sixteen_have_a_white_of_their_own(
     np.testing.assert_allclose(store.frames(store.scenes[0])[:, 0], codes / 4095, rtol=1e-6)
 
 
-def test_a_place_that_is_taken_is_left_alone(tmp_path: Path, footage: Path) -> None:
+def test_an_existing_folder_is_left_alone(tmp_path: Path, footage: Path) -> None:
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"found files in it, expected a new or empty folder"):
         init(tmp_path, footage)
@@ -224,66 +229,111 @@ def test_another_profile_and_no_footage_are_refused(tmp_path: Path, footage: Pat
     assert not list(tmp_path.iterdir())
 
 
-def test_white_noise_that_moves_is_left_to_the_default_aligner() -> None:
-    chosen = choose(SEEN, profile())
+def test_white_noise_in_motion_gets_the_default_aligner() -> None:
+    chosen = choose(SURVEY, profile())
     assert (chosen.aligner, chosen.offset, chosen.margin, chosen.crop) == ("refined_dis", 1, 16, 128)
     assert chosen.held_out == ("c",)
-    assert chosen.targets * chosen.crops * SEEN.scenes == pytest.approx(16 * 8 * 10, rel=0.05)
+    assert chosen.targets * chosen.crops * SURVEY.scenes == pytest.approx(16 * 8 * 10, rel=0.05)
     assert chosen.max_frames is None
     assert not chosen.remarks
 
 
 CASES = [
     (noise(unevenness=4.0), {"aligner": "dis"}, "neighbouring pixels share noise"),
-    (noise(fixed=0.1), {"offset": 2}, "pairs are made 2 frames apart"),
+    (noise(fixed=0.1), {"offset": 2}, "Pairs are 2 frames apart"),
     (
-        replace(noise(fixed=0.1), looks=(replace(noise(fixed=0.1).looks[0], motion=(0.0, 0.1)),)),
+        replace(noise(fixed=0.1), surveyed=(replace(noise(fixed=0.1).surveyed[0], motion=(0.0, 0.1)),)),
         {"offset": 1},
-        "stands",
+        "the scene does not move",
     ),
-    (look(shared=(0.6, 0.2, 0.01)), {"offset": 4}, "share 60% of the noise's variance"),
-    (noise(clipped=(0.2, 0.0)), {}, "20% of the pixels are at an end"),
-    (look(bits=16, white=65535, brightest=3372 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
-    (look(bits=16, white=65535, brightest=4095 / 65535), {"white": 4095}, "so that 1.0 stands for 4095"),
-    (look(bits=32, white=1, brightest=300.0), {"white": 512}, "so that 1.0 stands for 512"),
-    (look(motion=(10.0, 30.0)), {"margin": 40}, None),
-    (look(motion=(10.0, 90.0)), {"margin": 64}, "more than 64 px"),
-    (look(height=70), {"aligner": "dis", "crop": 64}, None),
-    (replace(SEEN, parts=("a",), scenes=1, frames=9000), {"held_out": (), "max_frames": 320}, None),
-    (replace(SEEN, scenes=40, parts=tuple("abcdefghij" * 4)), {"targets": 4}, None),
+    (scene(shared=(0.6, 0.2, 0.01)), {"offset": 4}, "share 60% of the noise's variance"),
+    (noise(clipped=(0.2, 0.0)), {}, "20% of the pixels are clipped"),
+    (scene(bits=16, white=65535, brightest=3372 / 65535), {"white": 4095}, "white: 4095"),
+    (scene(bits=16, white=65535, brightest=4095 / 65535), {"white": 4095}, "white: 4095"),
+    (scene(bits=32, white=1, brightest=300.0), {"white": 512}, "white: 512"),
+    (scene(motion=(10.0, 30.0)), {"margin": 40}, None),
+    (scene(motion=(10.0, 90.0)), {"margin": 64}, "more than 64 px"),
+    (scene(height=70), {"aligner": "dis", "crop": 64}, None),
+    (replace(SURVEY, parts=("a",), scenes=1, frames=9000), {"held_out": (), "max_frames": 320}, None),
+    (replace(SURVEY, scenes=40, parts=tuple("abcdefghij" * 4)), {"targets": 4}, None),
 ]
 
 
-@pytest.mark.parametrize(("seen", "wanted", "remark"), CASES)
-def test_what_is_seen_decides_what_is_chosen(seen: Survey, wanted: dict[str, Any], remark: str | None) -> None:
-    chosen = choose(seen, profile())
-    assert {name: getattr(chosen, name) for name in wanted} == wanted
+@pytest.mark.parametrize(("survey", "expected", "remark"), CASES)
+def test_the_survey_decides_the_choices(survey: FootageSurvey, expected: dict[str, Any], remark: str | None) -> None:
+    chosen = choose(survey, profile())
+    assert {name: getattr(chosen, name) for name in expected} == expected
     assert [remark in line for line in chosen.remarks] == [True] if remark else not chosen.remarks
 
 
 @pytest.mark.parametrize(
-    ("seen", "share"), [(SEEN, 0.5), (noise(unevenness=4.0), 0.0), (look(height=70), 0.0), (look(bits=16), 0.5)]
+    ("survey", "share"), [(SURVEY, 0.5), (noise(unevenness=4.0), 0.0), (scene(height=70), 0.0), (scene(bits=16), 0.5)]
 )
-def test_pixels_are_left_out_where_they_share_no_noise_and_crops_are_wide(seen: Survey, share: float) -> None:
+def test_crops_are_subsampled_under_independent_noise_if_they_are_large_enough(
+    survey: FootageSurvey, share: float
+) -> None:
     content = profile()
-    apply(content, seen, choose(seen, content), threads=1)
+    apply(content, survey, choose(survey, content), threads=1)
     assert content["train_denoiser"]["subsample"] == share
 
 
 def test_frames_smaller_than_the_aligners_patches_are_refused() -> None:
     with pytest.raises(ValueError, match=r"/footage: found frames of 24 px, expected at least 32 px each way"):
-        choose(look(width=24), profile())
+        choose(scene(width=24), profile())
 
 
 @pytest.mark.parametrize("name", ["default", "quality"])
-@pytest.mark.parametrize("seen", [case[0] for case in CASES])
-def test_whatever_is_chosen_is_valid(tmp_path: Path, name: str, seen: Survey) -> None:
+@pytest.mark.parametrize("survey", [case[0] for case in CASES])
+def test_all_choices_give_valid_parameters(tmp_path: Path, name: str, survey: FootageSurvey) -> None:
     content = profile(name)
-    apply(content, seen, choose(seen, content), threads=3)
+    apply(content, survey, choose(survey, content), threads=3)
     path = tmp_path / "params.yaml"
     path.write_text(written(content, "one\ntwo"), encoding="utf-8")
-    params = load(path)
-    assert params.train_denoiser.training.steps == profile(name)["train_denoiser"]["training"]["steps"]
-    assert params.train_denoiser.training.threads == 3
+    params, before = load(path), load(ROOT / "profiles" / f"{name}.yaml")
+    crop = params.train_denoiser.training.crop
+    assert params.train_denoiser.training == before.train_denoiser.training.model_copy(
+        update={"threads": 3, "crop": crop}
+    )
     assert list(params.train_ian.aligners) == [params.generate_pairs.aligner]
     assert not params.train_baselines.runs
+
+
+def test_a_block_that_shares_values_is_written_out(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text(
+        """# start
+a: &base  # shared
+  one: 1  # first
+  two: [1, 2]
+  three: 3  # third
+b: &other {four: 4}
+c:
+  <<: [*base, *other]
+  three: 33
+  five: null  # last
+
+d: {<<: *other}  # inline
+"""
+    )
+    content = read_profile(path)
+    original = YAML(typ="safe", pure=True).load(path.read_text())
+    text = written(content, "comment")
+    assert YAML(typ="safe", pure=True).load(text) == original
+    assert not re.search(r"[&*]|<<|shared", text)
+    (block,) = re.findall(r"^c:\n((?:  .*\n)+)", text, re.MULTILINE)
+    lines = [" ".join(line.split()) for line in block.splitlines()]
+    assert lines == ["four: 4", "one: 1 # first", "two: [1, 2]", "three: 33", "five: null # last"]
+    content["a"]["two"].append(3)
+    assert content["c"]["two"] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["default", "quality"])
+@pytest.mark.parametrize("survey", [SURVEY, noise(unevenness=4.0)], ids=["refined_dis", "dis"])
+def test_parameters_for_footage_share_no_blocks(name: str, survey: FootageSurvey) -> None:
+    content = profile(name)
+    apply(content, survey, choose(survey, content), threads=1)
+    text = written(content, "")
+    values = [line.partition("#")[0] for line in text.splitlines()]
+    assert not [line for line in values if re.search(r"<<|[&*]\w", line)]
+    assert re.search(r"threads: 1  +# results repeat", text), "comments of shared values are kept"
+    assert not re.search(r"\n\n ", text), "blank lines lie between sections only"

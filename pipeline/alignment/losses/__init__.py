@@ -1,1 +1,1 @@
-"""What a learned aligner is trained by: ``(network, batch, generator) -> scalar``."""
+"""Losses that aligners are trained with: ``(network, batch, generator) -> scalar``."""

@@ -12,9 +12,9 @@ from self2align.alignment.filters import halve, low_pass, surround_energy
 from self2align.alignment.warp import inside, warp
 
 BLUR = 1.0  # px
-ROUND = 0.02  # of white: smaller errors count by their square, larger ones by their size
+ROUND = 0.02  # white is 1.0: the loss is quadratic for smaller errors and linear for larger ones
 REDUCIBLE = 160  # px: DIS finds little in crops smaller than 80 px
-FORESIGHT = 0.005  # weight of learning the expected disagreement
+FORESIGHT = 0.005  # weight of the loss of the expected disagreement
 HALVED = 1.6  # noise variance of half of the pixels, filled and low-passed, relative to all pixels, low-passed
 WORST = 100.0  # limit of the disagreement, as a multiple of what noise explains
 SMOOTH = 0.003  # per px of change from one cell of 2 x 2 px to the next (docs/decisions/alignment.md)
@@ -23,8 +23,8 @@ SMOOTH = 0.003  # per px of change from one cell of 2 x 2 px to the next (docs/d
 def halves(image: Tensor) -> tuple[Tensor, Tensor]:
     """Return two images with independent noise, if the noise of the pixels is independent.
 
-    Each keeps the pixels of one color of a chessboard and fills the others with the mean of their four neighbours,
-    which it keeps.
+    Each keeps the pixels of one color of a chessboard and replaces the others by the mean of their four kept
+    neighbours.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _smoothness(field: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _shown(target: Tensor, source: Tensor, target_half: Tensor, source_half: Tensor, field: Tensor) -> Tensor:
-    """Return the disagreement that a half of the pixels shows, ``(N, H, W)``; about 1 for perfect alignment."""
+    """Return the disagreement of one half of the pixels, ``(N, H, W)``; about 1 for perfect alignment."""
     residual = target_half - warp(source_half, field)
     # A change of brightness is not an alignment error.
     residual = residual - residual.flatten(2).median(2).values[..., None, None]
@@ -63,13 +63,13 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     """Return a photometric loss that the network cannot lower by fitting noise.
 
     The network sees half of the pixels of both frames; the loss compares the other half, whose noise the network does
-    not know (the idea of Noise2Self, Batson and Royer 2019, applied to motion). A field that fits noise gains nothing.
+    not see (the idea of Noise2Self, Batson and Royer 2019, applied to motion). A field that fits noise gains nothing.
     Both sides are low-passed, so sampling between pixels averages little noise. Half of the batches are halved in size,
     for more motions and less noise.
 
     A network that also predicts the disagreement (`self2align.alignment.refined_dis`) learns it from the same unseen
     pixels, by the likelihood of a squared Gaussian residual: ``e / x + log x`` for the measured e and the expected x,
-    which is least at ``x = E[e]``.
+    which is smallest at ``x = E[e]``.
 
     Parameters
     ----------
