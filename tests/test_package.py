@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TREE: tuple[str, ...] = ("pipeline", "stages", "profiles", "starts", "pyproject.toml", "README.md", "LICENSE", "dvc.yaml")
+TREE: tuple[str, ...] = (
+    "pipeline",
+    "stages",
+    "profiles",
+    "starts",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "dvc.yaml",
+)
 TREE += (".dvcignore", ".gitignore")
 
 

@@ -1,12 +1,13 @@
-"""Detect clipped noise and correct the bias that clipping causes.
+"""What clipping does to noise, and how its mean is undone.
 
-A camera clips values at black and at white. Clipping biases the mean of the stored values: too bright near black, by
-0.4 sigma at black, and too dark near white. A denoiser estimates this mean and so learns the bias. If the noise is
-known, the mean depends on the true value alone and increases with it, so the bias can be corrected afterwards
-(Foi 2009, "Clipped noisy images: heteroskedastic modeling and practical denoising", section 5).
+A camera stores nothing below black and nothing above white. Of noise that reaches beyond, the mean of what is stored is
+too bright in the dark and too dark in the light, by 0.4 sigma at black, and a denoiser, which estimates that mean,
+learns it. The mean is a function of the true value alone where the noise is known, and rises with it, so that it can be
+undone afterwards (Foi 2009, "Clipped noisy images: heteroskedastic modeling and practical denoising", section 5).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,25 +17,24 @@ from self2align.noise.estimation import estimate_noise
 
 Values = NDArray[np.float32]
 GRID = 2048
-REACH = 6  # distance from an end, in sigmas, beyond which clipping has no effect
-NEAR = (0.3, 2.0)  # distances from an end, in sigmas; black bars are nearer, and farther away almost nothing is clipped
-FEW = 0.002  # share of the pixels; if fewer are within NEAR of an end, clipping there is ignored
-# Read noise in photons. With less, photon counts, not a normal distribution, determine how many pixels are black.
-PHOTONS = 1.25
-RESOLVED = 1.5  # sigma in codes; with less, clipping adds half a code
-# Ratio of the observed to the predicted number of pixels at an end (tests/test_clipping.py). Clipped noise gives 0.8
-# to 1.2, single photon counts up to 2, and footage in which a codec removed the noise in dark areas almost 0.
+REACH = 6  # sigmas from an end, where clipping no longer shows
+NEAR = (0.3, 2.0)  # sigmas from an end: nearer lie black bars, farther away next to nothing is clipped
+FEW = 0.002  # of the pixels: with fewer so near an end there is nothing to undo
+PHOTONS = 1.25  # of read noise: with less their counts, not a normal distribution, decide how many pixels are black
+RESOLVED = 1.5  # codes, of sigma: with less, clipping adds half a code
+# Pixels on the end over those foretold (tests/test_clipping.py). Clipped noise gives 0.8 to 1.2, photons that are
+# counted one by one up to 2, where a codec took the noise off in the dark next to 0.
 LIKELY = (0.6, 1.4)
 
 
 def _normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard normal cumulative distribution at x."""
+    """Return the share of a normal distribution that lies below x."""
     share: NDArray[np.float64] = torch.special.ndtr(torch.from_numpy(x)).numpy()
     return share
 
 
 def _above(x: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return E max(0, X) for a Gaussian X with mean x and standard deviation sigma."""
+    """Return the mean of a Gaussian's part above 0: E max(0, X)."""
     ratio = x / sigma
     density = np.exp(-(ratio**2) / 2) / np.sqrt(2 * np.pi)
     return np.asarray(x * _normal(ratio) + sigma * density)
@@ -42,14 +42,14 @@ def _above(x: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.flo
 
 @dataclass(frozen=True)
 class Clipping:
-    """Noise of variance ``gain x + read``, white being 1.0, and the ends of the range at which it was clipped.
+    """Noise of variance ``gain x + read``, white being 1.0, and the ends at which it was clipped.
 
     Attributes
     ----------
     gain, read
         See `self2align.noise.estimation.NoiseEstimate`.
     low, high
-        Whether the noise was clipped at black, and whether at white.
+        Whether at black, and whether at white.
     """
 
     gain: float
@@ -59,28 +59,28 @@ class Clipping:
 
     @property
     def ends(self) -> str:
-        """Return the names of the clipped ends."""
+        """Return the names of the ends."""
         return " and ".join(name for name, clipped in (("black", self.low), ("white", self.high)) if clipped)
 
     def sigma(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the standard deviation of the noise at true values."""
+        """Return the noise's standard deviation at true values."""
         return np.sqrt(np.maximum(self.gain * x + self.read, 1e-12))
 
     def mean(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean of the stored values at true values; it increases with them."""
+        """Return the mean of what is stored at true values; it rises with them."""
         sigma = self.sigma(x)
         found = _above(x, sigma) if self.low else x
         return found - _above(x - 1, sigma) if self.high else found
 
     def undo(self, values: Values) -> Values:
-        """Return the true values that have these means; values within the range stay within it.
+        """Return the true values that have these means; what lies between the ends of the range stays there.
 
         Parameters
         ----------
         values
-            Denoised, any shape, white being 1.0. Values outside the range of possible means become black or white.
+            Denoised, any shape, white being 1.0. Beyond what a mean can be, they become black or white.
         """
-        # Light above white exists as well, but its amount cannot be recovered.
+        # Beyond white there is light as well, but nothing tells how much.
         x = self._grid()
         y = np.maximum.accumulate(self.mean(x))
         found = np.interp(values, y, x).astype(np.float32)
@@ -89,30 +89,30 @@ class Clipping:
         return np.where(outside, values, found)
 
     def _grid(self) -> NDArray[np.float64]:
-        """Return values from black to white, dense where clipping biases the mean."""
+        """Return values from black to white, dense where clipping bends the mean."""
         dark, light = np.outer(self.sigma(np.array([0.0, 1.0])), np.linspace(0, REACH, GRID))
         bent = np.concatenate([dark, 1 - light])
         return np.unique(np.concatenate([np.linspace(0, 1, GRID), bent[(bent > 0) & (bent < 1)]]))
 
     def told(self) -> dict[str, Any]:
-        """Return the attributes as plain values."""
+        """Return it as plain values."""
         return asdict(self)
 
 
 def find_clipping(noisy: Values, denoised: Values, step: float = 0.0) -> Clipping | None:
-    """Return how the noise of frames was clipped; None if it was not.
+    """Return how the noise of some frames was clipped; None where it was not.
 
-    An end counts as clipped if no pixel lies beyond it and if, among the pixels whose true value is near the end but
-    not at it, about as many are stored at the end as the noise model predicts. Black bars have no noise and are
-    ignored. No clipping is reported if compression removed the noise in dark areas or if the black level is above 0.
-    The same holds for single photon counts (read noise below `PHOTONS` photons): their zeros are not clipped noise.
+    An end counts where no pixel lies beyond it, and where of the pixels that are truly near it, but not on it, about
+    as many lie on it as the noise's model foretells. So black bars, which have no noise, say nothing; where compression
+    took the noise off in the dark, and where black is held above 0, nothing is undone. Nor is it where photons are
+    counted one by one: their zeros are no noise cut off, and read noise of less than a photon shows such counts.
 
     Parameters
     ----------
     noisy, denoised
         ``(N, C, H, W)``, white being 1.0.
     step
-        Difference between adjacent codes; 0 for values that are not rounded.
+        Distance of two codes; 0 for values that are not rounded.
     """
     noise = estimate_noise(noisy, step)
     both = Clipping(noise.gain, max(noise.read, noise.rounding), low=True, high=True)
@@ -127,7 +127,7 @@ def find_clipping(noisy: Values, denoised: Values, step: float = 0.0) -> Clippin
 
 
 def _explained(on: NDArray[np.bool_], distance: NDArray[np.float64]) -> bool:
-    """Return whether a normal distribution predicts the number of pixels at an end, given distances in sigmas."""
+    """Return whether a normal distribution explains how many pixels lie on an end, by their distance in sigmas."""
     near = (distance > NEAR[0]) & (distance < NEAR[1])
     if near.mean() < FEW:
         return False

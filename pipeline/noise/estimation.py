@@ -1,20 +1,21 @@
-"""Estimate the noise of footage from noisy frames alone.
+"""The noise of footage, estimated from noisy frames alone.
 
 The model is that of Foi et al. (2008), equation 1: a pixel of expected value x has noise of variance ``a x + b``, shot
 noise of gain a and read noise of variance b. Frames are cut into blocks of 8 x 8 px and transformed (DCT). Among
-blocks of similar brightness, those with the least power at low frequencies are the flattest. Under white noise this
-choice is independent of their high frequencies, whose power is the variance of the noise (Ponomarenko et al. 2007).
-Choosing the flattest blocks by their total variance would prefer blocks whose noise happens to be small.
+blocks of like brightness those with the least power at low frequencies are the flattest, and under white noise say
+nothing of their own high frequencies, whose power is the noise's variance (Ponomarenko et al. 2007): choosing
+the flattest blocks by their whole variance would choose blocks whose noise happens to be small.
 
-Limitations:
+What it cannot know:
 
-- If no region is flat (grass, gravel), texture is mistaken for noise: sigma is overestimated by up to a third at
-  sigma 10, and the correlation of the texture is attributed to the noise.
-- Under correlated noise (demosaicing, compression), low frequencies are extrapolated from middle ones. Sigma of
-  demosaiced frames is underestimated by a quarter, and correlation over more than 2 px is hardly detected. Changes
-  that a codec makes to noise from frame to frame are not detected either.
-- The straight line assumes that pixels are proportional to light. Gamma bends it, and all channels share one line.
-- A fixed sensor pattern and a static scene cannot be distinguished: use frames between which the scene has moved.
+- Where nothing is flat (grass, gravel), texture is taken for noise: up to a third too much at sigma 10, and
+  correlation is seen that is the texture's.
+- Under correlated noise (demosaicing, compression) low frequencies are extrapolated from middle ones: of demosaiced
+  frames sigma is found a quarter too small, and correlation over more than 2 px is hardly seen. Nor is what a codec
+  does to noise from frame to frame.
+- The straight line assumes that pixels are proportional to light: gamma bends it, and channels are taken together.
+- A pattern that is fixed to the sensor and a scene that stands still look alike: give frames between which the scene
+  has moved.
 """
 
 from dataclasses import dataclass, replace
@@ -24,16 +25,16 @@ from numpy.typing import NDArray
 
 SIDE = 8  # px, of a block
 SHIFT = 3  # px: away from the 8 x 8 grid of codecs, whose quantisation the same transform would see
-BLOCKS = 100_000  # maximum number of blocks examined, evenly spaced
-PER_CLASS = 256  # minimum number of blocks in a brightness class
+BLOCKS = 100_000  # as many are looked at, evenly spaced
+PER_CLASS = 256  # blocks, at the least, in a class of brightness
 CLASSES = 16
-FLAT, FEWEST = 0.05, 64  # minimum share and minimum number of blocks measured in each class
-STEADY = 0.2  # share of the block positions used to measure noise that frames share
-CLIPPED = 0.005  # maximum share of pixels at an end of the range in a class; clipping them biases the variance by 2 %
+FLAT, FEWEST = 0.05, 64  # the least share, and the least number, of the blocks of a class that are measured
+STEADY = 0.2  # share of the places that is measured for what frames share
+CLIPPED = 0.005  # of the pixels at an end of the range, and a class is not used: it bends the variance by 2 %
 TUKEY = 4.685  # 95 % efficiency under Gaussian errors (Holland and Welsch 1977)
-NOTHING = 1e-12  # variance; that of rounding to 16 bits is twenty times larger
-# Photographs in motion with noise of sigma 5 to 25: white noise gives 0.9 to 1.2 (at most 2 on gravel, due
-# to its texture), noise blurred by 0.5 px 1.6 to 2.1, bilinear demosaicing 4 to 5.
+NOTHING = 1e-12  # variance; that of rounding to 16 bits is twenty times as much
+# Photographs in motion with noise of sigma 5 to 25: white noise gives 0.9 to 1.2 (at most 2 on gravel, whose texture
+# it is), noise blurred by 0.5 px 1.6 to 2.1, bilinear demosaicing 4 to 5.
 UNEVEN = 1.5
 FIXED = 0.02  # of the variance; the same photographs without a fixed pattern give at most 0.01
 
@@ -50,17 +51,17 @@ class NoiseEstimate:
     Attributes
     ----------
     sigma
-        Standard deviation, over all brightness levels of the footage.
+        Standard deviation, over all brightnesses that the footage has.
     level
         Mean value of the footage.
     gain
-        a of ``a x + b``; at least 0.
+        a of ``a x + b``: from 0.
     read
-        b, the variance at black, rounding included. Negative if the black level is above 0 (a camera's pedestal).
+        b, the variance at black, rounding included. Negative where black is held above 0 (a camera's pedestal).
     rounding
-        The part of b due to rounding to codes: a twelfth of the squared step.
+        The part of b that rounding to codes makes: a twelfth of the square of a step.
     unevenness
-        Ratio of the power at middle to that at high spatial frequencies; 1 for white noise.
+        Power at middle over power at high spatial frequencies: 1 for white noise.
     fixed
         Share of the noise's variance that far-apart frames have in common; None for a single frame.
     clipped
@@ -78,7 +79,7 @@ class NoiseEstimate:
 
     @property
     def correlated(self) -> bool:
-        """Return whether neighbouring pixels share noise, as after demosaicing or compression."""
+        """Return whether neighbouring pixels share noise, as demosaicing and compression make them."""
         return self.unevenness > UNEVEN
 
     @property
@@ -95,7 +96,7 @@ class NoiseEstimate:
         return "poisson" if read <= 0.05 * shot else "poisson_gaussian"
 
     def scaled(self, factor: float) -> "NoiseEstimate":
-        """Return the noise of the same footage with values multiplied by ``factor``."""
+        """Return the same noise where values are so many times as large."""
         return replace(
             self,
             sigma=self.sigma * factor,
@@ -106,20 +107,20 @@ class NoiseEstimate:
         )
 
     def variance(self, values: Values) -> Values:
-        """Return the variance of the noise at expected values; at least that of rounding."""
+        """Return the variance of the noise at expected values; nowhere less than that of rounding."""
         line: Values = np.float32(self.gain) * values + np.float32(self.read)
         return np.maximum(line, np.float32(self.rounding))
 
 
 def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
-    """Estimate the noise of frames of one scene.
+    """Estimate the noise of some frames of one scene.
 
     Parameters
     ----------
     frames
-        ``(T, C, H, W)``, white being 1.0, as output by the camera or codec; the further apart in time, the better.
+        ``(T, C, H, W)``, white being 1.0, as the camera or codec left them; the further apart, the better.
     step
-        Difference between adjacent codes, white being 1.0; 0 for values that are not rounded.
+        Distance of two codes, white being 1.0; 0 for values that are not rounded.
 
     Raises
     ------
@@ -155,21 +156,21 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
 
 
 def shared_noise(frames: Values) -> float:
-    """Return the share of the noise's variance that frames, ``(T, C, H, W)``, have in common.
+    """Return the share of the noise's variance that some frames, ``(T, C, H, W)``, have in common.
 
-    For neighbouring frames of a moving scene, a codec or the camera's own filter carries this share between frames.
+    Of neighbours in a moving scene it is what a codec or the camera's own filter takes from one frame into the next.
     """
     return _shared(_transform(_blocks(frames)))
 
 
 def code_step(codes: NDArray[np.integer]) -> int:
-    """Return the greatest common step of all codes: 16 for 12 bits stored in the upper bits of 16."""
+    """Return the distance that all codes keep: 16 for 12 bits that are held in the upper bits of 16."""
     found = np.unique(codes).astype(np.int64)
     return int(np.gcd.reduce(np.diff(found))) if len(found) > 1 else 1
 
 
 def _blocks(frames: Values) -> Values:
-    """Return blocks of the frames, at the same positions in each, ``(T, C, P, 8, 8)``."""
+    """Return blocks of the frames, the same places in all, ``(T, C, P, 8, 8)``."""
     count, channels, height, width = frames.shape
     rows, columns = (height - SHIFT) // SIDE, (width - SHIFT) // SIDE
     cut = frames[..., SHIFT : SHIFT + SIDE * rows, SHIFT : SHIFT + SIDE * columns]
@@ -196,7 +197,7 @@ def _classes(
     Returns
     -------
     levels, variances, spectra, counts
-        Mean value, power at high frequencies, power at each frequency and number of blocks of each unclipped class.
+        Of each class that is not clipped: mean value, power at high frequencies, power of each frequency, blocks.
     """
     flat_blocks, powers = blocks.reshape(-1, SIDE, SIDE), waves.reshape(-1, SIDE, SIDE) ** 2
     low = powers[:, LOW].mean(1)
@@ -205,7 +206,7 @@ def _classes(
     for members in np.array_split(np.argsort(means, kind="stable"), classes):
         order = members[np.argsort(low[members], kind="stable")]
         count = max(round(FLAT * len(order)), min(FEWEST, len(order)))
-        # Add blocks with no more low-frequency power than white noise: half of the blocks without texture.
+        # As many more as hold no more power at low frequencies than white noise does: half of those without texture.
         count = max(count, int(np.searchsorted(low[order], _power(powers[order[:count]].mean(0)))))
         flat = order[:count]
         pixels, spectrum = flat_blocks[flat], powers[flat].mean(0)
@@ -217,30 +218,30 @@ def _classes(
 
 
 def _power(spectrum: Values) -> float:
-    """Return the power at high frequencies: their median, as regular texture raises some and a codec can zero some."""
+    """Return the power at high frequencies: their median, as some may hold a regular texture, or by a codec nothing."""
     return float(np.median(spectrum[HIGH]))
 
 
 def _spectrum(spectra: Values, variances: Values) -> tuple[Values, float]:
-    """Return the noise power by frequency relative to that at high ones, ``(8, 8)``, and its unevenness.
+    """Return the noise's power by frequency over that at high ones, ``(8, 8)``, and its unevenness.
 
-    Both come from the quarter of the classes with the flattest spectrum, since texture is mostly low frequencies.
+    They are taken where they are most even, in a quarter of the classes: texture is mostly low frequencies.
     """
     relative = (spectra + NOTHING) / (variances + NOTHING)[:, None, None]
     tilts = relative[:, MIDDLE].mean(1)
     best = np.argsort(tilts, kind="stable")[: -(-len(tilts) // 4)]
     shape = relative[best].mean(0)
     unevenness = float(shape[MIDDLE].mean())
-    # Low frequencies are biased by the block selection and by the scene: the next frequencies replace them.
+    # At low frequencies blocks were chosen for having little, and scenes have most: the next frequencies stand in.
     shape[_ORDER <= 4] = shape[_ORDER == 5].mean()
     return shape, unevenness
 
 
 def _line(levels: Values, variances: Values, counts: Values) -> tuple[float, float]:
-    """Fit ``variance = a level + b``, robustly: a is at least 0, and no variance is below 0 at the darkest level."""
+    """Fit ``variance = a level + b``, robustly: a from 0, and no variance below 0 at the darkest level."""
     dark = float(levels.min())
     x, y = levels.astype(np.float64) - dark, variances.astype(np.float64)
-    expected = np.sqrt(2 / (counts * HIGH.sum()))  # relative error of a mean of this many squares
+    expected = np.sqrt(2 / (counts * HIGH.sum()))  # relative error of a mean of so many squares
     slope, height = _robust_start(x, y)
     for _ in range(20):
         fitted = np.maximum(slope * x + height, 1e-3 * float(y.mean()) + NOTHING)
@@ -252,7 +253,7 @@ def _line(levels: Values, variances: Values, counts: Values) -> tuple[float, flo
 
 
 def _robust_start(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Return slope and height of the line of median slope (Theil 1950, Sen 1968), neither below 0."""
+    """Return the line of median slope (Theil 1950, Sen 1968), from 0."""
     first, second = np.triu_indices(len(x), 1)
     apart = x[second] - x[first]
     known = apart != 0
@@ -262,7 +263,7 @@ def _robust_start(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float
 
 
 def _least_squares(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:
-    """Return slope and height of the weighted least-squares line, neither below 0."""
+    """Return slope and height of the weighted least squares, neither below 0."""
     if not weight.sum():
         return 0.0, float(np.median(y))
     mean_x, mean_y = np.average(x, weights=weight), np.average(y, weights=weight)
@@ -277,7 +278,7 @@ def _least_squares(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArr
 
 
 def _shared(waves: Values) -> float:
-    """Return the mean correlation of the residuals of two frames, at the block positions flattest in all frames."""
+    """Return the mean correlation of the residuals of two frames, at the places that are flattest in all of them."""
     frames = len(waves)
     low = (waves[..., LOW] ** 2).mean((0, 3)).ravel()
     steady = np.argsort(low, kind="stable")[: max(1, round(STEADY * low.size))]

@@ -37,7 +37,7 @@ class NoiseModel(Protocol):
     signal_dependent
         Whether the noise depends on the clean value. If not, the clean image is not needed to advance a random stream.
     level
-        Standard deviation that is passed to methods, white being 1.0: read noise and shot noise at middle gray.
+        Standard deviation that methods are told, white being 1.0: read noise and shot noise at middle gray together.
     reach
         Lowest and highest value that a noisy frame can take in practice (`REACH` standard deviations).
     """

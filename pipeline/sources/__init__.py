@@ -1,6 +1,5 @@
-"""Sources of frames: files on disk, or the built-in sample, read as scenes."""
+"""Where frames come from."""
 
-# name -> "module:class"; see `self2align.sources.source.Source`.
 SOURCES = {
     "folder": "self2align.sources.folder:Folder",
     "images": "self2align.sources.images:Images",

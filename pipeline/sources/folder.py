@@ -1,4 +1,4 @@
-"""Trees of images in which one folder is one scene, such as DAVIS and Vimeo-90K."""
+"""Trees of images in which one folder is one scene: DAVIS, Vimeo-90K, anyone's."""
 
 import os
 import re
@@ -14,18 +14,19 @@ from self2align.stores.scene import Scene
 
 
 class Folder:
-    """Scenes from a tree of images: every folder with images is one scene, in natural order.
+    """Scenes from a tree of images: every folder that holds images is one scene, in natural order.
 
-    A scene is named after its folder, relative to the root. Images in the root itself form a scene named after the
-    root. In the layouts of DAVIS (``JPEGImages/480p/<sequence>``) and Vimeo-90K (``sequences/00001/0001``) names start
-    below those folders, and other folders are ignored. Hidden files and files that are not images are ignored.
+    A scene is named by its folder, relative to the root; images in the root itself are a scene named
+    after the root. In the layouts of DAVIS (``JPEGImages/480p/<sequence>``) and Vimeo-90K
+    (``sequences/00001/0001``) names start below those folders, and nothing beside them is read.
+    Hidden files and files that are no images are passed over.
 
     Parameters
     ----------
     path
         The root.
     selection
-        Scenes and frames to read; the glob "@ImageSets/480p/train.txt" selects the scenes listed in that file.
+        Which frames; a glob "@ImageSets/480p/train.txt" takes the scenes that the file lists.
     """
 
     def __init__(self, path: Path, selection: Selection) -> None:
@@ -33,14 +34,14 @@ class Folder:
         self.selection = selection
 
     def units(self) -> list[str]:
-        """Return the names of the selected scenes."""
+        """Return the names of the wanted scenes."""
         base = scenes_root(self.path)
-        # Only names are needed here: the files of a scene are listed when it is read.
+        # Only the names matter here: a scene folder is listed when it is read.
         names = [self._name(base, folder) for folder, _ in walk(base)]
         if not names:
             raise ValueError(f"{self.path}: found no images ({', '.join(sorted(SUFFIXES))}), expected folders of them")
         if len(set(names)) < len(names):
-            raise ValueError(f"{self.path}: found images in it and in {base / base.resolve().name}, expected them in one of the two")
+            raise ValueError(f"{self.path}: found images in it and in {base / base.resolve().name}, expected either")
         prefix = base.relative_to(self.path).as_posix()
         return choose(sorted(names, key=natural), self.selection, self.path, "" if prefix == "." else prefix)
 
@@ -61,13 +62,7 @@ class Folder:
 
 
 def scenes_root(path: Path) -> Path:
-    """Return the folder to which scene names are relative; it depends on the layout of the data set.
-
-    Raises
-    ------
-    ValueError
-        If the path is not a folder.
-    """
+    """Return the folder below which scenes are named, by the data set's layout."""
     if not path.is_dir():
         found = "a file" if path.exists() else "nothing"
         raise ValueError(f"{path}: found {found}, expected a folder of images")
@@ -83,8 +78,8 @@ def scenes_root(path: Path) -> Path:
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield every folder with images, and the names of these; hidden files and folders are ignored."""
-    # Data sets are often assembled from links: follow them, but visit each folder once.
+    """Yield every folder that holds images, with their names; hidden ones are passed over."""
+    # Data sets are often linked together, so links are followed, each folder once.
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -99,24 +94,18 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file name is that of an image that is not hidden."""
+    """Whether a file name is that of a visible image."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the images directly in a folder, in natural order."""
+    """Return the images that lie in a folder, in natural order."""
     names = [entry.name for entry in os.scandir(folder) if is_image(entry.name) and entry.is_file()]
     return [folder / name for name in sorted(names, key=natural)]
 
 
 def check_stems(files: Sequence[Path]) -> None:
-    """Check that no two files differ only in their suffix.
-
-    Raises
-    ------
-    ValueError
-        If two files do: one image cannot be two frames or two scenes.
-    """
+    """Refuse two files that differ in their suffix only: one image cannot be two frames or two scenes."""
     seen: dict[Path, Path] = {}
     for file in files:
         other = seen.setdefault(file.with_suffix(""), file)
@@ -125,13 +114,7 @@ def check_stems(files: Sequence[Path]) -> None:
 
 
 def read_frames(files: Sequence[Path], color: str) -> tuple[Pixels, float]:
-    """Return images of one size and type as ``(T, C, H, W)``, and the value of white.
-
-    Raises
-    ------
-    ValueError
-        If the images differ in size or type, or one is broken.
-    """
+    """Read images of one size and type as ``(T, C, H, W)``, with their white."""
     frames: Pixels | None = None
     white = 1.0
     for index, file in enumerate(files):

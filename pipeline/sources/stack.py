@@ -1,4 +1,4 @@
-"""Multi-page TIFF files: a microscope's time series, a camera's burst."""
+"""TIFF files of many pages: a microscope's time series, a camera's burst."""
 
 import logging
 import math
@@ -23,24 +23,23 @@ from self2align.stores.scene import Scene
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 TYPES = ("uint8", "uint16", "float32")
-LARGEST = 2**28  # values per frame: a broken header can state more than fits into memory
-# Exceptions that tifffile raises on broken files; its own error is a ValueError.
+LARGEST = 2**28  # values a frame: a header can claim more than any memory holds
+# What tifffile raises on files that are not whole; its own error is a ValueError.
 _BROKEN = (ValueError, OSError, RuntimeError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
 
 class Stack:
     """Scenes from a TIFF file of many pages, or from a folder of them at any depth: every file is one.
 
-    Pages are frames in their order, gray or RGB, of 8 or 16 bits or 32-bit floats; the axes come from the
-    metadata of OME or ImageJ, or from the shape of the pages. A scene is named by
-    its file, relative to the root and without suffix.
+    Pages are frames in their order, gray or RGB, of 8 or 16 bits or 32-bit floats; the axes are those that
+    OME, ImageJ or the shape of the pages tell. A scene is named by its file, relative to the root and without suffix.
 
     Parameters
     ----------
     path
         A file or a folder.
     selection
-        Files and frames to read.
+        Which frames.
     """
 
     def __init__(self, path: Path, selection: Selection) -> None:
@@ -48,7 +47,7 @@ class Stack:
         self.selection = selection
 
     def units(self) -> list[str]:
-        """Return the names of the selected files."""
+        """Return the names of the wanted files."""
         return choose(list(self._files()), self.selection, self.path)
 
     def read(self, unit: str) -> Iterator[Scene]:
@@ -62,38 +61,32 @@ class Stack:
             return {self.path.stem: self.path}
         if not self.path.is_dir():
             raise ValueError(f"{self.path}: found nothing, expected a TIFF file or a folder of them")
-        named: dict[str, Path] = {}
+        found: dict[str, Path] = {}
         for file in list_stacks(self.path):
             name = file.relative_to(self.path).with_suffix("").as_posix()
-            if name in named:
-                raise ValueError(f"{file}: found {named[name].name} beside it, expected one file of that name")
-            named[name] = file
-        if not named:
+            if name in found:
+                raise ValueError(f"{file}: found {found[name].name} beside it, expected one file of that name")
+            found[name] = file
+        if not found:
             raise ValueError(f"{self.path}: found no TIFF files, expected some ({', '.join(sorted(SUFFIXES))})")
-        return named
+        return found
 
 
 def list_stacks(root: Path) -> list[Path]:
-    """Return the TIFF files below a folder, in natural order; hidden ones are ignored."""
+    """Return the TIFF files below a folder, in natural order; hidden ones are passed over."""
     inside = [file.relative_to(root) for file in root.rglob("*") if file.suffix.lower() in SUFFIXES]
     shown = [file for file in inside if not any(part.startswith(".") for part in file.parts)]
     return [root / file for file in sorted(shown, key=lambda file: natural(file.as_posix())) if (root / file).is_file()]
 
 
 def count_frames(path: Path) -> int:
-    """Return the number of frames in a TIFF file.
-
-    Raises
-    ------
-    ValueError
-        See `read_stack`.
-    """
+    """Return how many frames a TIFF file holds."""
     with _opened(path) as file:
         return _Layout.of(path, file).count
 
 
 def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
-    """Return every step-th frame of a TIFF file, at most ``most`` frames.
+    """Return every step-th frame of a TIFF file, at most so many.
 
     Returns
     -------
@@ -103,7 +96,7 @@ def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
     Raises
     ------
     ValueError
-        If the file is broken, or has other axes or pixels.
+        When the file is broken, or holds something else.
     """
     with _opened(path) as file:
         layout = _Layout.of(path, file)
@@ -111,7 +104,7 @@ def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
         try:
             array = _read(path, file, layout, kept)
         except _BROKEN as error:
-            raise ValueError(_broken(path, f"pages that do not decode ({_one_line(error)})")) from error
+            raise ValueError(_broken(path, f"pages that do not decode ({_told(error)})")) from error
     order = [layout.axes.index(axis) for axis in (layout.frame, layout.color, "Y", "X") if axis]
     frames = array.transpose(order).reshape(len(kept), -1, *layout.size)
     return np.ascontiguousarray(frames)
@@ -119,7 +112,7 @@ def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The axes of a file; ``frame`` and ``color`` are empty if there is no such axis."""
+    """What the axes of a file mean; ``frame`` and ``color`` are empty where there is no such axis."""
 
     axes: str
     shape: tuple[int, ...]
@@ -148,7 +141,7 @@ class _Layout:
         channels = shape[axes.index(color)] if color else 1
         if not {"X", "Y"} <= set(axes) or len(frame) > 1 or channels not in (1, 3):
             found = " x ".join(f"{size} {axis}" for axis, size in zip(axes, shape, strict=True))
-            raise ValueError(f"{path}: found axes {found}, expected Y, X, at most one axis of frames, and 1 or 3 channels")
+            raise ValueError(f"{path}: found axes {found}, expected one of frames beside Y and X, and 1 or 3 channels")
         if series.dtype.name not in TYPES:
             raise ValueError(f"{path}: found pixels of type {series.dtype}, expected {', '.join(TYPES)}")
         layout = _Layout(axes, shape, "".join(frame), color)
@@ -159,10 +152,10 @@ class _Layout:
 
 
 def _read(path: Path, file: tifffile.TiffFile, layout: _Layout, kept: range) -> NDArray[Any]:
-    """Return the selected frames with all axes in their order."""
+    """Return the frames that are wanted, all axes in their order."""
     series = file.series[0]
     shape, pages = layout.shape, list(range(len(series.pages)))
-    # If the axis of frames is the first, the pages of one frame are consecutive.
+    # Pages of one frame stand together where its axis is the first.
     leads = layout.frame != "" and layout.axes[0] == layout.frame
     if leads:
         each = len(pages) // layout.count
@@ -186,7 +179,7 @@ def _page(path: Path, file: tifffile.TiffFile, place: int) -> NDArray[Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF file; reject truncated files, which tifffile only logs."""
+    """Open a TIFF file; refuse one of which tifffile only logs that it is cut short."""
     complaints = _Complaints()
     logger = logging.getLogger("tifffile")
     before = logger.level, logger.propagate
@@ -200,7 +193,7 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
                 raise ValueError(_broken(path, complaints.first))
             yield file
     except tifffile.TiffFileError as error:
-        raise ValueError(_broken(path, _one_line(error))) from error
+        raise ValueError(_broken(path, _told(error))) from error
     finally:
         logger.removeHandler(complaints)
         logger.setLevel(before[0])
@@ -216,9 +209,9 @@ class _Complaints(logging.Handler):
         self.first = self.first or record.getMessage()
 
 
-def _one_line(error: BaseException) -> str:
+def _told(error: BaseException) -> str:
     return " ".join(f"{error}".split()) or type(error).__name__
 
 
 def _broken(path: Path, what: str) -> str:
-    return f"{path}: found {what} ({path.stat().st_size} bytes), expected a complete TIFF file"
+    return f"{path}: found {what} ({path.stat().st_size} bytes), expected a TIFF file whole to its end"

@@ -21,22 +21,22 @@ SUFFIXES = frozenset(
     {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
     | {".webm", ".wmv", ".y4m"}
 )
-CUT, LATE = 0.02, 0.1  # share of the length, and seconds, by which a video may be shorter than the file states
+CUT, LATE = 0.02, 0.1  # of a video's length, and seconds, that its frames may lack of what the file says
 
 
 class Video:
     """Scenes from a video file, or from a folder of them at any depth: every shot is one.
 
     A scene is named by its file, relative to the root and without suffix, and by the number of the shot in
-    it: "holiday/beach/003". Frames are 8-bit, or 16-bit where the file has more than 8; rotated upright if the
-    file records the orientation.
+    it: "holiday/beach/003". Frames are 8-bit, or 16-bit where the file has more than 8; upright where the
+    file says how it was held.
 
     Parameters
     ----------
     path
         A file (any suffix) or a folder.
     selection
-        Shots and frames to read.
+        Which frames.
     """
 
     def __init__(self, path: Path, selection: Selection) -> None:
@@ -44,7 +44,7 @@ class Video:
         self.selection = selection
 
     def units(self) -> list[str]:
-        """Return the video files in which the selection can match a shot."""
+        """Return the video files that may hold a wanted scene."""
         files = self._files()
         names = [self._name(file) for file in files]
         for file, name, previous in zip(files[1:], names[1:], names, strict=False):
@@ -56,7 +56,7 @@ class Video:
         return units
 
     def read(self, unit: str) -> Iterator[Scene]:
-        """Yield the selected shots of one file."""
+        """Yield the wanted shots of one file."""
         path = self.path if self.path.is_file() else self.path / unit
         return read_shots(path, self._name(unit), self.selection)
 
@@ -77,15 +77,15 @@ class Video:
 
 
 def may_take(selection: Selection, name: str) -> bool:
-    """Return whether a selection can match a shot of a video; the first 10,000 numbers are tried."""
+    """Whether a selection can take any shot of the video of that name; few have ten thousand."""
     return any(takes(selection, f"{name}/{index:03d}") for index in range(10_000))
 
 
 def read_shots(path: Path, name: str, selection: Selection) -> Iterator[Scene]:
-    """Yield the selected shots of a video as scenes "<name>/000", "<name>/001", ...
+    """Yield the wanted shots of a video as scenes "<name>/000", "<name>/001", ...
 
-    The file is decoded twice, for its cuts and for its frames, so that only the selected frames of one scene are in
-    memory at a time. Numbers count all shots, selected or not.
+    The file is decoded twice, for its cuts and for its frames, so that no more than one scene (and of it
+    no more than what is kept) is ever in memory. Numbers count all shots, wanted or not.
 
     Raises
     ------
@@ -100,12 +100,12 @@ def read_shots(path: Path, name: str, selection: Selection) -> Iterator[Scene]:
             shot = islice(frames, stop - start)
             if index in wanted:
                 yield _scene(names[index], path, shot, stop - start, selection)
-            for _ in shot:  # skip the remaining frames of the shot
+            for _ in shot:  # what was not wanted of it
                 pass
 
 
 def _scene(name: str, path: Path, shot: Iterator[av.VideoFrame], length: int, selection: Selection) -> Scene:
-    """Read the selected frames of one shot."""
+    """Read the wanted frames of one shot."""
     count = len(range(0, length, selection.step)[: selection.max_frames])
     frames: Pixels | None = None
     white = 255.0
@@ -123,20 +123,14 @@ def _scene(name: str, path: Path, shot: Iterator[av.VideoFrame], length: int, se
 
 
 def decode(path: Path) -> Generator[av.VideoFrame, None, None]:
-    """Yield the frames of the first video stream of a file.
-
-    Raises
-    ------
-    ValueError
-        If the file has no video, is broken, or ends before its stated end.
-    """
-    count, shown, end = 0, None, 0.0
+    """Yield the frames of a file's first video stream; refuse a file that does not decode to its end."""
+    count, shown, told = 0, None, 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
                 raise ValueError(f"{path}: found no video stream ({kinds}), expected one")
-            end = _stated_end(container)
+            told = _told_end(container)
             for packet in container.demux(container.streams.video[0]):
                 if packet.is_corrupt:
                     raise ValueError(_broken(path, count, "a corrupt packet"))
@@ -150,13 +144,13 @@ def decode(path: Path) -> Generator[av.VideoFrame, None, None]:
         raise ValueError(_broken(path, count, f"{error.strerror}")) from error
     if count == 0:
         raise ValueError(f"{path}: found no frames, expected a video")
-    if shown is not None and end - shown[1] > CUT * (end - shown[0]) + LATE:
-        text = f"found {count} frames until {shown[1]:.3f} s, expected them until {end:.3f} s"
+    if shown is not None and told - shown[1] > CUT * (told - shown[0]) + LATE:
+        text = f"found {count} frames until {shown[1]:.3f} s, expected them until {told:.3f} s"
         raise ValueError(f"{path}: {text}, as the file says")
 
 
 def _shown(frame: av.VideoFrame, stream: Any, before: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return the seconds from which and until which frames are shown, including this one; None if unknown."""
+    """Return the seconds from which and until which frames are shown, this one too; None where nothing says so."""
     if frame.pts is None or not (frame.duration or stream.average_rate):
         return before
     begin = float(frame.pts * stream.time_base)
@@ -166,9 +160,9 @@ def _shown(frame: av.VideoFrame, stream: Any, before: tuple[float, float] | None
 
 
 def _told_end(container: Any) -> float:
-    """Return the end time that a Matroska file states for its video, seconds; 0 if unknown.
+    """Return the second until which a Matroska file says that its video lasts; 0 where nothing says so.
 
-    The Matroska demuxer does not detect truncated files; those of other containers do.
+    Its demuxer takes a file that is cut short for one that ends; those of other containers do not.
     """
     if "matroska" not in container.format.name:
         return 0.0
@@ -180,7 +174,7 @@ def _told_end(container: Any) -> float:
 
 def _broken(path: Path, count: int, what: str) -> str:
     size = path.stat().st_size if path.is_file() else 0
-    return f"{path}: found {what} after {count} frames ({size} bytes), expected a complete video"
+    return f"{path}: found {what} after {count} frames ({size} bytes), expected a video whole to its end"
 
 
 def _thumbnails(path: Path) -> Iterator[NDArray[np.uint8]]:
@@ -190,9 +184,9 @@ def _thumbnails(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def _pixels(frame: av.VideoFrame) -> tuple[Pixels, float]:
-    """Return a decoded frame as ``(C, H, W)``, uint8 or uint16, upright, and the value of white."""
+    """Return a decoded frame as ``(C, H, W)``, uint8 or uint16, upright, with its white."""
     deep = max(component.bits for component in frame.format.components) > 8
-    # A palette has one component too, but its values are indices.
+    # A palette has one component too, of indices.
     gray = len(frame.format.components) == 1 and not frame.format.has_palette and not frame.format.is_bayer
     layout = {
         (False, False): "rgb24",

@@ -141,7 +141,7 @@ def test_denoise_undoes_what_the_weights_tell_of(
     torch.manual_seed(0)
     network = UNet(1, width=4, depth=1)  # begins as the identity
     header = {"kind": "denoiser", "network": "unet", "channels": 1, "arguments": {"width": 4, "depth": 1}}
-    save_weights(Path("w.safetensors"), network.state_dict(), {**header, "clipping": asdict(clipping)})
+    save_weights(Path("w.safetensors"), network.state_dict(), {**header, "clipping": clipping.told()})
     means = np.rint(65535 * np.broadcast_to(clipping.mean(np.linspace(0, 0.5, 64)), (2, 64, 64))).astype(np.uint16)
     tifffile.imwrite("in.tif", means, photometric="minisblack")
     denoise("in.tif", Path("out.tif"), weights=Path("w.safetensors"))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from self2align.sources.moving import Layer, MovingScene, render
-from self2align.sources.sample import MOVING_SCENES, PHOTOGRAPHS, TESTS, Sample, installed
+from self2align.sources.moving import Layer, Recipe, render
+from self2align.sources.sample import PHOTOGRAPHS, RECIPES, TESTS, Sample, installed
 from self2align.sources.source import Selection
 from self2align.stores.scene import Scene, Truth
 
@@ -49,8 +49,8 @@ def test_units_are_only_what_is_wanted() -> None:
     assert _source("clips/*").units() == ["clips/bikes", "clips/bigbuckbunny", "clips/carphone"]
     assert _source("clips/bikes/003").units() == ["clips/bikes"]
     assert _source("tests/*").units() == ["tests/astronaut", "tests/coffee", "tests/chelsea"]
-    assert _source("photographs/*").units() == [f"photographs/{name}" for name in MOVING_SCENES]
-    assert len(_source("*").units()) == 3 + len(MOVING_SCENES) + 3
+    assert _source("photographs/*").units() == [f"photographs/{name}" for name in RECIPES]
+    assert len(_source("*").units()) == 3 + len(RECIPES) + 3
     with pytest.raises(ValueError, match=r"found no scene for glob \['clip'\].*clips/bikes/000"):
         _source("clip").units()
 
@@ -71,12 +71,12 @@ def test_the_other_clips_have_no_cut() -> None:
 def test_test_photographs_are_single_frames_and_never_move() -> None:
     scenes = _scenes("tests/*")
     assert [scene.frames.shape for scene in scenes] == [(1, 3, 512, 512), (1, 3, 400, 600), (1, 3, 300, 451)]
-    used = {layer.photo for scene in MOVING_SCENES.values() for layer in scene.layers}
+    used = {layer.photo for recipe in RECIPES.values() for layer in recipe.layers}
     assert used == set(PHOTOGRAPHS)
     assert not {PHOTOGRAPHS[name] for name in used} & set(TESTS.values())
 
 
-@pytest.mark.parametrize("name", list(MOVING_SCENES))
+@pytest.mark.parametrize("name", list(RECIPES))
 def test_true_motion_explains_every_scene(name: str) -> None:
     (scene,) = _scenes(f"photographs/{name}", max_frames=3)
     assert scene.frames.shape == (3, 3, 192, 256)
@@ -108,14 +108,14 @@ def test_rendering_repeats_bit_for_bit() -> None:
 def test_no_frame_of_a_pan_is_blurrier_than_another() -> None:
     # Every sub-pixel phase, over a texture that looks the same everywhere.
     layer = Layer("1", (200, 160), (63.5, 47.5), velocity=(0.137, 0.291))
-    frames, _ = render(MovingScene((layer,), seed=0, height=96, width=128), range(8), _texture)
+    frames, _ = render(Recipe((layer,), seed=0, height=96, width=128), range(8), _texture)
     sharpness = [np.mean([cv2.Laplacian(plane.astype(np.float32), -1).var() for plane in frame]) for frame in frames]
     assert max(sharpness) / min(sharpness) < 1.03
 
 
 def test_turn_and_zoom_have_closed_forms() -> None:
     layer = Layer("1", (200, 160), (63.5, 47.5), turn=90.0, zoom=1.5, reduction=1.0)
-    frames, truth = render(MovingScene((layer,), seed=0, length=2, height=20, width=20), (0, 1), _texture)
+    frames, truth = render(Recipe((layer,), seed=0, length=2, height=20, width=20), (0, 1), _texture)
     assert frames.shape == (2, 3, 20, 20)
     # A quarter turn clockwise (y points down) takes an offset (x, y) to (-y, x), and the zoom stretches it.
     y, x = np.mgrid[0:20, 0:20]
@@ -126,8 +126,8 @@ def test_turn_and_zoom_have_closed_forms() -> None:
 def test_a_sprite_hides_what_it_passes() -> None:
     back = Layer("1", (200, 160), (63.5, 47.5))
     front = Layer("2", (200, 160), (63.5, 47.5), velocity=(8.0, 0.0), radius=30.0)
-    scene = MovingScene((back, front), seed=0, length=2, height=96, width=128)
-    _, truth = render(scene, (0, 1), _texture)
+    recipe = Recipe((back, front), seed=0, length=2, height=96, width=128)
+    _, truth = render(recipe, (0, 1), _texture)
     moves = truth.transfer[0, 0] > 4.0
     np.testing.assert_allclose(truth.transfer[0], np.stack([8.0 * moves, 0.0 * moves]), atol=1e-6)
     # The sprite itself is seen in both frames; hidden is the background that it moves over.
