@@ -1,4 +1,4 @@
-"""Codecs for noisy frames at rest: size and speed on the sample's own noisy frames.
+"""Size and speed of codecs for stored noisy frames, measured on those of the sample.
 
 Run after `make repro`: ``python benchmarks/codecs.py data/synthesize/noisy.zarr``. Medians of three; one thread.
 """
@@ -31,7 +31,7 @@ def timed(work: Callable[[bytes], bytes], chunks: Sequence[bytes]) -> tuple[floa
 
 
 def as_types(frames: NDArray[np.float32], codes: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]]:
-    """Return the frames as each type that could hold them."""
+    """Return the frames in each type that can store them."""
     return {
         "uint16 (scale and offset)": codes,
         "float16": frames.astype(np.float16),

@@ -70,7 +70,7 @@ class Fine(Dis):
 
 
 def read(folder: Path) -> np.ndarray[Any, Any]:
-    """Return the frames that are used of one sequence, in runs of three neighbours, ``(T, 3, H, W)``, uint8."""
+    """Return the frames used of one sequence, in runs of three neighbours, ``(T, 3, H, W)``, uint8."""
     files = sorted(folder.glob("*.jpg"))
     starts = np.linspace(0, len(files) - 3, FRAMES // 3).astype(int)
     return np.stack([read_image(files[start + k])[0] for start in starts for k in range(3)])
@@ -132,7 +132,7 @@ def clean_guided(guide: nn.Module, align: Callable[[Tensor, Tensor], Tensor]) ->
 def chosen_methods(
     train_on: list[Any], sigma: int, scratch: bool, steps: int | None, crop: int | None, batch: int | None
 ) -> dict[str, tuple[Any, float]]:
-    """Return methods by name, trained where they learn, with their training seconds."""
+    """Return methods by name, trained if they are trainable, with the seconds of their training."""
     torch.manual_seed(0)
     settings = load(PROFILE).train_ian.aligners
     profile = settings["refined_dis"].training
@@ -169,7 +169,8 @@ def chosen_methods(
 def visible(clean: list[Tensor]) -> Tensor:
     """Return 1 for the share of pixels where fine fields of the clean frames undo each other best, ``(1, H, W)``.
 
-    The same pixels for all methods: those an aligner trusts itself are easier the more of the hard ones it gives up.
+    All methods are compared on the same pixels. The pixels that an aligner itself trusts get easier the more hard ones
+    it leaves out.
     """
     fields = Fine(3, blur=0.0)(torch.cat(clean), torch.cat(clean[::-1]))
     apart = inconsistency(fields[:1], fields[1:])
@@ -202,8 +203,8 @@ def run(
     out: Path,
     fold: Annotated[int, Option(min=0, max=FOLDS - 1)] = 0,
     sigma: int = 25,
-    scratch: Annotated[bool, Option(help="The slower rows too: from zero, IAN, fine and guided DIS.")] = False,
-    steps: Annotated[int | None, Option(help="Of our training; the profile's by default.")] = None,
+    scratch: Annotated[bool, Option(help="Add the slower rows: from zero, IAN, fine and guided DIS.")] = False,
+    steps: Annotated[int | None, Option(help="Training steps; default: those of the profile.")] = None,
     pairs: int = 4,
     crop: int | None = None,
     batch: int | None = None,
@@ -256,8 +257,8 @@ def table(results: Path) -> None:
         print("| method | all, dB | own 85 % | visible 85 % | noise ratio | correlation | ms, both | training, s |")
         print("| --- | --: | --: | --: | --: | --: | --: | --: |")
         for method in dict.fromkeys(row["method"] for row in here):
-            mine = [[float(row[name]) for name in COLUMNS[4:]] for row in here if row["method"] == method]
-            psnr, own, same, ratio, correlation, ms, seconds = np.mean(mine, 0)
+            values = [[float(row[name]) for name in COLUMNS[4:]] for row in here if row["method"] == method]
+            psnr, own, same, ratio, correlation, ms, seconds = np.mean(values, 0)
             figures = (
                 f"{psnr:.2f} | {own:.2f} | {same:.2f} | {ratio:.3f} | {correlation:.4f} | {ms:.0f} | {seconds:.0f}"
             )

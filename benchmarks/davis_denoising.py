@@ -7,7 +7,8 @@
     python benchmarks/davis_denoising.py train work n2n n2n --steps 8000
     python benchmarks/davis_denoising.py test work ours n2n
 
-Every fourth sequence is held out: the curves are of its clean frames. ``--images`` has Kodak, BSD300/test and Set14.
+Every fourth sequence is held out; the curves are measured on its clean frames. ``--images`` has Kodak, BSD300/test and
+Set14.
 """
 
 import csv
@@ -43,14 +44,14 @@ PROFILE = Path(__file__).parent.parent / "profiles" / "quality.yaml"
 NOISY, FRAMES, PAIRS = Path("synthesize/noisy.zarr"), Path("ingest"), Path("generate_pairs/pairs.zarr")
 SETS = {"kodak": ("Kodak", 10), "bsd300": ("BSD300/test", 3), "set14": ("Set14", 20)}
 HELD_OUT = 4  # every fourth sequence
-SHOWN = 3  # frames of each held-out sequence that the curve is of
+SHOWN = 3  # frames of each held-out sequence in the curve
 application = Typer(help=__doc__)
 Work = Annotated[Path, Argument(help="Working folder.")]
 
 
 @contextmanager
 def within(folder: Path) -> Iterator[None]:
-    """Work in a folder: stages keep what is unfinished beside their outputs."""
+    """Change to a folder: stages keep unfinished work in the current one."""
     before = Path.cwd()
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
@@ -60,7 +61,7 @@ def within(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def command(name: str, **options: Path | str) -> None:
+def command(name: str, /, **options: Path | str) -> None:
     """Run a command of `self2align` as a user would."""
     words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
     subprocess.run([Path(sys.executable).with_name("self2align"), name, *words], check=True)
@@ -87,8 +88,8 @@ def prepare(
     work: Work,
     images: Annotated[Path | None, Option(help="Folder of test sets.")] = None,
     sigma: Annotated[float, Option(help="Noise level, on the scale of 0 to 255.")] = 25.0,
-    targets: Annotated[int, Option(help="Frames of each sequence that become targets, each way.")] = 32,
-    crops: Annotated[int, Option(help="Crops of each.")] = 8,
+    targets: Annotated[int, Option(help="Target frames of each sequence, in each direction.")] = 32,
+    crops: Annotated[int, Option(help="Crops of each target.")] = 8,
 ) -> None:
     """Run the stages up to the pairs."""
     names = sorted(entry.name for entry in davis.iterdir() if entry.is_dir())
@@ -113,7 +114,7 @@ def prepare(
             train_ian__aligners={"refined_dis": aligner},
             generate_pairs__targets_per_scene=targets,
             generate_pairs__crops_per_target=crops,
-            benchmark__methods={"noisy": {"file": "pipeline/methods/noisy.py"}},
+            benchmark__methods={"noisy": {"file": "pipeline/methods/noisy.py"}} if sets else {},
             train_baselines__runs={},
         )
         for name in ("davis", "held_out"):
@@ -140,8 +141,8 @@ def held_out_frames() -> list[tuple[Any, Any]]:
 def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> OnValidation:
     """Return a callback that adds a row to ``out`` for the network that it is given.
 
-    Minutes count the reading of the data, but not its own time. Where the last layer is solved, the last step
-    has two rows.
+    Minutes include reading the data, but not the time of the callback. If the last layer is solved, the last step has
+    two rows.
     """
     began, spent, last = time.monotonic(), 0.0, ("", 0.0)
     with out.open("w", newline="", encoding="utf-8") as file:
@@ -168,24 +169,24 @@ def curve_of(out: Path, frames: list[tuple[Any, Any]]) -> OnValidation:
 
 
 def here(network: nn.Module) -> torch.device:
-    """Return where a network lies."""
+    """Return the device of a network."""
     return next(network.parameters()).device
 
 
 @application.command()
 def train(
     work: Work,
-    name: Annotated[str, Argument(help="Of the weights.")],
+    name: Annotated[str, Argument(help="Name of the weights.")],
     objective: Annotated[str, Argument(help="A name in OBJECTIVES.")],
-    steps: Annotated[int, Option(help="Of 8 crops of 64 px, unless the profile changed.")] = 9000,
+    steps: Annotated[int, Option(help="Training steps, each of 8 crops of 64 px in the profile.")] = 9000,
     network: Annotated[str, Option(help="A name in NETWORKS.")] = "unet",
     every: Annotated[int, Option(help="Steps between two points of the curve.")] = 500,
-    init: Annotated[str | None, Option(help="Weights to begin with: NAME of starts/NAME.safetensors there.")] = None,
-    subsample: Annotated[float, Option(help="Share of crops that are every other pixel.")] = 0.5,
-    rotate_colors: Annotated[float, Option(help="Share of crops whose colours are turned.")] = 0.0,
-    last_layer: Annotated[str, Option(help="auto, stein or trained; of what is trained on aligned pairs.")] = "auto",
+    init: Annotated[str | None, Option(help="Initial weights: NAME of starts/NAME.safetensors there.")] = None,
+    subsample: Annotated[float, Option(help="Share of crops that take every other pixel.")] = 0.5,
+    rotate_colors: Annotated[float, Option(help="Share of crops whose colours are rotated.")] = 0.0,
+    last_layer: Annotated[str, Option(help="auto, stein or trained; for training on aligned pairs.")] = "auto",
 ) -> None:
-    """Train a denoiser; weights, curves and figures lie in the working folder under its name."""
+    """Train a denoiser; write weights, curves and figures to the working folder under its name."""
     with within(work):
         params, out = Path(f"{name}.yaml"), Path(f"{name}.safetensors")
         set_params(
@@ -222,7 +223,7 @@ def train(
 
 
 @application.command()
-def test(work: Work, names: Annotated[list[str], Argument(help="Of weights.")]) -> None:
+def test(work: Work, names: Annotated[list[str], Argument(help="Names of weights.")]) -> None:
     """Measure weights on Kodak, BSD300 and Set14, the first repeat of each."""
     with within(work):
         methods = {name: {"file": f"{name}.safetensors"} for name in names}

@@ -1,4 +1,4 @@
-"""A shaky clip with signal-dependent noise of a level that is told to nobody, and what denoisers make of it.
+"""Denoisers on a shaky clip with signal-dependent noise, whose level they are not given.
 
 ::
 
@@ -9,9 +9,9 @@
     self2align denoise clip/noisy.mkv clip/temporal.mkv --codec ffv1 --weights work/camera.safetensors --temporal 2
     python benchmarks/own_footage.py measure clip single.mkv temporal.mkv
 
-The clip is a window of a real one that shakes as if held by hand, with photon and read noise, clipped and rounded to 8
-bits, at 20 dB. Non-local means is tuned on the clip's own clean frames, which flatters it; BM3D, where its package is
-installed, works after the variance-stabilising transform of the true parameters.
+The clip is a window of a real one, shaken as in a hand-held recording, with photon and read noise at 20 dB, clipped and
+rounded to 8 bits. Non-local means is tuned on the clip's own clean frames, which favours it. BM3D, if its package is
+installed, runs after the variance-stabilising transform with the true parameters.
 """
 
 import json
@@ -36,15 +36,15 @@ from self2align.noise.estimation import estimate_noise
 
 HEIGHT, WIDTH = 384, 640
 SHAKE, TURN = 6.0, 0.4  # standard deviations: px, degrees
-READ = 8 / 255  # of the noise's standard deviation at black
-WANTED = 20.0  # dB
+READ = 8 / 255  # standard deviation of the noise at black
+TARGET = 20.0  # dB, PSNR of the noisy clip
 application = Typer(help=__doc__)
 Clip = Annotated[Path, Argument(help="Folder of the clip.")]
 Frames = NDArray[np.uint8]
 
 
 def shaken(frames: list[Frames], draw: np.random.Generator) -> Frames:
-    """Return a window of each frame, moved and turned as a hand does it, ``(T, H, W, 3)``."""
+    """Return a window of each frame, moved and turned as in a hand-held recording, ``(T, H, W, 3)``."""
     path = gaussian_filter1d(draw.standard_normal((len(frames), 3)), 1.5, axis=0)
     path *= np.array([SHAKE, SHAKE, TURN]) / path.std(0)
     found = []
@@ -57,14 +57,14 @@ def shaken(frames: list[Frames], draw: np.random.Generator) -> Frames:
 
 
 def noisy_of(clean: Frames, gain: float, seed: int) -> Frames:
-    """Return frames with noise of variance ``gain x + READ^2``, as a camera of 8 bits gives them."""
+    """Return frames with noise of variance ``gain x + READ^2``, as an 8-bit camera records them."""
     draw = np.random.default_rng(seed)
     values = gain * draw.poisson(clean / 255 / gain) + READ * draw.standard_normal(clean.shape)
     return np.rint(255 * values).clip(0, 255).astype(np.uint8)
 
 
 def write_video(path: Path, frames: Frames) -> None:
-    """Write frames without loss."""
+    """Write frames losslessly."""
     with av.open(path, "w") as file:
         stream = file.add_stream("ffv1", rate=Fraction(24))
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "bgr0"
@@ -92,7 +92,7 @@ def make(
     for _ in range(12):
         gain = float(np.sqrt(low * high))
         quality = psnr(noisy_of(clean[:4], gain, seed), clean[:4])
-        low, high = (gain, high) if quality > WANTED else (low, gain)
+        low, high = (gain, high) if quality > TARGET else (low, gain)
     out.mkdir(parents=True)
     noisy = noisy_of(clean, gain, seed)
     write_video(out / "clean.mkv", clean)
@@ -109,7 +109,7 @@ def stabilised(image: NDArray[np.float32], gain: float, read: float) -> NDArray[
 
 
 def destabilised(image: NDArray[np.float32], gain: float, read: float) -> NDArray[np.float32]:
-    """Return what has that transform in the mean (closed form of the exact unbiased inverse, Mäkitalo and Foi 2013)."""
+    """Return the inverse of `stabilised` (closed form of the exact unbiased inverse, Mäkitalo and Foi 2013)."""
     y = np.maximum(image.astype(np.float64), 1e-3)
     photons = y**2 / 4 + np.sqrt(1.5) / 4 / y - 11 / 8 / y**2 + 5 / 8 * np.sqrt(1.5) / y**3 - 1 / 8
     return np.asarray(gain * (np.maximum(photons, 0) - read / gain**2), np.float32)
@@ -129,7 +129,7 @@ def quality(images: list[NDArray[np.float32]], clean: list[Frames]) -> float:
 
 
 def tuned_nlm(noisy: list[NDArray[np.float32]], clean: list[Frames], truth: dict[str, float]) -> None:
-    """Print non-local means' best results, with the level estimated and after stabilisation."""
+    """Print the best results of non-local means: with an estimated noise level, and after stabilisation."""
     grid = [
         {"patch_size": patch, "patch_distance": distance, "strength": strength}
         for patch, distance, strength in product((3, 5), (6, 9), (0.5, 0.6, 0.7, 0.8, 1.0))
@@ -137,7 +137,7 @@ def tuned_nlm(noisy: list[NDArray[np.float32]], clean: list[Frames], truth: dict
     levels = [estimate_noise(one[None], 1 / 255).sigma for one in noisy]
     plain = [[nlm(one, sigma, **chosen) for one, sigma in zip(noisy, levels, strict=True)] for chosen in grid]
     steady = [[filtered("nlm", one, truth, **chosen) for one in noisy] for chosen in grid]
-    for name, tried in (("told an estimated level", plain), ("stabilised with the true parameters", steady)):
+    for name, tried in (("with an estimated level", plain), ("stabilised with the true parameters", steady)):
         best, at = max((quality(made, clean), at) for at, made in enumerate(tried))
         print(f"NLM, {name}: {best:.2f} dB, {grid[at]}", flush=True)
 
@@ -145,11 +145,11 @@ def tuned_nlm(noisy: list[NDArray[np.float32]], clean: list[Frames], truth: dict
 @application.command()
 def measure(
     clip: Clip,
-    results: Annotated[list[str], Argument(help="Videos there.")],
-    frames: Annotated[int, Option(help="That filters are measured on, evenly spaced.")] = 4,
-    filters: Annotated[str, Option(help="Of nlm and bm3d.")] = "nlm,bm3d",
+    results: Annotated[list[str], Argument(help="Denoised videos in that folder.")],
+    frames: Annotated[int, Option(help="Number of evenly spaced frames that the filters are measured on.")] = 4,
+    filters: Annotated[str, Option(help="Filters to measure: nlm, bm3d.")] = "nlm,bm3d",
 ) -> None:
-    """Print dB and SSIM: of videos over all frames and over those that the filters work on, and of the filters."""
+    """Print PSNR and SSIM of the videos, over all frames and over those of the filters, and PSNR of the filters."""
     clean = [frame.transpose(2, 0, 1) for frame in read_video(clip / "clean.mkv")]
     noisy = read_video(clip / "noisy.mkv")
     truth = json.loads((clip / "truth.json").read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ from self2align.runtime.devices import device
 
 
 def main() -> None:
-    """Print PSNR and SSIM at so many iterations."""
+    """Print PSNR and SSIM at regular numbers of iterations."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path)
     parser.add_argument("method", choices=[name for name in METHODS if load_method(name).network])
@@ -39,8 +39,8 @@ def main() -> None:
         clean = clean[:, top : top + chosen.crop, left : left + chosen.crop]
     noise = np.random.default_rng(0).standard_normal(clean.shape)
     noisy = (clean + chosen.sigma / 255 * noise).astype(np.float32)
-    wanted, began, paused = to_levels(clean), time.perf_counter(), 0.0
-    print(f"{chosen.image.name} {clean.shape}, {device()}, noisy {psnr(to_levels(noisy), wanted):.2f} dB\n")
+    levels_clean, began, paused = to_levels(clean), time.perf_counter(), 0.0
+    print(f"{chosen.image.name} {clean.shape}, {device()}, noisy {psnr(to_levels(noisy), levels_clean):.2f} dB\n")
     print("| iterations | PSNR, dB | SSIM | s |\n|---|---|---|---|")
 
     def watch(count: int, result: Callable[[], NDArray[np.float32]]) -> None:
@@ -50,7 +50,7 @@ def main() -> None:
         asked = time.perf_counter()
         levels = to_levels(result())
         paused += time.perf_counter() - asked
-        row = f"| {count} | {psnr(levels, wanted):.2f} | {ssim(levels, wanted):.3f} |"
+        row = f"| {count} | {psnr(levels, levels_clean):.2f} | {ssim(levels, levels_clean):.3f} |"
         print(f"{row} {time.perf_counter() - began - paused:.0f} |", flush=True)
 
     load_method(chosen.method).denoise(noisy, chosen.sigma / 255, watch, iterations=chosen.iterations)

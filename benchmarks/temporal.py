@@ -1,4 +1,4 @@
-"""What neighbours add to a denoiser: PSNR of single frames and of fused ones, on the held-out scenes of a pipeline.
+"""PSNR of single frames and of fused ones, on the held-out scenes of a pipeline.
 
 ::
 
@@ -25,11 +25,11 @@ from self2align.stores.frames import FrameStore
 
 
 def measure(
-    data: Annotated[Path, Argument(help="Folder of stages' outputs.")],
+    data: Annotated[Path, Argument(help="Folder of the outputs of stages.")],
     aligner: Annotated[Path, Argument(help="Aligner.")],
     weights: Annotated[Path, Argument(help="Denoiser.")],
-    frames: Annotated[int, Option(help="Measured in each scene.")] = 3,
-    radii: Annotated[str, Option(help="Neighbours each way.")] = "0,1,2",
+    frames: Annotated[int, Option(help="Frames measured in each scene.")] = 3,
+    radii: Annotated[str, Option(help="Neighbours in each direction, separated by commas.")] = "0,1,2",
 ) -> None:
     """Print dB by scene and radius."""
     network, _ = load_denoiser(weights, device())
@@ -38,12 +38,12 @@ def measure(
     def single(frame: Tensor) -> Tensor:
         return torch.from_numpy(denoise(network, frame.cpu().numpy(), square=False, device=device())).to(device())
 
-    wanted = [int(text) for text in radii.split(",")]
+    chosen = [int(text) for text in radii.split(",")]
     store = FrameStore(data / "synthesize/noisy.zarr")
-    print("scene".ljust(24), "single".rjust(8), *(f"radius {one}".rjust(9) for one in wanted))
+    print("scene".ljust(24), "single".rjust(8), *(f"radius {one}".rjust(9) for one in chosen))
     rows = []
     for scene in store.with_role("test"):
-        first, margin = max(0, (scene.count - frames) // 2), max(wanted)
+        first, margin = max(0, (scene.count - frames) // 2), max(chosen)
         start, stop = max(0, first - margin), min(scene.count, first + frames + margin)
         noisy = torch.from_numpy(store.frames(scene, start, stop)).to(device())
         clean_store = FrameStore(data / "ingest" / f"{scene.source}.zarr")
@@ -54,7 +54,7 @@ def measure(
             return float(np.mean([psnr(to_levels(found[at].cpu().numpy()), to_levels(truth[at])) for at in these]))
 
         row = [quality([single(frame) for frame in noisy])]
-        row += [quality(list(fuse(noisy, single, align, radius=one, exposure=True))) for one in wanted]
+        row += [quality(list(fuse(noisy, single, align, radius=one, exposure=True))) for one in chosen]
         print(scene.title.ljust(24), *(f"{value:8.2f} " for value in row), flush=True)
         rows.append(row)
     print("mean".ljust(24), *(f"{value:8.2f} " for value in np.mean(rows, 0)))

@@ -1,4 +1,4 @@
-"""Non-local means' settings on validation frames, never on test images.
+"""Choose the settings of non-local means on validation frames, never on test images.
 
 Run after `make repro`: ``python benchmarks/tune_nlm.py data/synthesize/noisy.zarr data/ingest``.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from self2align.evaluation.metrics import psnr
 from self2align.images.levels import to_levels
 from self2align.methods.nlm import nlm
+from self2align.noise.model import NoiseSettings
 from self2align.stores.frames import FrameStore
 
 FRAMES = 3  # of each scene
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("frames", type=Path)
     chosen = parser.parse_args()
     store = FrameStore(chosen.noisy)
-    sigma = store.attributes["noise"]["sigma"] / 255
+    sigma = NoiseSettings.recorded(store.attributes).at().level
     pairs = []
     for scene in store.with_role("validation"):
         clean_store = FrameStore(chosen.frames / f"{scene.source}.zarr")

@@ -14,10 +14,11 @@ from PIL import Image
 
 import self2align
 from self2align import Denoiser
-from self2align.denoising.denoiser import resolve_axes
+from self2align.alignment.loading import make_aligner, save_aligner
+from self2align.denoising.denoiser import _memory, resolve_axes
 from self2align.networks.unet import UNet
 from self2align.stages.tools.denoise import denoise
-from self2align.stores.weights import save_weights
+from self2align.stores.weights import save_bundle, save_weights
 
 
 def _weights(path: Path, channels: int, **header: Any) -> Path:
@@ -123,6 +124,7 @@ def test_axes_are_resolved_by_one_rule(shape: tuple[int, ...], axes: str | None,
     [
         ((3, 9, 3), None, r"shape \(3, 9, 3\), CYX or YXC; expected axes="),
         ((7, 9, 9, 9), None, r"axes that no rule fits; expected axes="),
+        ((24, 32, 4), None, r"axes that no rule fits; expected axes="),
         ((7,), None, "expected axes="),
         ((2, 2, 3, 9, 9), None, "expected axes="),
         ((9, 9), "XX", "axes: found 'XX'"),
@@ -146,6 +148,7 @@ def test_what_cannot_be_denoised_is_refused_in_one_line(rgb: Path, tmp_path: Pat
         (_frames((24, 32)) > 99, {}, "found values of type bool"),
         (_frames((24, 32)), {"temporal": 2}, "expected an axis T"),
         (_frames((5, 40, 40)), {"temporal": 2}, "temporal: found no aligner"),
+        (_frames((5, 40, 40)), {"temporal": -1}, "temporal: found -1, expected 0 or more"),
         (_frames((24, 32)), {"white": 0.0}, "white: found 0"),
     ]
     for frames, options, message in cases:
@@ -153,6 +156,44 @@ def test_what_cannot_be_denoised_is_refused_in_one_line(rgb: Path, tmp_path: Pat
             denoiser(frames, **options)
     with pytest.raises(ValueError, match="found no file"):
         Denoiser.load(tmp_path / "none.safetensors")
+
+
+def test_neighbours_help_as_with_the_command(gray: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELF2ALIGN_DEVICE", "cpu")
+    told = {"aligner": "dis", "channels": 1, "arguments": {}}
+    save_aligner(tmp_path / "aligner.safetensors", make_aligner("dis", 1, {}), told)
+    bundle = tmp_path / "bundle.safetensors"
+    save_bundle(bundle, {"denoiser": gray, "aligner": tmp_path / "aligner.safetensors"})
+    stack = _frames((4, 48, 64))
+    tifffile.imwrite(tmp_path / "in.tif", stack, photometric="minisblack")
+    denoise(str(tmp_path / "in.tif"), tmp_path / "out.tif", weights=bundle, temporal=1)
+    shown: list[tuple[int, int]] = []
+    result = Denoiser.load(bundle)(stack, temporal=1, progress=lambda done, of: shown.append((done, of)))
+    np.testing.assert_array_equal(result, tifffile.imread(tmp_path / "out.tif"))
+    assert (result != Denoiser.load(bundle)(stack)).any()
+    assert shown == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_memory_is_in_mib_and_has_a_default(gray: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SELF2ALIGN_MEMORY", raising=False)
+    assert _memory(None) == 2048
+    monkeypatch.setenv("SELF2ALIGN_MEMORY", "1")
+    assert _memory(None) == 1
+    assert _memory(16) == 16
+    frames = _frames((256, 320))
+    np.testing.assert_allclose(
+        Denoiser.load(gray, device="cpu")(frames), Denoiser.load(gray, device="cpu", memory=4096)(frames), atol=1
+    )
+    monkeypatch.setenv("SELF2ALIGN_MEMORY", "much")
+    with pytest.raises(ValueError, match="SELF2ALIGN_MEMORY: found 'much', expected a number of MiB"):
+        Denoiser.load(gray)
+    with pytest.raises(ValueError, match="memory: found 0 MiB, expected at least 1"):
+        Denoiser.load(gray, memory=0)
+
+
+def test_tensors_are_arrays_too(gray: Path) -> None:
+    denoiser, frames = Denoiser.load(gray, device="cpu"), _frames((24, 32), "float32")
+    np.testing.assert_array_equal(denoiser(torch.from_numpy(frames)), denoiser(frames))
 
 
 def test_clipping_is_undone_if_the_weights_say_so(tmp_path: Path, gray: Path) -> None:

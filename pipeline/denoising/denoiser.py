@@ -1,5 +1,6 @@
 """The denoiser for arrays: one frame or many, of any type that files have."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from self2align.stores.codes import Coding, choose_coding
 from self2align.stores.weights import BUNDLE, load_header
 
 MEMORY = 2048  # MiB
+NARROW = 8  # px; a shorter last axis of three is hardly a side of an image, but channels such as RGBA
 
 
 class Denoiser:
@@ -42,7 +44,7 @@ class Denoiser:
         *,
         aligner: str | Path | None = None,
         device: str | torch.device | None = None,
-        memory: int = MEMORY,
+        memory: int | None = None,
     ) -> "Denoiser":
         """Load a denoiser.
 
@@ -55,16 +57,17 @@ class Denoiser:
         device
             "cpu" or "cuda"; default: ``$SELF2ALIGN_DEVICE``, else CUDA if present, else the CPU.
         memory
-            MiB that the network may use. Larger frames are denoised in tiles, without a visible seam.
+            MiB that the network may use; default: ``$SELF2ALIGN_MEMORY``, else 2048. Larger frames are denoised in
+            tiles, without a visible seam.
 
         Raises
         ------
         ValueError
-            If the file is missing, broken, or holds no denoiser.
+            If the file is missing, broken, or holds no denoiser, or the memory is no positive number.
         """
         path = Path(path)
         where = default_device() if device is None else torch.device(device)
-        made = TiledDenoiser.load(path, device=where, memory=memory * 2**20)
+        made = TiledDenoiser.load(path, device=where, memory=_memory(memory) * 2**20)
         bundle = path if load_header(path).get("kind") == BUNDLE else None
         return cls(made, aligner=bundle if aligner is None else Path(aligner))
 
@@ -92,7 +95,7 @@ class Denoiser:
 
             - two: ``(H, W)``;
             - three: ``(C, H, W)`` or ``(H, W, C)`` if that axis has 1 or 3 values (or as many as the network has
-              channels), else ``(T, H, W)``;
+              channels), else ``(T, H, W)`` if H and W are at least 8;
             - four: ``(T, C, H, W)`` or ``(T, H, W, C)``, likewise.
 
             A network of one channel denoises each channel separately. A network of RGB sees a gray frame three times,
@@ -120,11 +123,13 @@ class Denoiser:
         ------
         ValueError
             If the axes are ambiguous, the type has no known white, the network does not fit the channels, a value is
-            not finite, or there is no aligner for ``temporal``.
+            not finite, or ``temporal`` is negative or has no aligner.
         """
         array = np.asarray(frames)
         coding = choose_coding("frames", array.dtype, white, self._denoiser.whites)
         letters = resolve_axes(array.shape, self.channels, axes)
+        if temporal < 0:
+            raise ValueError(f"temporal: found {temporal}, expected 0 or more neighbours each way")
         if temporal and "T" not in letters:
             raise ValueError(f"temporal: found a single frame (axes {letters}), expected an axis T")
         order = [letters.index(letter) for letter in "TCYX" if letter in letters]
@@ -144,6 +149,18 @@ class Denoiser:
         if "T" not in letters:
             result = result[0]
         return np.ascontiguousarray(result.transpose(np.argsort(order))).astype(array.dtype, copy=False)
+
+
+def _memory(memory: int | None) -> int:
+    """Return the memory limit, MiB."""
+    if memory is None:
+        text = os.environ.get("SELF2ALIGN_MEMORY") or str(MEMORY)
+        if not text.isdigit():
+            raise ValueError(f"SELF2ALIGN_MEMORY: found {text!r}, expected a number of MiB")
+        memory = int(text)
+    if memory < 1:
+        raise ValueError(f"memory: found {memory} MiB, expected at least 1")
+    return memory
 
 
 def _values(stack: NDArray[Any], coding: Coding) -> Iterator[NDArray[np.float32]]:
@@ -190,7 +207,7 @@ def resolve_axes(shape: tuple[int, ...], channels: int, axes: str | None = None)
     colors = {1, 3, channels}
     choices = {2: ["YX"], 3: ["CYX", "YXC"], 4: ["TCYX", "TYXC"]}.get(len(shape), [])
     fitting = [one for one in choices if "C" not in one or shape[one.index("C")] in colors]
-    if len(shape) == 3 and not fitting:
+    if len(shape) == 3 and not fitting and min(shape[1:]) >= NARROW:
         fitting = ["TYX"]
     if len(fitting) != 1:
         found = " or ".join(fitting) or "axes that no rule fits"

@@ -110,7 +110,7 @@ class Frames:
         values = self.coding.decode(self.read(index))
         odd = values.size - int(np.isfinite(values).sum())
         if odd:
-            raise ValueError(f"{self.source}: found {odd} values in frame {index} that are no numbers, expected none")
+            raise ValueError(f"{self.source}: found {odd} values in frame {index} that are not finite, expected none")
         return values
 
 
@@ -146,7 +146,7 @@ def odd_white(frames: Frames, choices: Choices) -> list[str]:
         return []
     return [
         f"{frames.source}: values of its first frame reach {share * white:.6g}, where white is {white:g}; "
-        "if the network was trained with another, tell it: --white"
+        "if the network was trained with another white, give it with --white"
     ]
 
 

@@ -25,17 +25,17 @@ from self2align.stores.codes import Coding
 
 SUFFIXES: frozenset[str] = frozenset()  # an array is a folder: see `self2align.media.jobs.kind_of`
 
-# What arrays without names usually are; OME's order.
+# The usual axes of arrays without dimension names, in OME's order.
 _USUAL = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TCZYX"}
 _LETTERS = {"y": "Y", "height": "Y", "row": "Y", "x": "X", "width": "X", "column": "X"}
 _LETTERS |= {"c": "C", "channel": "C", "channels": "C", "band": "C", "s": "C", "sample": "C", "samples": "C"}
-_NARROW = 8  # px; an image is wider, and an axis without a name that is not is hardly one of its sides
+_NARROW = 8  # px; an unnamed axis shorter than this is hardly a side of an image
 
 
 class ZarrPlanes:
-    """Planes of an array, with their channels where the network takes them together. See `Medium`.
+    """Planes of an array, with their channels if the network denoises them together. See `Medium`.
 
-    Values are coded as CF's ``scale_factor`` and ``add_offset`` say, where the array has them.
+    If the array has CF's ``scale_factor`` and ``add_offset``, they convert its values.
     """
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
@@ -49,7 +49,7 @@ class ZarrPlanes:
         axes = _axes(source, array.shape, dimension_names(array), choices.axes)
         self.y, self.x = axes.index("Y"), axes.index("X")
         channels = array.shape[axes.index("C")] if "C" in axes else 1
-        # Else each channel is a plane of its own.
+        # Otherwise each channel is a plane of its own.
         self.c = axes.index("C") if channels == choices.channels > 1 else None
         inside = [axis for axis in (self.c, self.y, self.x) if axis is not None]
         self.outside = [axis for axis in range(array.ndim) if axis not in inside]
@@ -95,7 +95,7 @@ class ZarrPlanes:
         write_like(self.source, made, lambda region: self._piece(scratch, region))
 
     def _piece(self, scratch: Path, region: tuple[slice, ...]) -> NDArray[Any]:
-        """Return a region of the result, put together from finished planes."""
+        """Return a region of the result, assembled from finished planes."""
         block = np.empty([side.stop - side.start for side in region], self.coding.dtype)
         lead = self.outside if self.c is None else [*self.outside, self.c]
         # A view of the block with the planes' axes last: (outside ..., [channel,] y, x).
@@ -115,17 +115,17 @@ def _axes(source: Path, shape: tuple[int, ...], names: tuple[str, ...] | None, g
         letters = given.upper()
         if len(letters) != len(shape) or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
             raise ValueError(
-                f"axes: found {given!r} for an array of shape {shape}, expected as many letters, with Y and X"
+                f"axes: found {given!r} for an array of shape {shape}, expected one letter per axis, with Y and X"
             )
         return letters
     if names is not None:
         letters = "".join(_LETTERS.get(name.lower(), "-") for name in names)
         if letters.count("Y") == letters.count("X") == 1 and letters.count("C") <= 1:
             return letters
-        raise ValueError(f"{source}: found axes {', '.join(names)}, expected --axes to tell which are Y and X")
+        raise ValueError(f"{source}: found axes {', '.join(names)}, expected --axes to name Y and X")
     usual = _USUAL.get(len(shape))
     if usual is None or min(shape[-2:]) < _NARROW:
         raise ValueError(
-            f"{source}: found an array of shape {shape} without names of its axes, expected --axes, as TYX"
+            f"{source}: found an array of shape {shape} without dimension names, expected --axes, for example TYX"
         )
     return usual

@@ -26,7 +26,8 @@ class Poisson:
     @property
     def reach(self) -> tuple[float, float]:
         """Return the lowest and the highest noisy value."""
-        return 0.0, 1 + REACH * self.peak**-0.5
+        # Existing stores record the offset -0.0; its sign is part of their bytes.
+        return -0.0, 1 + REACH * self.peak**-0.5
 
     def sample(self, clean: NDArray[Any], draw: Draw) -> NDArray[Any]:
         """Return counts over ``peak``."""

@@ -1,4 +1,4 @@
-"""bundle OUTPUT: a denoiser and the aligner of its footage in one file, to be taken elsewhere."""
+"""bundle OUTPUT: a denoiser and an aligner in one file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +9,12 @@ from typer import Argument, Option
 def bundle(
     out: Annotated[Path, Argument(metavar="OUTPUT", help="File to write (.safetensors).")],
     weights: Annotated[Path, Option(help="Denoiser.")] = Path("data/train_denoiser/denoiser.safetensors"),
-    aligner: Annotated[Path | None, Option(help="Aligner; default: the one that made the pairs.")] = None,
+    aligner: Annotated[Path | None, Option(help="Aligner; default: that of `generate_pairs.aligner`.")] = None,
     folder: Annotated[Path, Option(help="Folder of aligners.")] = Path("data/train_ian"),
     params: Annotated[Path, Option(help="Parameter file, which names the aligner.")] = Path("params.yaml"),
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write denoiser and aligner, with what they tell of themselves and of the noise, as one file."""
+    """Write a denoiser and an aligner, with their headers, as one file."""
     if out.suffix != ".safetensors":
         raise ValueError(f"{out}: found suffix {out.suffix!r}, expected '.safetensors'")
     if out.exists() and not overwrite:

@@ -1,4 +1,4 @@
-"""denoise INPUT OUTPUT: noisy files to clean ones, with trained weights."""
+"""denoise INPUT OUTPUT: denoise files with trained weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,8 @@ def denoise(
     output: Annotated[Path, Argument(metavar="OUTPUT", help="File, or folder for a folder or pattern.")],
     weights: Annotated[Path, Option(help="Denoiser (.safetensors).")] = WEIGHTS,
     temporal: Annotated[
-        int, Option(min=0, max=8, help="Frames before, and frames after, that help each frame of footage; 2 is good.")
+        int,
+        Option(min=0, max=8, help="Aligned frames before and after that help each frame; 2 is a good value."),
     ] = 0,
     aligner: Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")] = None,
     white: Annotated[
@@ -28,9 +29,9 @@ def denoise(
         int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
     ] = 2048,
     unclip: Annotated[
-        bool, Option("--unclip/--no-unclip", help="Undo what clipping at black and white did to the mean of the noise.")
+        bool, Option("--unclip/--no-unclip", help="Correct the mean where noise was clipped at black or white.")
     ] = True,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace an output that is there.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
     from self2align.denoising.frames import choose_denoise

@@ -9,9 +9,9 @@ from typer import Argument, Option
 def export(
     weights: Annotated[Path, Argument(help="Denoiser (.safetensors).")],
     output: Annotated[Path, Argument(help="Model to write (.onnx).")],
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a denoiser as ONNX, for any size of image, after onnxruntime has given what torch gives."""
+    """Write a denoiser as ONNX for images of any size, once onnxruntime matches torch."""
     import torch
 
     from self2align.denoising.inference import load_denoiser
@@ -22,9 +22,9 @@ def export(
     from self2align.stages.screen import say
 
     if output.suffix != ".onnx":
-        raise ValueError(f"{output}: found the ending {output.suffix!r}, expected .onnx")
+        raise ValueError(f"{output}: found suffix {output.suffix!r}, expected .onnx")
     if output.exists() and not overwrite:
-        raise ValueError(f"{output}: found a file there, expected none; --overwrite replaces it")
+        raise ValueError(f"{output}: found a file, expected none (--overwrite replaces it)")
     network, header = load_denoiser(weights, torch.device("cpu"))
     check_packages()
     channels, multiple = header["channels"], multiple_of(network)
@@ -33,7 +33,7 @@ def export(
     difference = largest_difference(data, network, sizes)
     if not difference <= TOLERANCE:
         raise ValueError(
-            f"{output}: found results {difference:.2g} of white away from torch's, expected at most {TOLERANCE:g}; "
+            f"{output}: found a difference of {difference:.2g} of white from torch, expected at most {TOLERANCE:g}; "
             "nothing was written"
         )
     write_atomically(output, data)

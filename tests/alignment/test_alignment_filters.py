@@ -46,7 +46,7 @@ def test_enlarging_is_bilinear_on_both_paths() -> None:
     assert line[0, 0].tolist() == [[0.0, 1.0, 3.0, 4.0]] * 2
 
 
-def test_use_bfloat16_takes_the_other_path() -> None:
+def test_bfloat16_takes_the_other_path() -> None:
     image = torch.rand(1, 2, 12, 14, generator=torch.Generator().manual_seed(0))
     half = image.bfloat16()
     torch.testing.assert_close(low_pass(half, 1.0).float(), low_pass(image, 1.0), atol=0.02, rtol=0)

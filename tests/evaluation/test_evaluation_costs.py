@@ -23,7 +23,7 @@ def row(method: str, **arguments: Any) -> MethodRow:
 
 @needs_proc
 @pytest.mark.parametrize("held", [0, 200])
-def test_peak_memory_is_what_a_process_held_itself_and_not_what_its_parent_holds(held: int) -> None:
+def test_peak_memory_excludes_that_of_the_parent_process(held: int) -> None:
     ours = np.ones(400 * MIB, np.uint8)
     script = f"held = b'1' * ({held} << 20); del held; print('done', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -37,27 +37,27 @@ def test_peak_memory_is_what_a_process_held_itself_and_not_what_its_parent_holds
     assert held <= peak / MIB < held + 100
 
 
-def test_a_method_is_measured_in_a_process_of_its_own() -> None:
+def test_a_method_is_measured_in_its_own_process() -> None:
     cost = measure_cost(row("noisy"), 0.1, IMAGE, threads=1, limit=60)
     assert cost.finished
     assert 0 < cost.seconds < 1
     assert (cost.memory is None) == (not Path("/proc/self/status").is_file())
 
 
-def test_a_method_that_takes_too_long_is_stopped_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_over_the_limit_is_stopped_and_marked_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELF2ALIGN_DEVICE", "cpu")
     cost = measure_cost(row("dip", iterations=10**6), 0.1, IMAGE, threads=1, limit=0.2)
     assert not cost.finished
     assert cost.seconds == 0.2
 
 
-def test_what_a_method_refuses_is_refused_here(tmp_path: Path) -> None:
+def test_an_error_of_the_method_is_raised_by_the_measurement(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"broken\.safetensors: found 7 bytes"):
         measure_cost(MethodRow("broken", tmp_path / "broken.safetensors"), 0.1, IMAGE, threads=1, limit=60)
 
 
-def test_parameters_are_those_that_are_trained(tmp_path: Path) -> None:
+def test_only_trained_parameters_are_counted(tmp_path: Path) -> None:
     from self2align.networks.unet import UNet
 
     network = UNet(1, width=8, depth=2)

@@ -101,7 +101,7 @@ def test_levels_are_clipped_and_rounded() -> None:
 
 
 @pytest.mark.parametrize(("square", "expected"), [(True, (64, 64)), (False, (40, 56))])
-def test_networks_alone_see_the_padding(square: bool, expected: tuple[int, int]) -> None:
+def test_only_the_network_sees_the_padding(square: bool, expected: tuple[int, int]) -> None:
     import torch
 
     class Watching(torch.nn.Module):
@@ -119,7 +119,7 @@ def test_networks_alone_see_the_padding(square: bool, expected: tuple[int, int])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_nlm_takes_noise_off(channels: int) -> None:
+def test_nlm_reduces_noise(channels: int) -> None:
     clean = np.kron(np.random.default_rng(0).random((channels, 8, 7)), np.ones((1, 8, 8))).astype(np.float32)
     noisy = clean + 0.1 * np.random.default_rng(1).standard_normal(clean.shape, np.float32)
     result = nlm(noisy, 0.1)

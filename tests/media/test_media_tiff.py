@@ -228,7 +228,7 @@ def _not_a_number(path: Path) -> None:
         (_mixed, "found values of type uint8 in page 1, expected uint16 as in page 0"),
         (_palette, "found colours of kind PALETTE in page 0, expected gray or RGB"),
         (_integers, "found values of type int32, expected white .--white.: the value of 1"),
-        (_not_a_number, "found 64 values in frame 0 that are no numbers, expected none"),
+        (_not_a_number, "found 64 values in frame 0 that are not finite, expected none"),
     ],
 )
 def test_what_cannot_be_denoised_is_refused_in_one_line(tmp_path: Path, run: Run, make: Any, message: str) -> None:

@@ -26,7 +26,7 @@ def _quality(image: NDArray[np.float32], clean: NDArray[np.float32]) -> float:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_it_takes_more_noise_off_a_textured_picture_than_nlm(texture: NDArray[np.float32], channels: int) -> None:
+def test_it_removes_more_noise_from_a_textured_picture_than_nlm(texture: NDArray[np.float32], channels: int) -> None:
     pytest.importorskip("bm3d")
     clean = texture[:channels, :71, :80]
     noisy = _noisy(clean)
@@ -45,7 +45,7 @@ def test_every_profile_runs(texture: NDArray[np.float32], profile: str) -> None:
     assert _quality(method(_noisy(clean), SIGMA, profile=profile), clean) > _quality(_noisy(clean), clean) + 3
 
 
-def test_without_noise_there_is_nothing_to_take_off(texture: NDArray[np.float32]) -> None:
+def test_at_sigma_0_the_image_is_unchanged(texture: NDArray[np.float32]) -> None:
     pytest.importorskip("bm3d")
     np.testing.assert_array_equal(bm3d(texture, 0.0), texture)
 

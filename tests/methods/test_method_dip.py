@@ -29,7 +29,7 @@ def test_the_network_is_the_authors() -> None:
     assert sum(weight.numel() for weight in network.parameters()) == 2_217_831
 
 
-def test_a_few_hundred_iterations_take_noise_off() -> None:
+def test_a_few_hundred_iterations_reduce_noise() -> None:
     clean, noisy = _smooth(3, 64, 64)
     with exact_threads(1):
         found = dip(noisy, 0.0, iterations=250, width=16, scales=3)
@@ -62,7 +62,7 @@ def test_the_noise_level_is_not_used() -> None:
 
 
 @pytest.mark.parametrize("leap", [4.0, float("nan")])
-def test_an_iteration_that_leaps_is_taken_back(monkeypatch: pytest.MonkeyPatch, leap: float) -> None:
+def test_an_iteration_whose_loss_leaps_is_reverted(monkeypatch: pytest.MonkeyPatch, leap: float) -> None:
     losses: list[float] = []
     measured = functional.mse_loss
 
@@ -75,12 +75,12 @@ def test_an_iteration_that_leaps_is_taken_back(monkeypatch: pytest.MonkeyPatch, 
     _, noisy = _smooth(1, 32, 32)
     with exact_threads(1):
         dip(noisy, 0.0, iterations=12, width=4, scales=2, jitter=0.0)
-    # Without jitter, the weights that are put back have the loss that they had.
+    # Without jitter, the restored weights give the same loss as before.
     assert losses[10] == pytest.approx(losses[8], rel=1e-5)
     assert losses[11] < losses[10]
 
 
-def test_who_watches_sees_every_result_and_changes_none() -> None:
+def test_watch_sees_every_result_and_changes_none() -> None:
     _, noisy = _smooth(3, 20, 20)
     seen: list[tuple[int, NDArray[np.float32]]] = []
 
@@ -97,6 +97,6 @@ def test_who_watches_sees_every_result_and_changes_none() -> None:
     np.testing.assert_array_equal(seen[-1][1], watched)
 
 
-def test_what_computes_on_a_gpu_is_a_method() -> None:
+def test_the_methods_that_run_on_a_gpu() -> None:
     on_device = {name for name in METHODS if load_method(name).on_device}
     assert on_device == {"dip", "self2self"}

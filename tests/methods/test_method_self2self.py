@@ -50,14 +50,14 @@ def test_a_partial_convolution_does_not_see_what_is_masked(layer: PartialConvolu
     torch.testing.assert_close(layer(x, mask)[0], layer(other, mask)[0], rtol=0, atol=0)
 
 
-def test_a_partial_convolution_of_a_constant_does_not_tell_how_much_is_masked() -> None:
+def test_a_partial_convolution_of_a_constant_does_not_depend_on_the_mask() -> None:
     layer = PartialConvolution(1, 1)
     with torch.no_grad():
         layer.weight.fill_(1 / 9)
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 2, 3], mask[..., 8:, 8:] = 1, 1
     found, seen = layer(torch.full_like(mask, 0.7), mask)
-    # A mean of 9, whatever of them is there; where nothing is there, the bias alone, which is 0.
+    # The mean of the present values of 9; without any, the bias alone, which is 0.
     torch.testing.assert_close(found, 0.7 * seen)
     torch.testing.assert_close(seen, functional.max_pool2d(mask, 3, 1, 1))
 
@@ -81,8 +81,8 @@ def test_the_loss_reads_dropped_values_alone() -> None:
     assert dropped_error(made, noisy, torch.ones_like(kept)) == 0
 
 
-def test_what_is_made_lies_as_the_image_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever way the image is turned: a network that hands on what it sees leaves it where it was."""
+def test_the_output_keeps_the_orientation_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every flip: an identity network returns the image in its original orientation."""
     network, (_, noisy) = PartialUNet(3, width=3, depth=2), _smooth(3, 13, 18)
     image = torch.from_numpy(noisy)[None]
     sizes, corners = set(), set()
@@ -104,7 +104,7 @@ def test_what_is_made_lies_as_the_image_does(monkeypatch: pytest.MonkeyPatch) ->
     assert np.mean(shares) == pytest.approx(0.7, abs=0.02)
 
 
-def test_a_few_hundred_iterations_take_noise_off() -> None:
+def test_a_few_hundred_iterations_reduce_noise() -> None:
     clean, noisy = _smooth(3, 64, 64)
     with exact_threads(1):
         found = self2self(noisy, 0.0, iterations=250, predictions=30, learning_rate=2e-3, width=12, depth=3)
@@ -136,7 +136,7 @@ def test_the_noise_level_is_not_used() -> None:
     np.testing.assert_array_equal(one, other)
 
 
-def test_who_watches_sees_every_result_and_changes_none() -> None:
+def test_watch_sees_every_result_and_changes_none() -> None:
     _, noisy = _smooth(3, 20, 20)
     seen: list[tuple[int, NDArray[np.float32]]] = []
 

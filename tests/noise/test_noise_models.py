@@ -53,6 +53,12 @@ def test_sixteen_bits_hold_the_noise_with_an_error_far_below_it() -> None:
     assert fine.scale < 1e-4
 
 
+def test_photon_counts_record_a_negative_zero_as_earlier_stores_do() -> None:
+    """The attribute is part of the bytes of a store, and so of its digest."""
+    for peak in (7.7, 30.0):
+        assert f"{unclipped(Poisson(0.0, peak), 0.0).attributes()['add_offset']}" == "-0.0"
+
+
 def test_scenes_have_levels_of_their_own_evenly_over_the_range() -> None:
     found = np.array([scene_level((5.0, 45.0), 0, f"clips/{number}") for number in range(2000)])
     assert (found.min(), found.max()) == (pytest.approx(5, abs=0.2), pytest.approx(45, abs=0.2))

@@ -14,10 +14,7 @@ from self2align.training.feed import NeighbourFeed, PairFeed, apply_symmetry, ro
 
 def test_frame_pairs_are_spread_evenly_and_counted() -> None:
     assert frame_pairs(5, [1], 10) == [(0, 1), (1, 2), (2, 3), (3, 4)]
-    assert (
-        frame_pairs(9, [1, 2], 3) == [(0, 1), (4, 5), (7, 8), (0, 2), (3, 5), (6, 8)]
-        or len(frame_pairs(9, [1, 2], 3)) == 6
-    )
+    assert frame_pairs(9, [1, 2], 3) == [(0, 1), (4, 5), (7, 8), (0, 2), (3, 5), (6, 8)]
     assert frame_pairs(2, [3], 4) == []
 
 

@@ -1,4 +1,4 @@
-"""The benchmark from a folder of images on: images of all kinds, methods that cannot run, and the tools beside it."""
+"""The benchmark from a folder of images: kinds of images, methods that cannot run, and the tools costs and sweep."""
 
 import csv
 import json
@@ -61,12 +61,12 @@ def test_gray_and_16_bit_images_are_measured_at_their_own_depth(project: Path) -
 def _cut_short(folder: Path) -> str:
     whole = (folder / "gray.png").read_bytes()
     (folder / "gray.png").write_bytes(whole[: len(whole) // 2])
-    return r"images/gray\.png: found .*, expected a whole image"
+    return r"images/gray\.png: found .*, expected a complete image"
 
 
 def _no_image(folder: Path) -> str:
     (folder / "deep.png").write_text("not a picture")
-    return r"images/deep\.png: found .*, expected a whole image"
+    return r"images/deep\.png: found .*, expected a complete image"
 
 
 @pytest.mark.parametrize("harm", [_cut_short, _no_image])
@@ -97,7 +97,7 @@ def test_an_image_of_just_that_window_is_measured(project: Path) -> None:
     assert json.loads((DATA / "noisy" / "metrics.json").read_text())["mine"]["images"] == 3
 
 
-def test_without_its_package_a_method_is_left_out_and_the_screen_tells_how_to_run_it(
+def test_without_its_package_a_method_is_skipped_and_the_output_says_how_to_run_it(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     benchmark_sets("mine", SETS / "mine.zarr")
