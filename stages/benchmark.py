@@ -21,7 +21,7 @@ def benchmark(
 
     chosen = load(params)
     row = item(chosen.benchmark.rows(), method, f"{params}: benchmark.methods")
-    noise = chosen.synthesize.settings()
+    noise = chosen.benchmark_noise()
     if why := skip_benchmark(row, noise, out):
         say(f"benchmark@{method}: {why}; not measured")
         if package := missing_package(row.method):

@@ -55,7 +55,7 @@ def _inputs(params: "Params", denoiser: Path, ablation: Path, baselines: Path) -
     for name, baseline in params.train_baselines.runs.items():
         runs.append(TrainingRun(name, baselines / f"{name}.safetensors", baseline.objective, None))
     return ReportInputs(
-        noise=params.synthesize.settings(),
+        noise=params.benchmark_noise(),
         color=params.ingest.color,
         repeats=params.benchmark.repeats,
         sets=list(params.benchmark_sets),

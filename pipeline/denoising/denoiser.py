@@ -13,7 +13,7 @@ from self2align.denoising.frames import choose_denoise
 from self2align.denoising.tiled import TiledDenoiser, fits_channels
 from self2align.runtime.devices import device as default_device
 from self2align.runtime.progress import Progress
-from self2align.stores.codes import Coding, choose_coding
+from self2align.stores.codes import Coding, choose_coding, fit_range
 from self2align.stores.weights import BUNDLE, load_header
 
 MEMORY = 2048  # MiB
@@ -82,6 +82,7 @@ class Denoiser:
         *,
         axes: str | None = None,
         white: float | None = None,
+        sigma: float | None = None,
         temporal: int = 0,
         unclip: bool = True,
         progress: Progress | None = None,
@@ -104,8 +105,12 @@ class Denoiser:
             One letter for each axis: T (time), C (channels), Y (rows), X (columns). Needed where the rule above fits
             twice or not at all.
         white
-            The value that stands for 1.0. Default: that of the training footage for this type, if the weights say so,
-            else 255 for uint8, 65535 for uint16, 1 for floats.
+            The value that stands for 1.0. It matters only for ``unclip``: networks follow any scale and offset.
+            Default: that of the training footage for this type, if the weights say so, else 255 for uint8, 65535 for
+            uint16, 1 for floats, or the range of the values if they are far from that.
+        sigma
+            Standard deviation of the noise, in the unit of the values. Default: it is measured on each frame. Frames
+            without noise to speak of are returned as they are.
         temporal
             Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
         unclip
@@ -122,8 +127,8 @@ class Denoiser:
         Raises
         ------
         ValueError
-            If the axes are ambiguous, the type has no known white, the network does not fit the channels, a value is
-            not finite, or ``temporal`` is negative or has no aligner.
+            If the axes are ambiguous, the network does not fit the channels, a value is not finite, sigma is not
+            positive, or ``temporal`` is negative or has no aligner.
         """
         array = np.asarray(frames)
         coding = choose_coding("frames", array.dtype, white, self._denoiser.whites)
@@ -139,8 +144,13 @@ class Denoiser:
         if not fits_channels(stack.shape[1], self.channels):
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
         denoise = choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip)
+        if sigma is not None and not sigma > 0:
+            raise ValueError(f"sigma: found {sigma:g}, expected more than 0")
+        if white is None and array.dtype.name not in self._denoiser.whites and array.dtype != np.uint8:
+            coding = fit_range(coding, stack[:: max(1, len(stack) // 3)])
+        level = None if sigma is None else sigma * coding.scale
         result = np.empty(stack.shape, array.dtype.newbyteorder("="))
-        for number, clean in enumerate(denoise(_values(stack, coding))):
+        for number, clean in enumerate(denoise(_values(stack, coding), None, level)):
             result[number] = coding.encode(clean)
             if progress is not None:
                 progress(number + 1, len(stack))

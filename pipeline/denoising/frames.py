@@ -1,6 +1,7 @@
 """Denoising frames in order: each alone, or with its neighbours."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, tee
 from pathlib import Path
 from typing import Protocol
@@ -33,8 +34,20 @@ class DenoiseFrames(Protocol):
 
     radius: int
 
-    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
-        """Yield a denoised frame, ``(C, H, W)``, white being 1.0, for each noisy one."""
+    def __call__(
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+    ) -> Iterator[Frame]:
+        """Yield a denoised frame, ``(C, H, W)``, white being 1.0, for each noisy one.
+
+        Parameters
+        ----------
+        frames
+            Noisy.
+        progress
+            See the class.
+        sigma
+            Standard deviation of their noise, white being 1.0; None to measure it on each frame.
+        """
         ...
 
 
@@ -52,10 +65,12 @@ class OneByOne:
     def __init__(self, denoiser: TiledDenoiser) -> None:
         self.denoiser = denoiser
 
-    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+    def __call__(
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+    ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; progress counts the tiles of a frame."""
         for frame in frames:
-            yield self.denoiser(frame, progress)
+            yield self.denoiser(frame, progress, sigma)
 
 
 class WithNeighbours:
@@ -74,7 +89,9 @@ class WithNeighbours:
     def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int) -> None:
         self.denoiser, self.aligner, self.radius = denoiser, aligner, radius
 
-    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+    def __call__(
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+    ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; for channels see the denoiser.
 
         Raises
@@ -87,10 +104,10 @@ class WithNeighbours:
             return
         alike = self._alike(first.shape, chain([first], frames))
         if len(first) == self.denoiser.channels:
-            yield from self._fused(alike)
+            yield from self._fused(alike, sigma)
             return
         planes = tee(alike, len(first))
-        streams = [self._fused(self._plane(plane, number)) for number, plane in enumerate(planes)]
+        streams = [self._fused(self._plane(plane, number), sigma) for number, plane in enumerate(planes)]
         for channels in zip(*streams, strict=True):
             yield np.stack([channel.mean(0) for channel in channels])
 
@@ -111,13 +128,13 @@ class WithNeighbours:
         """Yield one channel of frames, repeated for each channel of the network."""
         return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
 
-    def _fused(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+    def _fused(self, frames: Iterable[Frame], sigma: float | None) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
-        for clean in fuse(placed, self._alone, self.aligner, radius=self.radius, exposure=True):
+        for clean in fuse(placed, partial(self._alone, sigma), self.aligner, radius=self.radius, exposure=True):
             yield clean.cpu().numpy()
 
-    def _alone(self, frame: Tensor) -> Tensor:
-        return torch.from_numpy(self.denoiser(frame.cpu().numpy())).to(self.denoiser.device)
+    def _alone(self, sigma: float | None, frame: Tensor) -> Tensor:
+        return torch.from_numpy(self.denoiser(frame.cpu().numpy(), None, sigma)).to(self.denoiser.device)
 
 
 class Unclipped:
@@ -134,9 +151,11 @@ class Unclipped:
     def __init__(self, denoise: DenoiseFrames, clipping: Clipping) -> None:
         self.denoise, self.clipping, self.radius = denoise, clipping, denoise.radius
 
-    def __call__(self, frames: Iterator[Frame], progress: Progress | None = None) -> Iterator[Frame]:
+    def __call__(
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+    ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
-        return map(self.clipping.undo, self.denoise(frames, progress))
+        return map(self.clipping.undo, self.denoise(frames, progress, sigma))
 
 
 def choose_denoise(

@@ -141,5 +141,7 @@ def fuse(
         pilot = denoise(target)
         chosen = ((neighbours_of[at, other], held[other]) for other in sorted(held) if other != at)
         mean, share = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
-        yield wiener(mean, pilot, share * frame_noise_variance(target, pilot))
+        # Where nothing was taken off there is no noise to speak of, and a mean could only blur.
+        untouched = torch.equal(pilot, target)
+        yield target if untouched else wiener(mean, pilot, share * frame_noise_variance(target, pilot))
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - radius and pair[0] > at}

@@ -1,6 +1,7 @@
 """Denoising images with a trained network."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from self2align.denoising.levels import FrameNoise, as_batch, frame_noise
 from self2align.networks.network import build_network, multiple_of
+from self2align.networks.normalised import LEVEL, Normal, Normalised, normal, without_cast
 from self2align.runtime.devices import place
 from self2align.stores.weights import fit_weights, load_part
+
+Image = NDArray[np.float32]
+MIDDLE = 0.5  # of the range that a network was trained on which is not normalised
 
 
 def load_denoiser(path: Path, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
@@ -20,36 +26,99 @@ def load_denoiser(path: Path, device: torch.device) -> tuple[nn.Module, dict[str
     Raises
     ------
     ValueError
-        If the file is no denoiser.
+        If the file is no denoiser, or was trained for another level of normalised noise.
     """
     tensors, header = load_part(path, "denoiser")
     network = build_network(header["network"], header["channels"], header["arguments"], f"{path}: network")
+    level = header.get("normalised")
+    if level is not None:
+        if level != LEVEL:
+            raise ValueError(f"{path}: normalised: found {level}, expected {LEVEL}")
+        network = Normalised(network)
     fit_weights(network, tensors, path)
     return place(network, device).eval(), header
 
 
+def core(network: nn.Module) -> nn.Module:
+    """Return the network that sees normalised images; of a network that is not normalised, itself."""
+    return network.network if isinstance(network, Normalised) else network
+
+
+def denoise_at_level(
+    network: nn.Module, noisy: Image, noise: FrameNoise, run: Callable[[Image], Image], trained: float | None = None
+) -> Image:
+    """Denoise an image of known noise.
+
+    Parameters
+    ----------
+    network
+        Normalised, or not.
+    noisy
+        ``(C, H, W)``, white being 1.0, unclipped.
+    noise
+        Of the image.
+    run
+        Applies `core` of the network to an image of any size, ``(C, H, W)``.
+    trained
+        The level of noise that a network that is not normalised was trained on, white being 1.0: the image is brought
+        to that. None to leave it as it is.
+
+    Returns
+    -------
+    ndarray
+        ``(C, H, W)``. No area changes its mean by more than noise does.
+    """
+    if noise.nothing:
+        return noisy.copy()
+    batch = as_batch(noisy)
+    level = noise.level(batch)
+    if isinstance(network, Normalised) or trained is not None:
+        seen, middle = normal(batch, level), 0.0
+        if trained is not None:
+            factor, middle = trained / LEVEL, MIDDLE
+            seen = Normal(seen.images * factor + middle, seen.mean, seen.scale * factor)
+        clean = seen.undo(as_batch(run(seen.images[0].numpy())) - middle)
+    else:
+        clean = as_batch(run(noisy))
+    result: Image = without_cast(batch, clean, noise.blotched * level)[0].numpy()
+    return result
+
+
 @torch.inference_mode()
 def denoise(
-    network: nn.Module, noisy: NDArray[np.float32], *, square: bool, device: torch.device
-) -> NDArray[np.float32]:
+    network: nn.Module, noisy: Image, *, square: bool, device: torch.device, noise: FrameNoise | None = None
+) -> Image:
     """Denoise one image.
 
     Parameters
     ----------
     network
-        See `self2align.networks.network.Network`.
+        See `self2align.networks.network.Network`; one that is not normalised gets the image as it is.
     noisy
         ``(C, H, W)``, white being 1.0, unclipped.
     square
         Whether to reflect-pad to a square whose side is a multiple of 32, as the benchmark's protocol does; else to the
         network's next multiple.
+    noise
+        Of the image; None to measure it. Only normalised networks need it.
 
     Returns
     -------
     ndarray
         ``(C, H, W)``, float32, unclipped.
     """
-    _, height, width = noisy.shape
+
+    def run(image: Image) -> Image:
+        return _padded(core(network), image, square=square, device=device)
+
+    if not isinstance(network, Normalised):
+        return run(noisy)
+    return denoise_at_level(network, noisy, frame_noise(noisy) if noise is None else noise, run)
+
+
+def _padded(network: nn.Module, image: Image, *, square: bool, device: torch.device) -> Image:
+    """Return what a network makes of an image that is padded for it."""
+    _, height, width = image.shape
     multiple = multiple_of(network)
     if square:
         step = math.lcm(32, multiple)
@@ -58,7 +127,7 @@ def denoise(
     else:
         bottom, right = -height % multiple, -width % multiple
     # NumPy repeats the reflection if an image is smaller than its padding.
-    padded = np.pad(noisy, ((0, 0), (0, bottom), (0, right)), mode="reflect")
+    padded = np.pad(image, ((0, 0), (0, bottom), (0, right)), mode="reflect")
     batch = torch.from_numpy(padded)[None].to(device, memory_format=torch.channels_last)
-    clean: NDArray[np.float32] = network(batch)[0, :, :height, :width].float().cpu().numpy()
+    clean: Image = network(batch)[0, :, :height, :width].float().cpu().numpy()
     return clean

@@ -1,8 +1,10 @@
 """A trained denoiser as an ONNX model, for programs without torch.
 
-The input ``noisy`` and the output ``denoised`` are float32 ``(N, C, H, W)``, white being 1.0, unclipped. N is free; H
-and W are free from the network's ``multiple`` on: the model pads by reflection and crops the result, as
-`self2align.denoising.inference.denoise` does. The header of the weights is its metadata.
+The input ``noisy`` and the output ``denoised`` are float32 ``(N, C, H, W)``, unclipped. N is free; H and W are free
+from the network's ``multiple`` on: the model pads by reflection and crops the result, as
+`self2align.denoising.inference.denoise` does. A normalised network has a second input, ``level (N, 1, 1, 1)``: the
+standard deviation of the noise of each image, in the unit of its values, which may be any. Other networks expect white
+to be 1.0. The header of the weights is its metadata.
 
 The packages are an optional extra, ``pip install 'self2align[onnx]'``.
 """
@@ -20,11 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from self2align.denoising.inference import core
 from self2align.networks.network import multiple_of
+from self2align.networks.normalised import LEVEL, Normalised, normal, without_cast
 from self2align.stores.weights import KEY
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 TOLERANCE = 1e-4  # of white, from torch's result: a fortieth of a level of 255
+INPUTS = ("noisy", "level")
 AXES = {0: "batch", 2: "height", 3: "width"}
 
 
@@ -36,14 +41,21 @@ class AnySize(nn.Module):
         self.network = network
         self.multiple = multiple_of(network)
 
-    def forward(self, noisy: Tensor) -> Tensor:
-        """Denoise ``(N, C, H, W)``; H and W from ``multiple`` on."""
+    def forward(self, noisy: Tensor, level: Tensor | None = None) -> Tensor:
+        """Denoise ``(N, C, H, W)``; H and W from ``multiple`` on; a normalised network needs the level of the noise."""
+        if level is None:
+            return self._padded(noisy)
+        seen = normal(noisy, level)
+        return without_cast(noisy, seen.undo(self._padded(seen.images)), level)
+
+    def _padded(self, images: Tensor) -> Tensor:
+        network = core(self.network)
         if self.multiple == 1:
-            whole: Tensor = self.network(noisy)
+            whole: Tensor = network(images)
             return whole
-        height, width = noisy.shape[-2:]
+        height, width = images.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded: Tensor = self.network(functional.pad(noisy, padding, mode="reflect"))
+        padded: Tensor = network(functional.pad(images, padding, mode="reflect"))
         return padded[..., :height, :width]
 
 
@@ -81,15 +93,19 @@ def to_onnx(network: nn.Module, channels: int, header: Mapping[str, Any]) -> byt
     whole = AnySize(network).eval()
     # Sides that are no multiple and differ from each other; otherwise the exporter takes them for constants.
     example = torch.zeros(2, channels, 5 * whole.multiple + 3, 6 * whole.multiple + 1)
-    free = dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)
+    inputs: tuple[Tensor, ...] = (example,)
+    free: list[dict[int, Any]] = [dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)]
+    if isinstance(network, Normalised):
+        inputs = (example, torch.full((2, 1, 1, 1), LEVEL))
+        free.append({0: torch.export.Dim.DYNAMIC})
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             whole,
-            (example,),
+            inputs,
             dynamo=True,
-            input_names=["noisy"],
+            input_names=list(INPUTS[: len(inputs)]),
             output_names=["denoised"],
-            dynamic_shapes=(free,),
+            dynamic_shapes=tuple(free),
             verbose=False,
         )
     assert program is not None
@@ -149,9 +165,12 @@ def largest_difference(data: bytes, network: nn.Module, sizes: Sequence[tuple[in
     for size in sizes:
         ramp = np.linspace(0, 1, size[-1], dtype=np.float32)
         noisy = ramp + np.float32(0.25) * draw.standard_normal(size, np.float32)
-        (found,) = session.run(["denoised"], {"noisy": noisy})
+        images = {"noisy": noisy}
+        if isinstance(network, Normalised):
+            images["level"] = np.full((size[0], 1, 1, 1), 0.25, np.float32)
+        (found,) = session.run(["denoised"], images)
         with torch.inference_mode():
-            expected = whole(torch.from_numpy(noisy)).numpy()
+            expected = whole(*map(torch.from_numpy, images.values())).numpy()
         assert found.shape == expected.shape
         most = max(most, float(np.abs(found - expected).max()))
     return most

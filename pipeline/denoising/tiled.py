@@ -1,9 +1,10 @@
 """A trained network for single frames of any size, within a memory limit."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,28 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.denoising import tiling
-from self2align.denoising.inference import load_denoiser
+from self2align.denoising.inference import core, denoise_at_level, load_denoiser
+from self2align.denoising.levels import FrameNoise, frame_noise
 from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
+from self2align.noise.model import NoiseSettings
 from self2align.runtime.progress import Progress, part
+
+ALIKE = 0.1  # of the level that a network was trained on: nearer is taken for the same
 
 
 def fits_channels(found: int, channels: int) -> bool:
     """Return whether a network of ``channels`` channels can denoise images of ``found``; see `TiledDenoiser`."""
     return found == channels or channels in (1, 3)
+
+
+def trained_level(header: Mapping[str, Any]) -> float | None:
+    """Return the one level of noise that a network was trained on, white being 1.0; None if normalised or unknown."""
+    noise = header.get("noise")
+    if header.get("normalised") is not None or not noise:
+        return None
+    settings = NoiseSettings.recorded(header)
+    return settings.sigma / 255 if settings.one_gaussian else None
 
 
 class TiledDenoiser:
@@ -43,6 +57,10 @@ class TiledDenoiser:
         The value of 1.0 in the training footage, by type; empty if unknown.
     clipping
         How the noise of that footage was clipped; None if it was not, or if that is unknown.
+    trained
+        Level of the noise that a network that is not normalised was trained on, white being 1.0; None if unknown.
+    watch
+        Called with the noise of each frame before it is denoised.
     """
 
     def __init__(
@@ -54,15 +72,25 @@ class TiledDenoiser:
         memory: int,
         whites: Mapping[str, float] | None = None,
         clipping: Clipping | None = None,
+        trained: float | None = None,
+        watch: Callable[[FrameNoise], None] | None = None,
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
+        self.trained, self.watch = trained, watch
         self.whites, self.clipping = dict(whites or {}), clipping
         self.multiple = multiple_of(network)
-        self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE)))
+        self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(core(network), channels) * tiling.WORKSPACE)))
 
     @classmethod
-    def load(cls, path: Path, *, device: torch.device, memory: int) -> "TiledDenoiser":
-        """Return the denoiser of a file of weights.
+    def load(
+        cls,
+        path: Path,
+        *,
+        device: torch.device,
+        memory: int,
+        watch: Callable[[FrameNoise], None] | None = None,
+    ) -> "TiledDenoiser":
+        """Return the denoiser of a file of weights; see the class.
 
         Raises
         ------
@@ -78,12 +106,14 @@ class TiledDenoiser:
             memory=memory,
             whites=header.get("whites"),
             clipping=Clipping(**told) if told else None,
+            trained=trained_level(header),
+            watch=watch,
         )
 
     @cached_property
     def reach(self) -> int | None:
         """Receptive radius, px; None if unbounded. Measured when an image first needs several tiles."""
-        return tiling.reach(self.network, self.channels)
+        return tiling.reach(core(self.network), self.channels)
 
     def tiles_for(self, height: int, width: int) -> tuple[tiling.Tile, ...]:
         """Return the tiles of an image of that size, after padding.
@@ -105,7 +135,9 @@ class TiledDenoiser:
             raise ValueError(f"memory: found {found} MiB, expected at least {needed} MiB for this network")
         return tiling.tiles(height, width, multiple=self.multiple, halo=halo, pixels=self.pixels)
 
-    def __call__(self, noisy: NDArray[np.float32], progress: Progress | None = None) -> NDArray[np.float32]:
+    def __call__(
+        self, noisy: NDArray[np.float32], progress: Progress | None = None, sigma: float | None = None
+    ) -> NDArray[np.float32]:
         """Denoise one image.
 
         Parameters
@@ -114,6 +146,9 @@ class TiledDenoiser:
             ``(C, H, W)``, white being 1.0, unclipped.
         progress
             Called with the number of tiles done and of all tiles.
+        sigma
+            Standard deviation of the noise, white being 1.0; None to measure it. A frame without noise to speak of
+            is returned as it is.
 
         Returns
         -------
@@ -122,15 +157,28 @@ class TiledDenoiser:
         """
         assert fits_channels(len(noisy), self.channels), (len(noisy), self.channels)
         if len(noisy) == self.channels:
-            return self._denoise(noisy, progress)
+            return self._denoise(noisy, self.noise_of(noisy, sigma), progress)
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(plane[None], self.channels, axis=0)
             shown = part(progress, number, len(noisy)) if progress is not None else None
-            clean[number] = self._denoise(repeated, shown).mean(axis=0)
+            clean[number] = self._denoise(repeated, self.noise_of(plane[None], sigma), shown).mean(axis=0)
         return clean
 
-    def _denoise(self, noisy: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
+    def noise_of(self, noisy: NDArray[np.float32], sigma: float | None) -> FrameNoise:
+        """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""
+        noise = frame_noise(noisy) if sigma is None else FrameNoise.told(sigma)
+        if self.watch is not None:
+            self.watch(noise)
+        return noise
+
+    def _denoise(self, noisy: NDArray[np.float32], noise: FrameNoise, progress: Progress | None) -> NDArray[np.float32]:
+        trained = self.trained
+        if trained is not None and abs(noise.sigma / trained - 1) < ALIKE:
+            trained = None  # as it was trained
+        return denoise_at_level(self.network, noisy, noise, lambda image: self._run(image, progress), trained)
+
+    def _run(self, noisy: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
         _, height, width = noisy.shape
         edges = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple))
         padded = np.pad(noisy, edges, mode="reflect")
@@ -138,5 +186,7 @@ class TiledDenoiser:
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             plan = self.tiles_for(height, width)
             blend = len(plan) > 1 and self.reach is None
-            clean = tiling.run_tiles(self.network, padded, plan, blend=blend, device=self.device, progress=progress)
+            clean = tiling.run_tiles(
+                core(self.network), padded, plan, blend=blend, device=self.device, progress=progress
+            )
         return clean[:, :height, :width]

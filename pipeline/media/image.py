@@ -55,6 +55,7 @@ class ImageFile:
         self.shape = (self.info.channels, self.info.height, self.info.width)
         check_size(source, *self.shape)
         check_channels(source, self.info.channels, choices)
+        self.sigma = choices.sigma
         self.coding = coding_of(source, np.dtype(np.uint16 if self.info.deep else np.uint8), choices)
         if self.info.palette:
             self.notes.append(f"{source}: its palette holds no denoised colours; they are written as such")
@@ -72,7 +73,7 @@ class ImageFile:
 
     def still(self) -> Frames:
         """See `Pictures`."""
-        return Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0])
+        return Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0], self.sigma)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from self2align.denoising.frames import DenoiseFrames
 from self2align.denoising.tiled import fits_channels
 from self2align.runtime.progress import Progress
-from self2align.stores.codes import Coding, choose_coding
+from self2align.stores.codes import Coding, choose_coding, fit_range
 
 # A frame is held in memory twice as float32 and once in its own type: about 5 GiB at this size.
 MOST_VALUES = 2**29
-ORDINARY = (0.1, 1.5)  # of white: 12 bits stored in 16 reach a sixteenth, counts stored as floats many times white
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class Choices:
         The value that stands for 1.0; None for that of the training footage, else of the type.
     codec
         Encoder of a video; None for the default of its container.
+    sigma
+        Standard deviation of the noise in the values of the file; None to measure it on each frame.
     axes
         One letter for each axis of a Zarr array, "TCYX"; None for its dimension names.
     trained
@@ -41,6 +42,7 @@ class Choices:
     white: float | None = None
     codec: str | None = None
     axes: str | None = None
+    sigma: float | None = None
     trained: Mapping[str, float] = field(default_factory=dict)
 
     def refuse(self, source: Path, *names: str) -> None:
@@ -92,12 +94,20 @@ class Frames:
         How values are stored.
     read
         Returns the channels to denoise of a frame, ``(C, H, W)``, as stored.
+    sigma
+        Standard deviation of the noise, as stored; None to measure it.
     """
 
     source: Path
     count: int
     coding: Coding
     read: Callable[[int], NDArray[Any]]
+    sigma: float | None = None
+
+    @property
+    def level(self) -> float | None:
+        """Return sigma, white being 1.0."""
+        return None if self.sigma is None else self.sigma * self.coding.scale
 
     def values(self, index: int) -> NDArray[np.float32]:
         """Return a frame, ``(C, H, W)``, white being 1.0.
@@ -136,18 +146,16 @@ def coding_of(source: Path, dtype: np.dtype[Any], choices: Choices) -> Coding:
     return choose_coding(str(source), dtype, choices.white, choices.trained)
 
 
-def odd_white(frames: Frames, choices: Choices) -> list[str]:
-    """Return a note if values are far from the default white; else nothing."""
-    dtype, white = frames.coding.dtype, 1 / frames.coding.scale
-    if choices.white is not None or dtype in choices.trained or dtype == "uint8":
-        return []
-    share = float(frames.values(0).max())
-    if ORDINARY[0] <= share <= ORDINARY[1]:
-        return []
-    return [
-        f"{frames.source}: values of its first frame reach {share * white:.6g}, where white is {white:g}; "
-        "if the network was trained with another white, give it with --white"
-    ]
+def fitted(frames: "Frames", choices: Choices) -> Coding:
+    """Return the coding of frames for the range of their first, middle and last one; as it is if white is known."""
+    coding = frames.coding
+    if choices.white is not None or coding.dtype in choices.trained or coding.dtype == "uint8":
+        return coding
+    for index in sorted({0, frames.count // 2, frames.count - 1}):
+        found = fit_range(coding, frames.read(index))
+        if found != coding:
+            return found
+    return coding
 
 
 def check_size(source: Path, channels: int, height: int, width: int) -> None:
@@ -187,7 +195,7 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
     noisy = (frames.values(index) for frames, index, _ in wanted[first:])
     # For a single frame, progress counts tiles.
     shown = progress if count == 1 else None
-    for at, values in enumerate(denoise(noisy, shown), first):
+    for at, values in enumerate(denoise(noisy, shown, wanted[first][0].level), first):
         if at < done:
             continue
         frames, _, final = wanted[at]

@@ -23,7 +23,7 @@ from self2align.media.medium import (
     coding_of,
     finish_frames,
     finished_frame,
-    odd_white,
+    fitted,
 )
 from self2align.runtime.progress import Progress
 
@@ -73,7 +73,9 @@ class TiffStack:
             self.shape = (_colours(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
             self.lines = _lines(file, first, len(self.groups[0]))
         self.count = len(self.groups)
-        self.notes += odd_white(self.still(), choices)
+        self.sigma = choices.sigma
+        with _opened(source) as file:
+            self.coding = fitted(self._frames(file), choices)
 
     def _check(self, page: TiffPage, number: int, colours: int) -> None:
         where = f"{self.source}: found {{}} in page {number}, expected {{}}"
@@ -98,8 +100,10 @@ class TiffStack:
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
         with _opened(self.source) as file:
-            frames = Frames(self.source, self.count, self.coding, partial(self._read, file))
-            finish_frames(frames, scratch, denoise, progress)
+            finish_frames(self._frames(file), scratch, denoise, progress)
+
+    def _frames(self, file: TiffFile) -> Frames:
+        return Frames(self.source, self.count, self.coding, partial(self._read, file), self.sigma)
 
     def still(self) -> Frames:
         """See `Pictures`."""
@@ -108,7 +112,7 @@ class TiffStack:
             with _opened(self.source) as file:
                 return self._read(file, index)
 
-        return Frames(self.source, 1, self.coding, read)
+        return Frames(self.source, 1, self.coding, read, self.sigma)
 
     def _read(self, file: TiffFile, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""

@@ -48,6 +48,7 @@ class VideoFile:
         self.form = _form(first)
         self.layout, channels, dtype = _layout(source, first)
         self.coding = coding_of(source, np.dtype(dtype), choices)
+        self.level = None if choices.sigma is None else choices.sigma * self.coding.scale
         check_size(source, channels, first.height, first.width)
         check_channels(source, channels, choices)
         matrix: Any = first.side_data.get("DISPLAYMATRIX")
@@ -68,7 +69,7 @@ class VideoFile:
         first = max(0, done - denoise.radius)
         times: deque[tuple[int, int]] = deque()  # of frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None
-        for number, values in enumerate(denoise(self._noisy(first, times)), first):
+        for number, values in enumerate(denoise(self._noisy(first, times), None, self.level), first):
             time, last = times.popleft()
             if number < done:
                 continue

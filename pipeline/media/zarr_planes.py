@@ -17,7 +17,7 @@ from self2align.media.medium import (
     coding_of,
     finish_frames,
     finished_frame,
-    odd_white,
+    fitted,
 )
 from self2align.runtime.progress import Progress
 from self2align.stores.arrays import dimension_names, open_array, values, write_like
@@ -61,8 +61,9 @@ class ZarrPlanes:
         channels = 1 if self.c is None else channels
         check_size(source, channels, height, width)
         check_channels(source, channels, choices)
-        if not self.coding.offset:
-            self.notes += odd_white(self._frames(), choices)
+        self.sigma = choices.sigma
+        if "scale_factor" not in array.attrs:
+            self.coding = fitted(self._frames(), choices)
 
     @cached_property
     def array(self) -> Any:
@@ -88,7 +89,7 @@ class ZarrPlanes:
         finish_frames(self._frames(), scratch, denoise, progress)
 
     def _frames(self) -> Frames:
-        return Frames(self.source, self.count, self.coding, self._read)
+        return Frames(self.source, self.count, self.coding, self._read, self.sigma)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

@@ -76,6 +76,7 @@ class NoiseEstimate:
     unevenness: float
     fixed: float | None
     clipped: tuple[float, float]
+    certain: bool = True
 
     @property
     def correlated(self) -> bool:
@@ -153,6 +154,12 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
         fixed=_shared(waves) if len(frames) > 1 else None,
         clipped=(float((frames == ends[0]).mean()), float((frames == ends[1]).mean())),
     )
+
+
+def too_small(frame: Values) -> bool:
+    """Return whether frames ``(..., H, W)`` are too small to estimate their noise."""
+    height, width = frame.shape[-2:]
+    return bool(min(height, width) < SIDE + SHIFT)
 
 
 def shared_noise(frames: Values) -> float:

@@ -24,6 +24,11 @@ class Gaussian:
         return self.sigma / 255
 
     @property
+    def line(self) -> tuple[float, float]:
+        """Return a and b of the variance ``a x + b`` at a clean value x."""
+        return 0.0, self.level**2
+
+    @property
     def reach(self) -> tuple[float, float]:
         """Return the lowest and the highest noisy value."""
         return -REACH * self.level, 1 + REACH * self.level

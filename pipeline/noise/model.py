@@ -38,6 +38,8 @@ class NoiseModel(Protocol):
         Whether the noise depends on the clean value. If not, the clean image is not needed to advance a random stream.
     level
         Standard deviation that methods are told, white being 1.0: read noise and shot noise at middle gray together.
+    line
+        a and b of the variance ``a x + b`` at a clean value x (Foi et al. 2008, equation 1).
     reach
         Lowest and highest value that a noisy frame can take in practice (`REACH` standard deviations).
     """
@@ -60,6 +62,11 @@ class NoiseModel(Protocol):
 
     @property
     def level(self) -> float:
+        """See the class."""
+        ...
+
+    @property
+    def line(self) -> tuple[float, float]:
         """See the class."""
         ...
 
@@ -164,11 +171,15 @@ class NoiseSettings:
         return self.sigma, self.sigma if self.sigma_max is None else self.sigma_max
 
     @property
+    def gaussian(self) -> bool:
+        """Return whether the noise is Gaussian, of any levels above 0."""
+        model = self.at()
+        return model.uses_sigma and not model.signal_dependent and self.sigma > 0
+
+    @property
     def one_gaussian(self) -> bool:
         """Return whether the noise is Gaussian with one level for all scenes."""
-        model = self.at()
-        gaussian = model.uses_sigma and not model.signal_dependent
-        return gaussian and self.sigma > 0 and self.sigma_max is None
+        return self.gaussian and self.sigma_max is None
 
     def at(self, sigma: float | None = None) -> NoiseModel:
         """Return the model at a level; None for the lowest."""

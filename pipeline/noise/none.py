@@ -18,6 +18,7 @@ class Untouched:
     uses_sigma = False
     signal_dependent = False
     level = 0.0
+    line = (0.0, 0.0)
     reach = (-0.0, 1.0)  # as `self2align.noise.poisson.Poisson.reach`
 
     def sample(self, clean: NDArray[Any], draw: Draw) -> NDArray[Any]:

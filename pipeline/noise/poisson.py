@@ -24,6 +24,11 @@ class Poisson:
         return float((0.5 / self.peak) ** 0.5)
 
     @property
+    def line(self) -> tuple[float, float]:
+        """Return a and b of the variance ``a x + b`` at a clean value x."""
+        return 1 / self.peak, 0.0
+
+    @property
     def reach(self) -> tuple[float, float]:
         """Return the lowest and the highest noisy value."""
         # Existing stores record the offset -0.0; its sign is part of their bytes.

@@ -28,6 +28,11 @@ class PoissonGaussian:
         return float(np.hypot(self.sigma / 255, (0.5 / self.peak) ** 0.5))
 
     @property
+    def line(self) -> tuple[float, float]:
+        """Return a and b of the variance ``a x + b`` at a clean value x."""
+        return 1 / self.peak, (self.sigma / 255) ** 2
+
+    @property
     def reach(self) -> tuple[float, float]:
         """Return the lowest and the highest noisy value."""
         read = self.sigma / 255

@@ -44,9 +44,13 @@ def noisy_coding(noise: NoiseSettings, stretch: float = 1.0) -> Coding:
 
 
 def scene_level(levels: tuple[float, float], seed: int, title: str) -> float:
-    """Return the sigma of a scene on the scale 0 to 255, drawn uniformly between two levels."""
+    """Return the sigma of a scene on the scale 0 to 255, drawn between two levels, uniformly in its logarithm.
+
+    From 0 it is drawn uniformly.
+    """
     low, high = levels
-    return low + (high - low) * float(generator(seed, "level", title).random())
+    drawn = float(generator(seed, "level", title).random())
+    return low * (high / low) ** drawn if low else high * drawn
 
 
 def add_noise(

@@ -2,48 +2,11 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
+from self2align.objectives.trusted import TRUST, balance
 from self2align.samplers.sampler import bernoulli
-
-TRUST = 8  # power of the confidence: 0.95 keeps two thirds of its weight, 0.7 a twentieth
-CLASSES = 16  # of texture
-SCARCE = 0.05  # lower limit of the mean weight of a class, so its factor is at most 20
-
-
-def texture(image: Tensor) -> Tensor:
-    """Return the mean squared gradient around each pixel (5 x 5), ``(N, C, H, W)`` to ``(N, H, W)``."""
-    wide = functional.pad(image, (1, 1, 1, 1), mode="replicate")
-    across = wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2]
-    down = wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]
-    energy = (across**2 + down**2).mean(1, keepdim=True)
-    return functional.avg_pool2d(functional.pad(energy, (2, 2, 2, 2), mode="replicate"), 5, 1)[:, 0]
-
-
-@torch.no_grad()
-def balance(predicted: Tensor, trusted: Tensor) -> Tensor:
-    """Return factors that give each class of texture its share of the frames' pixels, ``(N, H, W)``.
-
-    Alignment fails most often in textured regions. Trusted pixels are therefore flatter than the frames, and a
-    network that learns from them alone is worse at edges. Inverse propensity weights (Horvitz and Thompson 1952)
-    correct this selection: the weights of each class are divided by their mean.
-
-    Parameters
-    ----------
-    predicted
-        Output of the network, ``(N, C, H, W)``.
-    trusted
-        The weight of each pixel, ``(N, H, W)``.
-    """
-    order = texture(predicted).flatten().argsort(stable=True)
-    weights = trusted.flatten()
-    factors = torch.empty_like(weights)
-    for part in order.tensor_split(CLASSES):
-        factors[part] = 1 / weights[part].mean().clamp(min=SCARCE)
-    return factors.view_as(trusted)
 
 
 def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
@@ -53,7 +16,7 @@ def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generato
     the cost of one pass through the network. The expectation of the loss is the weighted error plus the variance of
     the neighbours' noise, because the confidence does not select noise. See `self2align.objectives.objective.Loss`.
     """
-    predicted = network(bernoulli(batch["target"], batch["keep"], generator)).float()
+    predicted = denoised(network, bernoulli(batch["target"], batch["keep"], generator), batch).float()
     trusted = batch["confidence"] ** TRUST
     weight = trusted * balance(predicted, trusted.sum(1))[:, None]
     error = ((predicted[:, None] - batch["warped"]) ** 2).mean(2)

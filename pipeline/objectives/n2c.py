@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 
 
 def n2c(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
@@ -16,7 +16,7 @@ def n2c(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -
     batch
         ``first`` and ``clean``, ``(N, C, H, W)``.
     """
-    return functional.mse_loss(network(batch["first"]), batch["clean"])
+    return functional.mse_loss(denoised(network, batch["first"], batch), batch["clean"])
 
 
 OBJECTIVE = Objective(n2c, needs=("first", "clean"))

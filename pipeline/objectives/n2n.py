@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 
 
 def n2n(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
@@ -16,7 +16,7 @@ def n2n(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -
     batch
         ``first`` and ``second``: two frozen draws of the same clean crop, ``(N, C, H, W)``.
     """
-    return functional.mse_loss(network(batch["first"]), batch["second"])
+    return functional.mse_loss(denoised(network, batch["first"], batch), batch["second"])
 
 
 OBJECTIVE = Objective(n2n, needs=("first", "second"))

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 
 # Pairs of adjacent pixels in a cell of 2 x 2 px, in both orders; pixels are numbered row by row.
 CHOICES = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2))
@@ -42,11 +42,19 @@ def neighbor2neighbor(network: nn.Module, batch: Mapping[str, Tensor], generator
     count, _, height, width = noisy.shape
     one, other = choose((count, height // 2, width // 2), generator)
     with torch.no_grad():
-        whole = network(noisy)
+        whole = denoised(network, noisy, batch)
         gap = take(whole, one) - take(whole, other)
-    apart = network(take(noisy, one)) - take(noisy, other)
+    apart = denoised(network, take(noisy, one), _halved(batch)) - take(noisy, other)
     total: Tensor = (apart**2).mean() + REGULARIZED * batch["progress"] * ((apart - gap) ** 2).mean()
     return total
+
+
+def _halved(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the noise level of images of half the size."""
+    level = batch.get("level")
+    if level is None:
+        return {}
+    return {"level": level if level.shape[-1] == 1 else functional.avg_pool2d(level, 2)}
 
 
 OBJECTIVE = Objective(neighbor2neighbor, needs=("target",), downscale=2)

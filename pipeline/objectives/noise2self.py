@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 
 GRID = 4  # px
 
@@ -29,7 +29,7 @@ def noise2self(network: nn.Module, batch: Mapping[str, Tensor], generator: Gener
     kernel = target.new_tensor([[0.5, 1, 0.5], [1, 0, 1], [0.5, 1, 0.5]]).view(1, 1, 3, 3) / 6
     padded = functional.pad(target, (1, 1, 1, 1), mode="reflect").flatten(0, 1)[:, None]
     around = functional.conv2d(padded, kernel).view_as(target)
-    predicted = network(torch.where(mask, around, target))
+    predicted = denoised(network, torch.where(mask, around, target), batch)
     return functional.mse_loss(predicted[..., top::GRID, left::GRID], target[..., top::GRID, left::GRID])
 
 

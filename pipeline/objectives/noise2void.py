@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 
 BOX = 8  # px; one pixel of each box is hidden: 1.6 %
 RADIUS = 5  # px; limit of the distance to the replacement pixel, in x and in y
@@ -57,7 +57,7 @@ def noise2void(network: nn.Module, batch: Mapping[str, Tensor], generator: Gener
         ``target``, ``(N, C, H, W)``.
     """
     hidden, mask = hide(batch["target"], generator)
-    error = (network(hidden) - batch["target"]) ** 2 * mask
+    error = (denoised(network, hidden, batch) - batch["target"]) ** 2 * mask
     mean: Tensor = error.sum() / (mask.sum() * error.shape[1])
     return mean
 

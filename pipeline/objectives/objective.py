@@ -22,11 +22,30 @@ class Loss(Protocol):
             ``target, source, warped (N, C, s, s)``, ``transfer (N, 2, s, s)``, ``confidence (N, s, s)``,
             ``keep (N,)`` or ``(N, s, s)``, ``gain, offset (N,)``. With all neighbours of a target together:
             ``warped (N, K, C, s, s)`` and ``confidence (N, K, s, s)`` instead. Of perfect pairs:
-            ``first, second, clean (N, C, s, s)``. Always ``progress ()``: the fraction of the training that is done.
+            ``first, second, clean (N, C, s, s)``. Always ``progress ()``: the fraction of the training that is done. If
+            the network is normalised, ``level`` and ``weight``; see `denoised` and `self2align.training.levels`.
         generator
             For masks; on the CPU.
         """
         ...
+
+
+def denoised(network: nn.Module, images: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return what the network makes of images of a batch: at the noise level of the batch, if it has one.
+
+    Parameters
+    ----------
+    network
+        With a level in the batch, a `self2align.networks.normalised.Normalised` one.
+    images
+        ``(N, C, H, W)``.
+    batch
+        ``level``, ``(N, 1, 1, 1)`` or ``(N, C, H, W)``, where the crops were brought to one level
+        (`self2align.training.levels`).
+    """
+    level = batch.get("level")
+    result: Tensor = network(images) if level is None else network(images, level)
+    return result
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,10 @@ class Objective:
     as_published
         Whether the objective is a published method, which runs without additions by default: ``last_layer: auto``
         keeps the last layer as trained.
+    levelled
+        Whether it needs the noise level of the batch, and so a normalised network.
+    raises
+        Least and largest factor by which it raises the noise of what the network sees.
     """
 
     loss: Loss
@@ -57,6 +80,8 @@ class Objective:
     downscale: int = 1
     neighbours: bool = False
     as_published: bool = True
+    levelled: bool = False
+    raises: tuple[float, float] = (1.0, 1.0)
 
     @property
     def supervised(self) -> bool:

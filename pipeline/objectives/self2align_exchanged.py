@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 from self2align.samplers.sampler import bernoulli
 
 
@@ -16,7 +16,7 @@ def self2align_exchanged(network: nn.Module, batch: Mapping[str, Tensor], genera
     of the loss. See `self2align.objectives.objective.Loss`.
     """
     sampled = bernoulli(batch["target"], batch["keep"], generator)
-    return functional.mse_loss(network(sampled), batch["warped"])
+    return functional.mse_loss(denoised(network, sampled, batch), batch["warped"])
 
 
 OBJECTIVE = Objective(self2align_exchanged, needs=("target", "warped"), samples=("score", "map"))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 
 from self2align.alignment.warp import warp
-from self2align.objectives.objective import Objective
+from self2align.objectives.objective import Objective, denoised
 from self2align.samplers.sampler import bernoulli
 
 
@@ -17,7 +17,7 @@ def warped_prediction(network: nn.Module, batch: Mapping[str, Tensor], generator
     instead. The expectation of the loss is the weighted error of the warped prediction plus the target's noise
     variance, because the confidence does not depend on that noise. See `self2align.objectives.objective`.
     """
-    predicted = network(bernoulli(batch["source"], batch["keep"], generator)).float()
+    predicted = denoised(network, bernoulli(batch["source"], batch["keep"], generator), batch).float()
     aligned = warp(predicted, batch["transfer"], "bicubic")
     aligned = aligned * batch["gain"][:, None, None, None] + batch["offset"][:, None, None, None]
     weight = batch["confidence"][:, None]

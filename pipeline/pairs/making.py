@@ -17,6 +17,7 @@ from self2align.alignment.aligner import Aligner
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
+from self2align.noise.scenes import scene_noise
 from self2align.noise.synthesis import noisy_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
@@ -166,7 +167,7 @@ def make_pairs(
     held, channels = store.coding(scenes[0]), store.channels(scenes[0])
     layout = table(len(rows), settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
     how = (settings.crop, settings.margin, settings.exposure, settings.kernel, warped)
-    fill = partial(fill_pairs, noisy, aligner, scenes, rows, *how)
+    fill = partial(fill_pairs, noisy, aligner, scenes, [scene_noise(store, scene) for scene in scenes], rows, *how)
     inputs = {"params": dict(parameters), "seed": seed, "noisy": store.content, "aligner": file_digest(aligner)}
     attributes = {
         "generate_pairs": dict(parameters),
@@ -184,6 +185,7 @@ def fill_pairs(
     noisy: Path,
     aligner: Path,
     scenes: Sequence[SceneRecord],
+    noises: Sequence[tuple[float, float]],
     rows: Sequence[PairCrop],
     size: int,
     margin: int,
@@ -216,6 +218,10 @@ def fill_pairs(
         (target_codes, target_frame), (source_codes, source_frame) = decoded(number, target), decoded(number, source)
         direction = both[0 if target < source else 1]
         values = crop_rows(direction, target_frame, source_frame, crops_of_pair, size, margin, kernel)
+        values |= {
+            f"noise_{name}": np.full(len(crops_of_pair), value, np.float32)
+            for name, value in zip(("gain", "read"), noises[number], strict=True)
+        }
         pieces.append(_encode(values, scenes[number], crops_of_pair, target_codes, source_codes, size, margin, warped))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 

@@ -60,10 +60,17 @@ def _check_noise(params: Params) -> None:
     noise = params.synthesize
     model = noise.settings().at()
     gaussian = model.uses_sigma and not model.signal_dependent
-    if gaussian and noise.sigma < LEAST_MEASURED and params.benchmark.methods:
+    tested = params.benchmark_noise().sigma
+    if gaussian and tested < LEAST_MEASURED and params.benchmark.methods:
+        key = "synthesize.sigma" if params.benchmark.sigma is None else "benchmark.sigma"
         raise ValueError(
-            f"synthesize.sigma: found {noise.sigma:g}, expected at least {LEAST_MEASURED:g} with benchmark.methods: "
+            f"{key}: found {tested:g}, expected at least {LEAST_MEASURED:g} with benchmark.methods: "
             "rounding to 256 levels removes less noise, and an image without error has no PSNR"
+        )
+    if params.benchmark.sigma is not None and not model.uses_sigma and model.synthetic:
+        raise ValueError(
+            f"benchmark.sigma: found {params.benchmark.sigma:g}, expected null under the model {noise.model}, "
+            "which does not use sigma"
         )
     if noise.sigma_max is None:
         return
@@ -101,6 +108,11 @@ def _check_objectives(params: Params) -> None:
             f"train_denoiser.objective: found {denoiser.objective!r}, which needs clean frames; "
             "expected an objective on noisy pairs (baselines go under train_baselines.runs)"
         )
+    lines = [("train_denoiser", denoiser.objective)]
+    lines += [(f"train_ablation.runs.{name}", line.objective) for name, line in params.train_ablation.runs.items()]
+    for key, name in lines:
+        if not denoiser.normalise and _objective(name, f"{key}.objective").levelled:
+            raise ValueError(f"{key}.objective: found {name!r}, expected another one unless train_denoiser.normalise")
     _check_sampler("sampler", params.sampler.strategy, denoiser.objective)
     for name, line in params.train_ablation.runs.items():
         key = f"train_ablation.runs.{name}"
@@ -157,11 +169,11 @@ def _check_network(params: Params) -> None:
             f"which the network {denoiser.network} needs"
         )
     noise = params.synthesize.settings()
-    if denoiser.last_layer == "stein" and not noise.one_gaussian:
+    if denoiser.last_layer == "stein" and not (noise.gaussian if denoiser.normalise else noise.one_gaussian):
         levels = "" if noise.sigma_max is None else " of several levels (sigma_max)"
         raise ValueError(
             f"train_denoiser.last_layer: found stein, expected auto or trained under the model {noise.model}{levels}: "
-            "stein is for Gaussian noise of one level"
+            "stein is for Gaussian noise, of one level unless train_denoiser.normalise is true"
         )
 
 

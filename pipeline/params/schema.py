@@ -1,5 +1,6 @@
 """The typed mirror of params.yaml. Types and ranges are checked, and unknown keys are errors."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -160,6 +161,7 @@ class SamplerParams(Section):
 class TrainDenoiserParams(Section):
     """The denoiser."""
 
+    normalise: bool
     network: str
     arguments: Arguments
     init: Name | None
@@ -216,6 +218,7 @@ class MethodParams(Section):
 class BenchmarkParams(Section):
     """The benchmark; without clean images it may have no methods."""
 
+    sigma: Annotated[float, Field(ge=0, le=255)] | None
     repeats: Literal["quick", "full"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     pictures: Count
@@ -250,6 +253,11 @@ class Params(Section):
     evaluate_denoiser: EvaluateDenoiserParams
     benchmark: BenchmarkParams
     report: ReportParams
+
+    def benchmark_noise(self) -> NoiseSettings:
+        """Return the noise of the test images: that of the frames, at one level."""
+        noise, sigma = self.synthesize.settings(), self.benchmark.sigma
+        return replace(noise, sigma=noise.sigma if sigma is None else sigma, sigma_max=None)
 
     def test_sets(self, folder: Path) -> list[BenchmarkSet]:
         """Return the test sets, in order, whose stores lie in a folder."""

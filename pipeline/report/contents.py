@@ -169,6 +169,23 @@ def describe_pairs(store: PairStore) -> list[Block]:
     return [*blocks, f"mean confidence: {mean:.3f} ({which})"]
 
 
+def _purpose(header: Mapping[str, Any]) -> list[str]:
+    """Return in words what noise a denoiser is for."""
+    if header.get("kind") != "denoiser":
+        return []
+    seen = header.get("noise_seen") or {}
+    lines = []
+    if "sigma" in seen:
+        low, high = seen["sigma"]
+        levels = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        lines.append(f"noise of sigma {levels} (white is 255)")
+    if header.get("normalised") is not None:
+        lines.append("any exposure, gain and unit: frames are brought to one level of noise")
+    if seen.get("correlated") is not None:
+        lines.append("noise that neighbouring pixels share" if seen["correlated"] else "noise of independent pixels")
+    return lines
+
+
 def describe_weights(path: Path) -> list[Block]:
     """Return the header and the size of a weights file."""
     tensors, header = load_weights(path)
@@ -179,6 +196,7 @@ def describe_weights(path: Path) -> list[Block]:
         ["file", size_text(path.stat().st_size)],
     ]
     leading = ("network", "aligner", "objective", "arguments", "channels")
+    rows += [["made for", line] for line in _purpose(header)]
     names = [name for name in leading if name in header]
     names += sorted(header.keys() - {*leading, "kind", "training"})
     rows += [[name, brief(header[name])] for name in names]

@@ -63,7 +63,7 @@ class ReportInputs:
     Attributes
     ----------
     noise, color
-        Noise of the frames; "rgb" or "gray".
+        Noise of the test images; "rgb" or "gray".
     repeats
         "quick" or "full".
     sets

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 # What stands for 1.0 in footage of each type, where nothing else is said.
 WHITES = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
+ORDINARY = (0.1, 1.5)  # of white: 12 bits stored in 16 reach a sixteenth, counts stored as floats many times white
+FAR = 16.0  # offsets that float32 would round
+
 
 @dataclass(frozen=True)
 class Coding:
@@ -25,6 +28,9 @@ class Coding:
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Return values, float32, 1.0 being the source's white."""
+        if abs(self.offset) > FAR:
+            exact: NDArray[np.float32] = (codes.astype(np.float64) * self.scale + self.offset).astype(np.float32)
+            return exact
         values = codes.astype(np.float32)
         if self.scale != 1.0:
             values *= np.float32(self.scale)
@@ -71,7 +77,7 @@ def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained:
     Raises
     ------
     ValueError
-        If the type is no integer or real number, or has no known white.
+        If the type is no integer or real number, or white is not positive.
     """
     if dtype.kind not in "uif" or dtype.itemsize > 8:
         raise ValueError(f"{what}: found values of type {dtype}, expected integers or real numbers")
@@ -80,5 +86,25 @@ def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained:
     if white is None:
         white = {**WHITES, **trained}.get(dtype.name)
     if white is None:
-        raise ValueError(f"{what}: found values of type {dtype}, expected white (--white): the value of 1.0")
+        white = 1.0  # `fit_range` finds a better one
     return Coding(dtype.name, 1 / white)
+
+
+def fit_range(coding: Coding, codes: NDArray[Any]) -> Coding:
+    """Return a coding under which footage lies between 0 and 1, if under this one it does not nearly do so.
+
+    Denoising does not depend on it, but for rounding: networks follow any scale and offset.
+
+    Parameters
+    ----------
+    coding
+        As the type suggests it.
+    codes
+        Some of the footage, as stored.
+    """
+    finite = codes[np.isfinite(codes)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    usual = ORDINARY[0] <= high * coding.scale <= ORDINARY[1] and low * coding.scale >= -ORDINARY[1]
+    if usual or high <= low:
+        return coding
+    return Coding(coding.dtype, 1 / (high - low), -low / (high - low))

@@ -9,7 +9,8 @@
         warped      (pair, channel, y, x)            gain * (source sampled by the transfer field) + offset
         transfer    (pair, 2, y, x)                  px, x first: aligned(x) = source(x + transfer(x))
         confidence  (pair, y, x)                     in [0, 1]
-        ssim, ssim_filtered, gain, offset, scene, role, target_frame, source_frame, top, left  (pair)
+        ssim, ssim_filtered, gain, offset, noise_gain, noise_read, scene, role,
+        target_frame, source_frame, top, left        (pair)
 
 ``scene`` counts into the root's attribute ``scenes``.
 """
@@ -28,7 +29,7 @@ from self2align.stores.build import ArraySpec, Fill, Table, build, rows_per_shar
 from self2align.stores.codes import Coding
 from self2align.stores.frames import open_store
 
-KIND = "self2align pairs 1"
+KIND = "self2align pairs 2"
 GROUP = "pairs"
 CONFIDENCE = Coding("uint8", 1 / 255)
 ROLES = ("pairs", "validation")
@@ -37,6 +38,8 @@ COLUMNS = {
     "ssim_filtered": ("float32", "1", "SSIM with the noise taken out"),
     "gain": ("float32", "1", "exposure: target = gain * aligned source + offset"),
     "offset": ("float32", "1", "exposure: target = gain * aligned source + offset"),
+    "noise_gain": ("float32", "1", "noise variance of the target = noise_gain * value + noise_read"),
+    "noise_read": ("float32", "1", "noise variance of the target = noise_gain * value + noise_read"),
     "scene": ("int32", "1", "index into the root's attribute scenes"),
     "role": ("int8", "1", "0 pairs, 1 validation"),
     "target_frame": ("int32", "1", "frame number within the scene"),

@@ -17,6 +17,7 @@ from self2align.alignment.aligned import align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.loading import make_aligner
 from self2align.networks.network import build_network
+from self2align.networks.normalised import LEVEL, Normalised
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Loss
 from self2align.params.schema import Params
@@ -35,7 +36,7 @@ def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[st
     Parameters
     ----------
     params
-        Parameters of a project on noisy footage: one aligner, objective ``aligned_neighbours``.
+        Parameters of a project on noisy footage: one aligner, objective on aligned neighbours.
     frames
         Two neighbouring frames, ``(2, C, H, W)``.
     scenes
@@ -52,6 +53,8 @@ def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[st
     times["generate_pairs"] = aligned * _pair(aligner, frames) / workers()
     denoiser = params.train_denoiser
     network = build_network(denoiser.network, channels, denoiser.arguments)
+    if denoiser.normalise:
+        network = Normalised(network)
     loss = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective").loss
     training = denoiser.training.settings()
     batch = _neighbours_batch(training, channels, 2 * len(pairs.offsets))
@@ -79,6 +82,7 @@ def _neighbours_batch(settings: TrainingSettings, channels: int, neighbours: int
         "warped": torch.rand(count, neighbours, channels, side, side),
         "confidence": torch.rand(count, neighbours, side, side),
         **{name: torch.ones(count) for name in ("keep", "gain", "offset")},
+        **{name: torch.full((count, 1, 1, 1), LEVEL) for name in ("level", "weight")},
     }
 
 

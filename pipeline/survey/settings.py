@@ -179,7 +179,8 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
     if noise.correlated:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression). Aligner: dis, because the training of "
-            "refined_dis requires noise that is independent from pixel to pixel. subsample: 0, for the same reason"
+            "refined_dis requires noise that is independent from pixel to pixel. subsample: 0, and objective: "
+            "aligned_neighbours, for the same reason"
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
@@ -242,6 +243,9 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
     )
     training = profile["train_denoiser"]["training"]
     training["crop"], training["threads"] = min(int(training["crop"]), chosen.crop), threads
+    if survey.noise.correlated:
+        # To add noise like it is not known yet.
+        profile["train_denoiser"]["objective"] = "aligned_neighbours"
     # Among every other pixel, correlated noise has a different correlation.
     if survey.noise.correlated or 2 * training["crop"] - 1 > chosen.crop:
         profile["train_denoiser"]["subsample"] = 0.0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from self2align.networks import NETWORKS
 from self2align.noise.model import NoiseSettings
+from self2align.noise.scenes import scene_noise
 from self2align.noise.synthesis import second_draw
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
@@ -89,11 +90,11 @@ def train_on_frames(
     work = {**inputs, "settings": settings.deciding_checkpoint(), "crops": asdict(crops), "seed": seed}
     members = (objective.loss, load(NETWORKS, settings.network, "train_denoiser.network"))
     with workspace(name.replace("@", "-"), work, train_on_frames, *members) as scratch:
-        held, codings, roles = baseline_crops(store, frames, crops, seed, objective.needs, scratch)
+        held, codings, columns, roles = baseline_crops(store, frames, crops, seed, objective.needs, scratch)
         trained = fit_denoiser(
             name,
             objective,
-            Crops(held, codings, {}, roles, 0, None, inputs, seed),
+            Crops(held, codings, columns, roles, 0, None, inputs, seed, settings.normalise),
             settings=settings,
             last=TRAINED,
             noise=NoiseSettings.recorded(store.attributes),
@@ -109,8 +110,8 @@ def train_on_frames(
 
 def baseline_crops(
     store: FrameStore, frames: Path, crops: CropSettings, seed: int, names: Sequence[str], folder: Path
-) -> tuple[dict[str, NDArray[Any]], dict[str, Coding], NDArray[np.int8]]:
-    """Return crops as stored, their codings, and for each row 0 (training) or 1 (validation).
+) -> tuple[dict[str, NDArray[Any]], dict[str, Coding], dict[str, NDArray[np.float32]], NDArray[np.int8]]:
+    """Return crops as stored, their codings, the noise of each row, and for each 0 (training) or 1 (validation).
 
     Parameters
     ----------
@@ -156,7 +157,9 @@ def baseline_crops(
         held[name] = hold(name, _crops(scenes, rows, size, frames_of), shape, first.dtype, folder, budget)
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
-    return held, codings, np.array(roles, np.int8)
+    lines = np.array([scene_noise(store, scene) for scene in scenes], np.float32)[[row.scene for row in rows]]
+    columns = {"noise_gain": lines[:, 0].copy(), "noise_read": lines[:, 1].copy()}
+    return held, codings, columns, np.array(roles, np.int8)
 
 
 def one_per_target(rows: Sequence[PairCrop]) -> list[PairCrop]:

@@ -5,16 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from self2align.networks.normalised import noise_level
 from self2align.stores.codes import Coding
-from self2align.training.feed import Batch, NeighbourFeed, PairFeed
+from self2align.training.feed import Batch, Draw, NeighbourFeed, PairFeed
+from self2align.training.levels import Levelled
 from self2align.training.settings import DenoiserSettings
 
 TRAINING, VALIDATION = 0, 1  # roles of rows
 VALIDATION_BATCHES = 8
 NOISY_PIXELS, NOISY_CROP = 2**15, 128  # pixels per batch for the last layer; largest crop, px
+SMALLEST = 1e-6  # sigma, white being 1.0
 SYMMETRIES = 8  # of the square: each noisy target is used at most so often for the last layer
 
 
@@ -25,7 +29,10 @@ class Crops:
     Attributes
     ----------
     held, codings, columns
-        See `self2align.training.feed.PairFeed`.
+        See `self2align.training.feed.PairFeed`. Columns have ``noise_gain`` and ``noise_read``: the variance of the
+        noise is ``gain x + read``.
+    levelled
+        Whether batches are brought to one level of noise; see `self2align.training.levels`.
     roles
         For each row `TRAINING` or `VALIDATION`.
     margin
@@ -46,6 +53,7 @@ class Crops:
     groups: NDArray[np.int64] | None
     inputs: Mapping[str, str]
     seed: int
+    levelled: bool = False
 
     def feed(
         self,
@@ -56,17 +64,19 @@ class Crops:
         *,
         subsample: float = 0.0,
         rotate_colors: float = 0.0,
-    ) -> PairFeed:
+    ) -> Draw:
         """Return a feed of the rows of a role; see `self2align.training.feed.PairFeed`."""
         if self.groups is None:
             make, rows = PairFeed, np.flatnonzero(self.roles == role)
         else:
             make, rows = NeighbourFeed, self.groups[self.roles[self.groups[:, 0]] == role]
-        return make(
+        noise = ("noise_gain", "noise_read")
+        columns = {name: one for name, one in self.columns.items() if self.levelled or name not in noise}
+        made = make(
             self.held,
             rows,
             self.codings,
-            self.columns,
+            columns,
             margin=self.margin,
             crop=crop,
             batch=batch,
@@ -75,8 +85,9 @@ class Crops:
             seed=self.seed,
             purpose=purpose,
         )
+        return Levelled(made, self.usual_sigma()) if self.levelled else made
 
-    def training_feed(self, settings: DenoiserSettings, downscale: int) -> PairFeed:
+    def training_feed(self, settings: DenoiserSettings, downscale: int) -> Draw:
         """Return the feed that is trained on.
 
         Parameters
@@ -97,6 +108,11 @@ class Crops:
             rotate_colors=settings.rotate_colors,
         )
 
+    def usual_sigma(self) -> float:
+        """Return the mean standard deviation of the noise at middle gray, white being 1.0."""
+        gain, read = (self.columns[f"noise_{name}"] for name in ("gain", "read"))
+        return max(float(np.sqrt(np.maximum(0.5 * gain + read, 0)).mean()), SMALLEST)
+
     def largest_crop(self, multiple: int) -> int:
         """Return the largest crop size that is a multiple of ``multiple``, px."""
         size: int = next(array.shape[-1] for name, array in self.held.items() if name != "source")
@@ -116,7 +132,8 @@ class Crops:
 
         They are whole crops and, in the share ``subsample``, every other pixel of crops.
         """
-        alone = replace(self, held={"target": self.held["target"]}, columns={}, groups=None)
+        noise = {name: self.columns[name] for name in ("noise_gain", "noise_read")}
+        alone = replace(self, held={"target": self.held["target"]}, columns=noise, groups=None)
         colors = settings.rotate_colors
         size = min(self.largest_crop(multiple), NOISY_CROP // multiple * multiple)
         whole = subsampled = alone.feed(
@@ -135,8 +152,10 @@ class Crops:
         rows = self.roles == role if self.groups is None else self.roles[self.groups[:, 0]] == role
         return min(most, max(1, SYMMETRIES * int(rows.sum()) * self.largest_crop(1) ** 2 // NOISY_PIXELS))
 
-    def sample_targets(self, count: int) -> NDArray[np.float32]:
-        """Return evenly spaced noisy targets, ``(N, C, H, W)``."""
-        held = self.held["target"]
+    def sample_targets(self, count: int, name: str = "target") -> tuple[NDArray[np.float32], Tensor]:
+        """Return evenly spaced noisy targets, ``(N, C, H, W)``, and the standard deviation of their noise."""
+        held = self.held[name]
         rows = np.unique(np.linspace(0, len(held) - 1, count).astype(int))
-        return self.codings["target"].decode(np.stack([held[row] for row in rows]))
+        noisy = self.codings[name].decode(np.stack([held[row] for row in rows]))
+        gain, read = (torch.from_numpy(self.columns[f"noise_{name}"][rows]) for name in ("gain", "read"))
+        return noisy, noise_level(torch.from_numpy(noisy), gain, read)

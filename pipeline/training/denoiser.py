@@ -14,7 +14,9 @@ from torch import nn
 from self2align import __version__
 from self2align.networks import NETWORKS
 from self2align.networks.network import multiple_of
+from self2align.networks.normalised import denoise_crops
 from self2align.noise.clipping import Clipping, find_clipping
+from self2align.noise.estimation import estimate_noise
 from self2align.noise.model import NoiseSettings
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
@@ -33,6 +35,7 @@ from self2align.training.settings import AUTO, STEIN, TRAINED, DenoiserSettings,
 from self2align.training.solving import last_layer_solver
 from self2align.training.starting import init_digest, start_denoiser
 
+SEEN_CROPS = 256  # evenly spaced
 CLIPPING_CROPS = 64  # evenly spaced: a million pixels, of which some tens of thousands are dark in most footage
 OnValidation = Callable[[nn.Module], None]
 
@@ -45,11 +48,12 @@ class TrainedDenoiser:
     notes: tuple[str, ...]
 
 
-def resolve_last_layer(choice: str, objective: Objective, noise: NoiseSettings) -> str:
+def resolve_last_layer(choice: str, objective: Objective, noise: NoiseSettings, normalise: bool) -> str:
     """Return "stein" or "trained" for a choice that may be "auto"."""
     if choice != AUTO:
         return choice
-    return STEIN if noise.one_gaussian and not objective.as_published else TRAINED
+    fits = noise.gaussian if normalise else noise.one_gaussian
+    return STEIN if fits and not objective.as_published else TRAINED
 
 
 def fit_denoiser(
@@ -132,6 +136,7 @@ def _header(
         "kind": "denoiser",
         "network_code": code_digest(type(network)),
         "noise": noise.record(),
+        "noise_seen": noise_seen(crops, objective, real=real),
         "objective": settings.objective,
         "rotate_colors": settings.rotate_colors,
         "seed": crops.seed,
@@ -140,6 +145,26 @@ def _header(
         "version": __version__,
         # The value that stands for 1.0 in real footage, by type; synthetic noise has none.
         "whites": {coding.dtype: float(f"{1 / coding.scale:.9g}")} if real else {},
+    }
+
+
+def noise_seen(crops: Crops, objective: Objective, *, real: bool) -> dict[str, Any]:
+    """Return what the network saw of noise, for the header of its weights.
+
+    Returns
+    -------
+    dict
+        ``sigma``: lowest and highest standard deviation of a crop, on the scale of 255, with what the objective adds;
+        ``correlated``: whether neighbouring pixels share noise.
+    """
+    name = "target" if "target" in crops.held else "first"
+    noisy, level = crops.sample_targets(SEEN_CROPS, name)
+    sigma = 255 * level.square().mean((1, 2, 3)).sqrt()
+    least, most = objective.raises
+    correlated = estimate_noise(noisy).correlated if real else False
+    return {
+        "correlated": correlated,
+        "sigma": [round(float(sigma.min()) * least, 2), round(float(sigma.max()) * most, 2)],
     }
 
 
@@ -158,8 +183,12 @@ def measure_clipping(network: nn.Module, crops: Crops) -> Clipping | None:
     """Return how the footage's noise was clipped, measured on some crops and their denoised versions."""
     size = crops.held["target"].shape[-1] // multiple_of(network) * multiple_of(network)
     coding = crops.codings["target"]
-    noisy = crops.sample_targets(CLIPPING_CROPS)[..., :size, :size]
-    denoised = [network(torch.from_numpy(one[None])).float().numpy()[0] for one in noisy]
+    noisy, level = crops.sample_targets(CLIPPING_CROPS)
+    noisy, level = noisy[..., :size, :size], level[..., :size, :size].expand(len(noisy), -1, -1, -1)
+    denoised = [
+        denoise_crops(network, torch.from_numpy(one[None]), around[None]).float().numpy()[0]
+        for one, around in zip(noisy, level, strict=True)
+    ]
     step = 0.0 if coding.dtype.startswith("float") else coding.scale
     return find_clipping(noisy, np.stack(denoised), step)
 
@@ -208,9 +237,9 @@ def train_on_pairs(
         trained = fit_denoiser(
             name,
             objective,
-            pair_crops(store, objective, columns, inputs, seed, scratch, bars),
+            pair_crops(store, objective, columns, inputs, seed, scratch, bars, levelled=settings.normalise),
             settings=settings,
-            last=resolve_last_layer(settings.last_layer, objective, noise),
+            last=resolve_last_layer(settings.last_layer, objective, noise, settings.normalise),
             noise=noise,
             header={"sampler": asdict(sampler)},
             scratch=scratch,
@@ -229,7 +258,7 @@ def _sampled(
     objective: Objective, settings: SamplerSettings, store: PairStore
 ) -> tuple[Objective, dict[str, NDArray[np.float32]]]:
     """Return the objective under a sampler, and the columns of a batch: exposure, and keep-probabilities of pairs."""
-    columns = {key: store.columns[key] for key in ("gain", "offset")}
+    columns = {key: store.columns[key] for key in ("gain", "offset", "noise_gain", "noise_read")}
     sampler = load_sampler(settings.strategy)
     if sampler.kind == "map":
         needs = tuple(dict.fromkeys((*objective.needs, "confidence")))
@@ -246,6 +275,8 @@ def pair_crops(
     seed: int,
     scratch: Path,
     bars: Bars,
+    *,
+    levelled: bool,
 ) -> Crops:
     """Return the crops of a pair store that an objective needs, in memory; mapped in ``scratch`` beyond the budget."""
     held = hold_pairs(store, objective.needs, scratch, bars)
@@ -258,4 +289,5 @@ def pair_crops(
         store.groups() if objective.neighbours else None,
         inputs,
         seed,
+        levelled,
     )

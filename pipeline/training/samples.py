@@ -10,6 +10,7 @@ from torch import nn
 
 from self2align.images.files import write_png
 from self2align.networks.network import multiple_of
+from self2align.networks.normalised import denoise_crops, noise_level
 from self2align.stores.pairs import PairStore
 
 SHOWN = 6
@@ -31,6 +32,7 @@ class SamplePicture:
         rows = store.rows("validation") if len(store.rows("validation")) else store.rows("pairs")
         shown = rows[np.linspace(0, len(rows) - 1, SHOWN).round().astype(int)]
         self.noisy: Sequence[NDArray[np.float32]] = [store.values("target", int(row), int(row) + 1)[0] for row in shown]
+        self.line = [torch.from_numpy(store.columns[f"noise_{name}"][shown]) for name in ("gain", "read")]
         self.path = path
 
     @torch.inference_mode()
@@ -42,7 +44,9 @@ class SamplePicture:
         multiple = multiple_of(network)
         height, width = (side // multiple * multiple for side in batch.shape[-2:])
         batch = batch[..., :height, :width]
-        denoised = network(batch.to(next(network.parameters()).device)).float().cpu()
+        where = next(network.parameters()).device
+        level = noise_level(batch, *self.line)
+        denoised = denoise_crops(network, batch.to(where), level.to(where)).float().cpu()
         network.train(training)
         rows = [torch.cat(list(images), dim=2) for images in (batch, denoised)]
         picture = torch.cat(rows, dim=1).clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -89,6 +89,8 @@ class DenoiserSettings:
 
     Attributes
     ----------
+    normalise
+        Whether the network sees noise of one level only; see `self2align.networks.normalised`.
     network, arguments
         A key of `self2align.networks.NETWORKS`, and keyword arguments that differ from its defaults.
     init
@@ -106,6 +108,7 @@ class DenoiserSettings:
         Steps, batch, learning rate and so on.
     """
 
+    normalise: bool
     network: str
     arguments: Mapping[str, Any]
     init: Path | None

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from self2align.networks.network import multiple_of
+from self2align.networks.normalised import LEVEL
 from self2align.noise.model import NoiseSettings
 from self2align.runtime.progress import Bars, Progress
 from self2align.runtime.workers import exact_threads
@@ -38,7 +39,7 @@ def last_layer_solver(
     downscale
         See `self2align.objectives.objective.Objective`.
     noise
-        Of the crops: Gaussian, of one level.
+        Of the crops: Gaussian, of one level unless the crops are brought to one.
     bars
         Opens a progress display.
 
@@ -58,7 +59,9 @@ def last_layer_solver(
 
     def solve() -> tuple[dict[str, Any], tuple[str, ...]]:
         with bars("solving the last layer") as progress, exact_threads(settings.training.threads):
-            solved = _solve(network, last, split, settings, downscale, noise.sigma / 255, progress)
+            solved = _solve(
+                network, last, split, settings, downscale, LEVEL if crops.levelled else noise.sigma / 255, progress
+            )
         before, after = (-10 * math.log10(max(error, 1e-9)) for error in (solved.before, solved.after))
         figures = {"trained_psnr": round(before, 3), "solved_psnr": round(after, 3), "kept": solved.better}
         kept = "kept" if solved.better else "not kept"

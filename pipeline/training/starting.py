@@ -9,6 +9,7 @@ from torch import nn
 
 from self2align.networks import NETWORKS
 from self2align.networks.network import all_arguments, build_network
+from self2align.networks.normalised import LEVEL, Normalised
 from self2align.runtime.families import load
 from self2align.runtime.scratch import file_digest
 from self2align.runtime.seeding import derived_seed
@@ -47,7 +48,14 @@ def start_denoiser(settings: DenoiserSettings, channels: int, seed: int) -> tupl
     make = load(NETWORKS, settings.network, "train_denoiser.network")
     arguments = all_arguments(make, settings.arguments)
     network = with_seed(lambda: build_network(settings.network, channels, arguments), seed, "train_denoiser")
-    form = {"arguments": arguments, "channels": channels, "network": settings.network}
+    form = {
+        "arguments": arguments,
+        "channels": channels,
+        "network": settings.network,
+        "normalised": LEVEL if settings.normalise else None,
+    }
+    if settings.normalise:
+        network = Normalised(network)
     if settings.init is not None:
         _load_start(settings.init, network, form)
     return network, form

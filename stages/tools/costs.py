@@ -25,7 +25,7 @@ def costs(
     from self2align.stages.screen import bar, show_page
 
     chosen = load(params)
-    noise, rows = chosen.synthesize.settings(), chosen.benchmark.rows()
+    noise, rows = chosen.benchmark_noise(), chosen.benchmark.rows()
     title, image = cost_image(chosen.test_sets(benchmark_sets), noise, seed=chosen.benchmark.seed, side=side)
     measured = {}
     with bar("measuring costs") as progress:

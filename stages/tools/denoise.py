@@ -21,7 +21,10 @@ def denoise(
     ] = 0,
     aligner: Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")] = None,
     white: Annotated[
-        float | None, Option(help="Value that stands for white; default: as in training, or 255, 65535, 1 for floats.")
+        float | None, Option(help="Value at which noise was clipped; default: as in training, or 255, 65535, 1.")
+    ] = None,
+    sigma: Annotated[
+        float | None, Option(help="Standard deviation of the noise, in the values of the file; default: measured.")
     ] = None,
     axes: Annotated[str | None, Option(help="Axes of a Zarr array that does not name them: TCYX.")] = None,
     codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
@@ -35,6 +38,7 @@ def denoise(
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
     from self2align.denoising.frames import choose_denoise
+    from self2align.denoising.levels import NoiseNotes, Purpose
     from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.footage import check_footage
     from self2align.media.medium import Choices
@@ -43,11 +47,17 @@ def denoise(
     from self2align.runtime.provenance import code_digest
     from self2align.runtime.scratch import file_digest
     from self2align.stages.screen import bar, say
+    from self2align.stores.weights import load_part
 
     where = device()
-    denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20)
+    if sigma is not None and not sigma > 0:
+        raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
+    seen = NoiseNotes(Purpose.of(load_part(weights, "denoiser")[1]), say)
+    denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
-    media = open_media(source, output, Choices(denoiser.channels, white, codec, axes, denoiser.whites), overwrite)
+    media = open_media(
+        source, output, Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites), overwrite
+    )
     if temporal:
         check_footage(source, media)
     for _, medium in media:
@@ -56,7 +66,15 @@ def denoise(
     if unclip and denoiser.clipping:
         ends = denoiser.clipping.ends
         say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
-    choices = {"temporal": temporal, "white": white, "axes": axes, "codec": codec, "memory": memory, "unclip": unclip}
+    choices = {
+        "temporal": temporal,
+        "white": white,
+        "sigma": sigma,
+        "axes": axes,
+        "codec": codec,
+        "memory": memory,
+        "unclip": unclip,
+    }
     inputs = {
         **choices,
         "weights": file_digest(weights),
@@ -66,4 +84,5 @@ def denoise(
     }
     with bar(f"denoising {source}") as progress:
         denoise_media(media, output, denoise_frames, inputs, progress)
+    seen.summarise()
     say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")

@@ -17,6 +17,7 @@ def export(
     from self2align.denoising.inference import load_denoiser
     from self2align.denoising.onnx import TOLERANCE, check_packages, largest_difference, to_onnx
     from self2align.networks.network import multiple_of
+    from self2align.networks.normalised import Normalised
     from self2align.report.contents import size_text
     from self2align.runtime.scratch import write_atomically
     from self2align.stages.screen import say
@@ -37,5 +38,6 @@ def export(
             "nothing was written"
         )
     write_atomically(output, data)
-    say(f"{output}: {size_text(len(data))}, float32 (N, {channels}, H, W), white 1.0, sides from {max(multiple, 1)} px")
+    unit = "any unit, with level (N, 1, 1, 1)" if isinstance(network, Normalised) else "white 1.0"
+    say(f"{output}: {size_text(len(data))}, float32 (N, {channels}, H, W), {unit}, sides from {max(multiple, 1)} px")
     say(f"onnxruntime and torch differ by {difference:.1e} of white at most (limit {TOLERANCE:g})")

@@ -28,9 +28,9 @@ class Watched:
         self.radius = clean.radius
 
     def __call__(
-        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None
+        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None, sigma: float | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        return self.clean(self._noted(frames), progress)
+        return self.clean(self._noted(frames), progress, sigma)
 
     def _noted(self, frames: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         for frame in frames:

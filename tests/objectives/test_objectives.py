@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.objectives import OBJECTIVES
-from self2align.objectives.aligned_neighbours import balance, texture
 from self2align.objectives.neighbor2neighbor import choose, take
 from self2align.objectives.noise2void import hide
+from self2align.objectives.trusted import balance, texture
 from self2align.runtime.families import load
 from self2align.samplers.sampler import load_sampler
 from self2align.training.sampling import sampled_by_map

@@ -1,0 +1,93 @@
+"""The network denoises the target with noise added; aligned neighbours and the target without it are the judges."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor, nn
+
+from self2align.objectives.objective import Objective
+from self2align.objectives.trusted import TRUST, balance
+from self2align.samplers.sampler import bernoulli
+
+ADDED = (0.7, 2.2)  # noise that is added, in standard deviations of the target's own
+
+
+def recorrupt(noisy: Tensor, level: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return two images whose noise is independent, from one.
+
+    With noise n of variance v and added noise z of the same variance, ``n + a z`` and ``n - z / a`` have the covariance
+    ``v - v = 0`` (Recorrupted-to-Recorrupted, Pang et al., CVPR 2021, equation 9). The factor a is drawn for each
+    image, so that footage of one level shows the network a range of contrasts.
+
+    Parameters
+    ----------
+    noisy
+        ``(N, C, H, W)``.
+    level
+        Standard deviation of its noise, ``(N, 1, 1, 1)`` or ``(N, C, H, W)``.
+    generator
+        On the CPU.
+
+    Returns
+    -------
+    noisier, judge
+        ``(N, C, H, W)``.
+    level
+        Of the noisier images.
+    variance
+        Of the judge's noise over that of ``noisy``, ``(N, 1, 1, 1)``.
+    """
+    low, high = (math.log(edge) for edge in ADDED)
+    factor = torch.exp(low + (high - low) * torch.rand((len(noisy), 1, 1, 1), generator=generator)).to(noisy)
+    added = torch.randn(noisy.shape, generator=generator).to(noisy) * level
+    square = factor**2
+    return noisy + factor * added, noisy - added / factor, level * torch.sqrt(1 + square), 1 + 1 / square
+
+
+def recorrupted_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
+    """Return the L2 between the denoised noisier target and its two kinds of judges.
+
+    Aligned neighbours are weighted as in `self2align.objectives.aligned_neighbours`, and the less, the more they differ
+    from the prediction beyond their noise: they show the scene a little displaced. The recorrupted target shows every
+    pixel where it is, with more noise. So neighbours count where there is much noise, the target itself where there is
+    little (docs/decisions/levels.md). For noise that is independent from pixel to pixel and whose level is known. See
+    `self2align.objectives.objective.Loss`.
+    """
+    noisier, judge, level, variance = recorrupt(batch["target"], batch["level"], generator)
+    predicted = network(bernoulli(noisier, batch["keep"], generator), level).float()
+    trusted = batch["confidence"] ** TRUST
+    weight = trusted * balance(predicted, trusted.sum(1))[:, None]
+    error = ((predicted[:, None] - batch["warped"]) ** 2).mean(2)
+    exact = exactness(error.detach(), weight, batch["level"])
+    counts = batch["weight"]
+    neighbours: Tensor = (counts * exact * weight * error).sum() / weight.sum().clamp(min=1.0)
+    itself: Tensor = (counts * (predicted - judge) ** 2 / variance).mean() / (1 / variance).mean()
+    return neighbours + itself
+
+
+def exactness(error: Tensor, weight: Tensor, level: Tensor) -> Tensor:
+    """Return the share of the neighbours' error that is their noise, ``(N, 1, 1, 1)``, at most 1.
+
+    Parameters
+    ----------
+    error, weight
+        Squared error and weight of each pixel of the neighbours, ``(N, K, H, W)``.
+    level
+        Standard deviation of the noise, ``(N, 1, 1, 1)`` or ``(N, C, H, W)``.
+    """
+    sides = (1, 2, 3)
+    mean = (weight * error).sum(sides, keepdim=True) / weight.sum(sides, keepdim=True).clamp(min=1e-6)
+    noise = level.square().mean(sides, keepdim=True)
+    return (noise / mean.clamp(min=1e-12)).clamp(max=1.0)
+
+
+OBJECTIVE = Objective(
+    recorrupted_neighbours,
+    needs=("target", "warped", "confidence"),
+    samples=("score",),
+    neighbours=True,
+    as_published=False,
+    levelled=True,
+    raises=(math.hypot(1, ADDED[0]), math.hypot(1, ADDED[1])),
+)

@@ -1,0 +1,129 @@
+"""The noise of frames: measured, told, compared with what weights are for; any scale of values."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from self2align.denoising.denoiser import Denoiser
+from self2align.denoising.inference import denoise_at_level
+from self2align.denoising.levels import FrameNoise, NoiseNotes, Purpose, frame_noise
+from self2align.denoising.tiled import TiledDenoiser
+from self2align.networks.normalised import Normalised
+from self2align.networks.unet import UNet
+
+CPU = torch.device("cpu")
+
+
+def _noisy(sigma: float | NDArray[Any], side: int = 192) -> NDArray[np.float32]:
+    ramp = np.linspace(0.2, 0.8, side, dtype=np.float32)
+    noise = np.random.default_rng(0).standard_normal((3, side, side), np.float32)
+    return (ramp + np.asarray(sigma) / 255 * noise).astype(np.float32)
+
+
+def _denoiser(channels: int = 3, **options: Any) -> TiledDenoiser:
+    """The identity, but that it leaves out a tenth of what it sees."""
+
+    class Smaller(torch.nn.Module):
+        multiple = 1
+
+        def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+            return 0.9 * noisy
+
+    return TiledDenoiser(Normalised(Smaller()), channels, device=CPU, memory=2**28, **options)
+
+
+@pytest.mark.parametrize("sigma", [3.0, 25.0, 70.0])
+def test_the_level_is_measured(sigma: float) -> None:
+    found = frame_noise(_noisy(sigma))
+    assert 255 * found.sigma == pytest.approx(sigma, rel=0.03)
+    assert found.lines == [(0.0, pytest.approx(found.sigma**2))]
+
+
+def test_channels_of_unequal_noise_have_levels_of_their_own() -> None:
+    sigmas = np.array([5.0, 10.0, 30.0])[:, None, None]
+    found = frame_noise(_noisy(sigmas))
+    measured = [255 * read**0.5 for _, read in found.lines]
+    assert measured == pytest.approx([5.0, 10.0, 30.0], rel=0.05)
+
+
+def test_noise_by_brightness_is_a_line() -> None:
+    clean = np.linspace(0.05, 0.95, 256, dtype=np.float32) * np.ones((3, 256, 1), np.float32)
+    noisy = np.random.default_rng(0).poisson(clean * 50) / 50
+    found = frame_noise(noisy.astype(np.float32))
+    assert found.lines[0][0] == pytest.approx(1 / 50, rel=0.1)
+
+
+def test_a_frame_without_noise_is_left_as_it_is() -> None:
+    frame = _noisy(0.0)
+    np.testing.assert_array_equal(_denoiser()(frame), frame)
+    tiny = np.random.default_rng(0).random((3, 5, 5), np.float32)
+    np.testing.assert_array_equal(_denoiser()(tiny), tiny)
+    assert (_denoiser()(tiny, None, 0.1) != tiny).any(), "the level was told"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [("uint16", 477, 563), ("uint16", 0, 4095), ("int16", -200, 900), ("uint32", 1e6, 1e6 + 4e4), ("float32", -3, 5)],
+)
+def test_values_of_any_scale_come_out_right(dtype: str, low: float, high: float) -> None:
+    kind = np.dtype(dtype)
+    frame = (low + (high - low) * _noisy(12.0)).astype(np.float64)
+    stored = (np.rint(frame) if kind.kind in "iu" else frame).astype(kind)
+    found = Denoiser(_denoiser())(stored, axes="CYX").astype(np.float64)
+    taken = stored - found
+    sigma = 12 / 255 * (high - low)
+    assert taken.std() == pytest.approx(0.1 * sigma, rel=0.35)
+    assert np.abs(taken.reshape(3, 3, 64, 3, 64).mean((2, 4))).max() < max(4 * sigma / 64, 0.3)
+    assert np.corrcoef(stored.ravel(), found.ravel())[0, 1] > 0.99
+
+
+def test_a_told_level_is_in_the_unit_of_the_values() -> None:
+    seen: list[FrameNoise] = []
+    frame = (1000 + 400 * _noisy(12.0)).astype(np.uint16)
+    Denoiser(_denoiser(watch=seen.append))(frame, axes="CYX", sigma=20.0)
+    span = float(frame.max() - frame.min())
+    assert [one.sigma for one in seen] == pytest.approx([20 / span])
+    with pytest.raises(ValueError, match="sigma: found -1, expected more than 0"):
+        Denoiser(_denoiser())(frame, axes="CYX", sigma=-1.0)
+
+
+def test_a_network_of_one_level_gets_images_of_that_level() -> None:
+    shown: list[NDArray[np.float32]] = []
+
+    def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        shown.append(image)
+        return image
+
+    noisy = _noisy(50.0)
+    same = denoise_at_level(UNet(3, width=4, depth=1), noisy, FrameNoise.told(50 / 255), run, trained=25 / 255)
+    np.testing.assert_allclose(same, noisy, atol=1e-6)
+    assert shown[0].std() == pytest.approx(25 / 255, rel=0.03)
+    assert shown[0].mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_weights_are_compared_with_what_is_found() -> None:
+    wide = Purpose.of({"normalised": 0.1, "noise_seen": {"sigma": [3.0, 75.0], "correlated": False}})
+    narrow = Purpose.of({"noise_seen": {"sigma": [25.0, 25.0], "correlated": False}})
+    assert wide.compare(FrameNoise.told(10 / 255)) == [
+        "noise: sigma 10 (white is 255), as told; the weights are for sigma 3 to 75"
+    ]
+    assert narrow.compare(FrameNoise.told(10 / 255)) == [
+        "noise: sigma 10 (white is 255), as told; brought to the level of the weights, which were trained at sigma 25: "
+        "expect less"
+    ]
+    assert wide.compare(frame_noise(_noisy(0.0)))[0].startswith("no noise to speak of, sigma 0")
+    blotched = np.stack([np.kron(one, np.ones((2, 2))) for one in _noisy(30.0, 96)]).astype(np.float32)
+    assert "neighbouring pixels share noise" in wide.compare(frame_noise(blotched))[1]
+
+
+def test_frames_that_differ_are_summed_up() -> None:
+    said: list[str] = []
+    notes = NoiseNotes(Purpose(True, (3.0, 75.0), False), said.append)
+    for sigma in (10.0, 20.0, 0.1):
+        notes(FrameNoise.told(sigma / 255))
+    notes.summarise()
+    assert len(said) == 2
+    assert said[1] == "noise of the frames: sigma 0.1 to 20; left as they are: 1"
