@@ -191,4 +191,4 @@ class NoiseSettings:
     def describe(self) -> str:
         """Return the noise in a few words."""
         text = self.at().describe()
-        return text if self.sigma_max is None else f"{text} to {self.sigma_max:g}"
+        return text if self.sigma_max is None or not self.at().uses_sigma else f"{text} to {self.sigma_max:g}"
