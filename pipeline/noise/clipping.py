@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from self2align.noise.censoring import above, normal
 from self2align.noise.estimation import estimate_noise
 
 Values = NDArray[np.float32]
@@ -25,19 +25,6 @@ RESOLVED = 1.5  # codes, of sigma: with less, clipping adds half a code
 # Pixels on the end over those foretold (tests/test_clipping.py). Clipped noise gives 0.8 to 1.2, photons that are
 # counted one by one up to 2, where a codec took the noise off in the dark next to 0.
 LIKELY = (0.6, 1.4)
-
-
-def _normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of a normal distribution that lies below x."""
-    share: NDArray[np.float64] = torch.special.ndtr(torch.from_numpy(x)).numpy()
-    return share
-
-
-def _above(x: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of a Gaussian's part above 0: E max(0, X)."""
-    ratio = x / sigma
-    density = np.exp(-(ratio**2) / 2) / np.sqrt(2 * np.pi)
-    return np.asarray(x * _normal(ratio) + sigma * density)
 
 
 @dataclass(frozen=True)
@@ -69,8 +56,8 @@ class Clipping:
     def mean(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean of what is stored at true values; it rises with them."""
         sigma = self.sigma(x)
-        found = _above(x, sigma) if self.low else x
-        return found - _above(x - 1, sigma) if self.high else found
+        found = above(x, sigma) if self.low else x
+        return found - above(x - 1, sigma) if self.high else found
 
     def undo(self, values: Values) -> Values:
         """Return the true values that have these means; what lies between the ends of the range stays there.
@@ -131,5 +118,5 @@ def _explained(on: NDArray[np.bool_], distance: NDArray[np.float64]) -> bool:
     near = (distance > NEAR[0]) & (distance < NEAR[1])
     if near.mean() < FEW:
         return False
-    ratio = float(on[near].mean() / _normal(-distance[near]).mean())
+    ratio = float(on[near].mean() / normal(-distance[near]).mean())
     return LIKELY[0] < ratio < LIKELY[1]

@@ -1,18 +1,17 @@
 """The noise of footage, estimated from noisy frames alone.
 
 The model is that of Foi et al. (2008), equation 1: a pixel of expected value x has noise of variance ``a x + b``, shot
-noise of gain a and read noise of variance b. Frames are cut into blocks of 8 x 8 px and transformed (DCT). Among
-blocks of like brightness those with the least power at low frequencies are the flattest, and under white noise say
-nothing of their own high frequencies, whose power is the noise's variance (Ponomarenko et al. 2007): choosing
-the flattest blocks by their whole variance would choose blocks whose noise happens to be small.
+noise of gain a and read noise of variance b. `self2align.noise.measuring` measures it in the flattest blocks. Texture
+is mostly common to red, green and blue, and to neighbouring frames where nothing moves; white noise is common to
+neither. So three measures are made: of the frames, of differences of channels, and of differences of neighbouring
+frames. Where the frames show texture, a difference replaces them if its own noise is white.
 
 What it cannot know:
 
-- Where nothing is flat (grass, gravel), texture is taken for noise: up to a third too much at sigma 10, and
-  correlation is seen that is the texture's.
+- Single gray frames in which nothing is flat: texture is taken for noise. ``error`` tells.
 - Under correlated noise (demosaicing, compression) low frequencies are extrapolated from middle ones: of demosaiced
-  frames sigma is found a quarter too small, and correlation over more than 2 px is hardly seen. Nor is what a codec
-  does to noise from frame to frame.
+  frames sigma is found a quarter too small or worse, and correlation over more than 2 px is hardly seen. Nor is what a
+  codec does to noise from frame to frame.
 - The straight line assumes that pixels are proportional to light: gamma bends it, and channels are taken together.
 - A pattern that is fixed to the sensor and a scene that stands still look alike: give frames between which the scene
   has moved.
@@ -23,25 +22,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 8  # px, of a block
-SHIFT = 3  # px: away from the 8 x 8 grid of codecs, whose quantisation the same transform would see
-BLOCKS = 100_000  # as many are looked at, evenly spaced
-PER_CLASS = 256  # blocks, at the least, in a class of brightness
-CLASSES = 16
-FLAT, FEWEST = 0.05, 64  # the least share, and the least number, of the blocks of a class that are measured
+from self2align.noise.measuring import UNEVEN, Measure, measure
+from self2align.noise.views import LOW, ORDER, SHIFT, SIDE, Values, View, cut_blocks, transform, views
+
+CERTAIN = 0.02  # expected relative error: of small frames of white noise up to 7 % are then off by more than 3 %
 STEADY = 0.2  # share of the places that is measured for what frames share
-CLIPPED = 0.005  # of the pixels at an end of the range, and a class is not used: it bends the variance by 2 %
-TUKEY = 4.685  # 95 % efficiency under Gaussian errors (Holland and Welsch 1977)
-NOTHING = 1e-12  # variance; that of rounding to 16 bits is twenty times as much
-# Photographs in motion with noise of sigma 5 to 25: white noise gives 0.9 to 1.2 (at most 2 on gravel, whose texture
-# it is), noise blurred by 0.5 px 1.6 to 2.1, bilinear demosaicing 4 to 5.
-UNEVEN = 1.5
-FIXED = 0.02  # of the variance; the same photographs without a fixed pattern give at most 0.01
-
-_ORDER = np.add.outer(np.arange(SIDE), np.arange(SIDE))
-LOW, MIDDLE, HIGH = (_ORDER > 0) & (_ORDER <= 4), (_ORDER > 4) & (_ORDER < 9), _ORDER >= 9
-
-Values = NDArray[np.float32]
+FIXED = 0.02  # of the variance; photographs in motion without a fixed pattern give at most 0.01
+# Clean DAVIS frames with white noise of sigma 2 to 75 chose these. Differences of channels have unevenness 0.9 to 1.1
+# and dispersion 0.8 to 1.4; of demosaiced frames unevenness 3 to 5.
+WHITE = (1.2, 1.5)  # unevenness and dispersion of noise that is white, at most
+TEXTURED = (1.12, 1.3)  # unevenness or dispersion of frames whose texture shows, at least
+ALIKE = 1.2  # times the variance: so little more is replaced even if no texture shows
+# Dispersion at middle frequencies: of clean textured frames 6 to 22, with noise of sigma 2 on them 2 to 7, of
+# demosaiced, filtered or blurred noise 0.9 to 2.5 (3.3 where texture shows).
+UNFLAT = 2.5
+COLORED = 0.03  # of the variance of frames: less in differences of channels, and there is no demosaiced noise
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,9 @@ class NoiseEstimate:
     Attributes
     ----------
     sigma
-        Standard deviation, over all brightnesses that the footage has.
+        Standard deviation, over all brightnesses that the footage has, rounding included.
+    error
+        Expected relative error of sigma: from the number of blocks, and from how much texture they show.
     level
         Mean value of the footage.
     gain
@@ -69,6 +66,7 @@ class NoiseEstimate:
     """
 
     sigma: float
+    error: float
     level: float
     gain: float
     read: float
@@ -76,7 +74,11 @@ class NoiseEstimate:
     unevenness: float
     fixed: float | None
     clipped: tuple[float, float]
-    certain: bool = True
+
+    @property
+    def certain(self) -> bool:
+        """Return whether sigma is expected to be within 3 %; never for correlated noise, nor where nothing is flat."""
+        return self.error < CERTAIN
 
     @property
     def correlated(self) -> bool:
@@ -123,6 +125,11 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
     step
         Distance of two codes, white being 1.0; 0 for values that are not rounded.
 
+    Returns
+    -------
+    NoiseEstimate
+        That of ``s * frames + d`` is ``scaled(s)``, read noise moved to the new black.
+
     Raises
     ------
     ValueError
@@ -134,26 +141,27 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
             f"frames: found {height} x {width} px, expected at least {SIDE + SHIFT} px each way to estimate noise"
         )
     ends = float(frames.min()), float(frames.max())
-    blocks = _blocks(frames)
-    waves = _transform(blocks)
-    means = waves[..., 0, 0].ravel() / np.float32(SIDE)
-    levels, variances, spectra, counts = _classes(blocks, waves, means, ends)
-    shape, unevenness = _spectrum(spectra, variances)
-    if unevenness > UNEVEN:
-        variances = variances * shape.mean()
-    gain, read = _line(levels, variances, counts)
-    rounding = step**2 / 12
-    spread = np.maximum(gain * means + read, rounding)
-    return NoiseEstimate(
-        sigma=float(np.sqrt(spread.mean())),
-        level=float(means.mean()),
-        gain=gain,
-        read=read,
+    # From 0 to 1, so that neither the unit of the values nor an offset makes a difference.
+    scale = ends[1] - ends[0] or 1.0
+    blocks, stride = cut_blocks(frames)
+    blocks = (blocks - np.float32(ends[0])) / np.float32(scale)
+    waves = transform(blocks)
+    rounding = (step / scale) ** 2 / 12
+    noise = _choose(views(blocks, waves), (SIDE / stride) ** 2, rounding)
+    means = waves[..., 0, 0] / np.float32(SIDE)
+    spread = np.maximum(noise.gain * means + noise.read, rounding)
+    found = NoiseEstimate(
+        sigma=float(np.sqrt(spread.mean(dtype=np.float64))),
+        error=noise.error,
+        level=float(means.mean(dtype=np.float64)),
+        gain=noise.gain,
+        read=noise.read,
         rounding=rounding,
-        unevenness=unevenness,
+        unevenness=noise.unevenness,
         fixed=_shared(waves) if len(frames) > 1 else None,
         clipped=(float((frames == ends[0]).mean()), float((frames == ends[1]).mean())),
-    )
+    ).scaled(scale)
+    return replace(found, level=found.level + ends[0], read=found.read - found.gain * ends[0])
 
 
 def too_small(frame: Values) -> bool:
@@ -167,7 +175,7 @@ def shared_noise(frames: Values) -> float:
 
     Of neighbours in a moving scene it is what a codec or the camera's own filter takes from one frame into the next.
     """
-    return _shared(_transform(_blocks(frames)))
+    return _shared(transform(cut_blocks(frames)[0]))
 
 
 def code_step(codes: NDArray[np.integer]) -> int:
@@ -176,112 +184,41 @@ def code_step(codes: NDArray[np.integer]) -> int:
     return int(np.gcd.reduce(np.diff(found))) if len(found) > 1 else 1
 
 
-def _blocks(frames: Values) -> Values:
-    """Return blocks of the frames, the same places in all, ``(T, C, P, 8, 8)``."""
-    count, channels, height, width = frames.shape
-    rows, columns = (height - SHIFT) // SIDE, (width - SHIFT) // SIDE
-    cut = frames[..., SHIFT : SHIFT + SIDE * rows, SHIFT : SHIFT + SIDE * columns]
-    grid = cut.reshape(count, channels, rows, SIDE, columns, SIDE).swapaxes(3, 4)
-    blocks = grid.reshape(count, channels, rows * columns, SIDE, SIDE)
-    return blocks[:, :, :: -(-count * channels * rows * columns // BLOCKS)]
+def _choose(found: list[View], overlap: float, rounding: float) -> Measure:
+    """Return the noise of the frames, or of the differences that hold less texture."""
+    first, *rest = (measure(view, overlap) for view in found)
+    white = [one for one in rest if _is_white(one) and one.variance > rounding / 2]
+    better = [one for one in white if _is_better(one, first)]
+    if better:
+        return min(better, key=lambda one: one.error)
+    colors = [one for view, one in zip(found[1:], rest, strict=True) if view.colors]
+    demosaiced = any(one.variance > COLORED * first.variance for one in colors)
+    if first.unevenness > TEXTURED[0] and first.dispersion > UNFLAT and not demosaiced:
+        return measure(found[0], overlap, "texture")
+    if first.unevenness > UNEVEN:
+        return measure(found[0], overlap, "correlated")
+    return _agreed(first, white)
 
 
-def _transform(blocks: Values) -> Values:
-    """Return the orthonormal DCT-II of each block."""
-    place = np.arange(SIDE)
-    basis = np.sqrt(2 / SIDE) * np.cos(np.pi * place[:, None] * (2 * place + 1) / (2 * SIDE))
-    basis[0] /= np.sqrt(2)
-    matrix = basis.astype(np.float32)
-    waves: Values = matrix @ blocks @ matrix.T
-    return waves
+def _is_white(one: Measure) -> bool:
+    return one.unevenness < WHITE[0] and one.dispersion < WHITE[1]
 
 
-def _classes(
-    blocks: Values, waves: Values, means: Values, ends: tuple[float, float]
-) -> tuple[Values, Values, Values, Values]:
-    """Measure the flattest blocks of each class of brightness.
+def _is_better(one: Measure, first: Measure) -> bool:
+    """Return whether white noise in differences is that of the frames, which show more because of their texture.
 
-    Returns
-    -------
-    levels, variances, spectra, counts
-        Of each class that is not clipped: mean value, power at high frequencies, power of each frequency, blocks.
+    Much more, where no texture shows, is noise that channels or frames share. A little more counts for nothing where
+    noise is clipped, which is found too small where the brightness of the channels varies.
     """
-    flat_blocks, powers = blocks.reshape(-1, SIDE, SIDE), waves.reshape(-1, SIDE, SIDE) ** 2
-    low = powers[:, LOW].mean(1)
-    classes = int(np.clip(len(means) // PER_CLASS, 1, CLASSES))
-    rows = []
-    for members in np.array_split(np.argsort(means, kind="stable"), classes):
-        order = members[np.argsort(low[members], kind="stable")]
-        count = max(round(FLAT * len(order)), min(FEWEST, len(order)))
-        # As many more as hold no more power at low frequencies than white noise does: half of those without texture.
-        count = max(count, int(np.searchsorted(low[order], _power(powers[order[:count]].mean(0)))))
-        flat = order[:count]
-        pixels, spectrum = flat_blocks[flat], powers[flat].mean(0)
-        clipped = float(((pixels <= ends[0]) | (pixels >= ends[1])).mean())
-        rows.append((clipped, means[flat].mean(), _power(spectrum), spectrum, count))
-    most = max(CLIPPED, min(row[0] for row in rows))
-    _, levels, variances, spectra, counts = zip(*(row for row in rows if row[0] <= most), strict=True)
-    return np.array(levels), np.array(variances), np.array(spectra), np.array(counts)
+    textured = first.unevenness > TEXTURED[0] or first.dispersion > TEXTURED[1]
+    alike = first.variance < ALIKE * one.variance
+    return one.variance < first.variance and (not one.clipped if alike else textured)
 
 
-def _power(spectrum: Values) -> float:
-    """Return the power at high frequencies: their median, as some may hold a regular texture, or by a codec nothing."""
-    return float(np.median(spectrum[HIGH]))
-
-
-def _spectrum(spectra: Values, variances: Values) -> tuple[Values, float]:
-    """Return the noise's power by frequency over that at high ones, ``(8, 8)``, and its unevenness.
-
-    They are taken where they are most even, in a quarter of the classes: texture is mostly low frequencies.
-    """
-    relative = (spectra + NOTHING) / (variances + NOTHING)[:, None, None]
-    tilts = relative[:, MIDDLE].mean(1)
-    best = np.argsort(tilts, kind="stable")[: -(-len(tilts) // 4)]
-    shape = relative[best].mean(0)
-    unevenness = float(shape[MIDDLE].mean())
-    # At low frequencies blocks were chosen for having little, and scenes have most: the next frequencies stand in.
-    shape[_ORDER <= 4] = shape[_ORDER == 5].mean()
-    return shape, unevenness
-
-
-def _line(levels: Values, variances: Values, counts: Values) -> tuple[float, float]:
-    """Fit ``variance = a level + b``, robustly: a from 0, and no variance below 0 at the darkest level."""
-    dark = float(levels.min())
-    x, y = levels.astype(np.float64) - dark, variances.astype(np.float64)
-    expected = np.sqrt(2 / (counts * HIGH.sum()))  # relative error of a mean of so many squares
-    slope, height = _robust_start(x, y)
-    for _ in range(20):
-        fitted = np.maximum(slope * x + height, 1e-3 * float(y.mean()) + NOTHING)
-        error = (y - fitted) / fitted
-        scale = np.maximum(1.4826 * np.median(np.abs(error)), expected)
-        trust = np.clip(1 - (error / (TUKEY * scale)) ** 2, 0, None) ** 2
-        slope, height = _least_squares(x, y, trust * counts / fitted**2)
-    return slope, height - slope * dark
-
-
-def _robust_start(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the line of median slope (Theil 1950, Sen 1968), from 0."""
-    first, second = np.triu_indices(len(x), 1)
-    apart = x[second] - x[first]
-    known = apart != 0
-    slopes = (y[second] - y[first])[known] / apart[known]
-    slope = max(float(np.median(slopes)), 0.0) if slopes.size else 0.0
-    return slope, max(float(np.median(y - slope * x)), 0.0)
-
-
-def _least_squares(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:
-    """Return slope and height of the weighted least squares, neither below 0."""
-    if not weight.sum():
-        return 0.0, float(np.median(y))
-    mean_x, mean_y = np.average(x, weights=weight), np.average(y, weights=weight)
-    power = float(weight @ (x - mean_x) ** 2)
-    slope = float(weight @ ((x - mean_x) * (y - mean_y))) / power if power else 0.0
-    height = float(mean_y - slope * mean_x)
-    if slope < 0:
-        return 0.0, float(mean_y)
-    if height < 0:
-        return float(weight @ (x * y)) / float(weight @ x**2), 0.0
-    return slope, height
+def _agreed(first: Measure, others: list[Measure]) -> Measure:
+    """Return a measure with the error that others leave it: as much as they differ from it."""
+    errors = (max(one.error, abs(one.variance / first.variance - 1) / 2) for one in others if first.variance)
+    return replace(first, error=min(first.error, *errors, np.inf))
 
 
 def _shared(waves: Values) -> float:
@@ -289,7 +226,7 @@ def _shared(waves: Values) -> float:
     frames = len(waves)
     low = (waves[..., LOW] ** 2).mean((0, 3)).ravel()
     steady = np.argsort(low, kind="stable")[: max(1, round(STEADY * low.size))]
-    residuals = waves.reshape(frames, -1, SIDE, SIDE)[:, steady][..., ~(_ORDER <= 4)].reshape(frames, -1)
+    residuals = waves.reshape(frames, -1, SIDE, SIDE)[:, steady][..., ~(ORDER <= 4)].reshape(frames, -1)
     norms = np.sqrt((residuals**2).sum(1, keepdims=True))
     unit = residuals / np.maximum(norms, np.finfo(np.float32).tiny)
     return float((unit @ unit.T)[np.triu_indices(frames, 1)].mean())

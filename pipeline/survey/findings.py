@@ -54,9 +54,10 @@ def _noise(noise: NoiseEstimate) -> list[str]:
         share = f"{max(noise.fixed, 0):.1%} of its variance"
         pattern = f"frames share a pattern ({share})" if noise.fixed_pattern else f"frames share no pattern ({share})"
     correlated = "correlated" if noise.correlated else "not correlated"
+    doubt = "" if noise.certain or noise.correlated else f" (within {noise.error:.0%})"
     return [
-        f"Noise: sigma {255 * noise.sigma:.3g} of 255, mostly {kinds[noise.kind]}; variance at value x (white is 1): "
-        f"{noise.gain:.3g} x + {noise.read:.3g}.",
+        f"Noise: sigma {255 * noise.sigma:.3g} of 255{doubt}, mostly {kinds[noise.kind]}; variance at value x (white "
+        f"is 1): {noise.gain:.3g} x + {noise.read:.3g}.",
         f"Noise: {correlated} from pixel to pixel ({noise.unevenness:.2f}; white noise has 1); {pattern}.",
     ]
 

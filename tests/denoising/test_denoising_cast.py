@@ -37,7 +37,7 @@ IMAGES = {
 
 @pytest.mark.parametrize("sigma", [0, 2, 10, 25, 75])
 @pytest.mark.parametrize("weights", STARTS, ids=lambda path: path.stem)
-def test_no_area_changes_its_colour(weights: Path, sigma: float) -> None:
+def test_no_area_changes_its_colour(weights: Path, sigma: int) -> None:
     denoiser = Denoiser.load(weights, device="cpu")
     for name, clean in IMAGES.items():
         noise = sigma / 255 * np.random.default_rng(sigma).standard_normal(clean.shape, np.float32)

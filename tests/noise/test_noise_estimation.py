@@ -136,6 +136,96 @@ def test_frames_without_noise_or_content_are_no_error() -> None:
     assert (found.sigma, found.gain, found.correlated) == (0.0, 0.0, False)
 
 
+def recorded(clean: Frames, sigma: float, seed: int = 0) -> tuple[Frames, float]:
+    """Frames with noise as an 8-bit camera stores them, and the standard deviation of noise and rounding."""
+    values = (clean + np.float32(sigma / 255) * noise(clean, seed)).clip(0, 1)
+    return np.asarray(np.rint(255 * values) / 255, np.float32), float(np.hypot(sigma, 12**-0.5)) / 255
+
+
+def lawn() -> Frames:
+    """Gray texture without any flat place, ``(1, 192, 256)``."""
+    return photograph("grass")[0]
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+@pytest.mark.parametrize("sigma", [10, 25, 50, 75])
+def test_one_colour_photograph_is_measured_within_3_percent_clipped_or_not(name: str, sigma: float) -> None:
+    clean = photograph(name)[:1]
+    found = estimate_noise(clean + np.float32(sigma / 255) * noise(clean))
+    assert 255 * found.sigma == pytest.approx(sigma, rel=0.03)
+    assert found.certain
+    frames, true = recorded(clean, sigma)
+    assert estimate_noise(frames, 1 / 255).sigma == pytest.approx(true, rel=0.03)
+
+
+@pytest.mark.parametrize("size", [160, 192])
+@pytest.mark.parametrize("sigma", [2, 3, 5])
+def test_little_noise_of_one_frame_is_measured_with_its_rounding(scene: Frames, size: int, sigma: float) -> None:
+    frames, true = recorded(scene[:1, :, :size, :size], sigma)
+    found = estimate_noise(frames, 1 / 255)
+    assert found.sigma == pytest.approx(true, rel=0.05)
+    assert found.rounding == pytest.approx((1 / 255) ** 2 / 12)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("sigma", [10, 50, 75])
+def test_noise_that_is_clipped_everywhere_is_measured_as_it_was_before(level: float, sigma: float) -> None:
+    frames, true = recorded(np.full((1, 1, 256, 256), level, np.float32), sigma)
+    assert estimate_noise(frames, 1 / 255).sigma == pytest.approx(true, rel=0.03)
+
+
+def test_texture_that_channels_share_is_not_taken_for_noise() -> None:
+    clean = np.repeat(lawn()[None], 3, 1)
+    found = estimate_noise(clean + np.float32(5 / 255) * noise(clean))
+    assert 255 * found.sigma == pytest.approx(5, rel=0.03)
+    assert found.certain
+
+
+def test_texture_that_stands_still_is_not_taken_for_noise() -> None:
+    clean = np.repeat(lawn()[None], 4, 0)
+    found = estimate_noise(clean + np.float32(5 / 255) * noise(clean))
+    assert 255 * found.sigma == pytest.approx(5, rel=0.03)
+    assert found.certain
+
+
+@pytest.mark.parametrize("sigma", [0, 2, 5, 10])
+def test_a_gray_frame_in_which_nothing_is_flat_is_uncertain(sigma: float) -> None:
+    clean = lawn()[None]
+    assert not estimate_noise(clean + np.float32(sigma / 255) * noise(clean)).certain
+
+
+def test_noise_that_channels_share_is_no_texture(scene: Frames) -> None:
+    clean = np.repeat(scene[:1], 3, 1)
+    shared, own = noise(scene[:1]), noise(clean, seed=1)
+    found = estimate_noise(noisy(clean, shared, np.float32(0.3) * own))
+    assert 255 * found.sigma == pytest.approx(10 * np.hypot(1, 0.3), rel=0.03)
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(86, 477), (8, -3), (65520, 0), (1e-6, 0)])
+def test_values_of_any_range_and_sign_have_the_same_noise_in_their_unit(
+    scene: Frames, factor: float, offset: float
+) -> None:
+    frames = np.asarray(scene[:2] + np.float32(0.05) * noise(scene[:2]), np.float32)
+    one, other = (
+        estimate_noise(frames),
+        estimate_noise(np.asarray(factor * frames.astype(np.float64) + offset, np.float32)),
+    )
+    assert other.sigma == pytest.approx(factor * one.sigma, rel=1e-4)
+    values = np.array([0.2, 0.8], np.float32)
+    moved = np.asarray(factor * values + offset, np.float32)
+    np.testing.assert_allclose(other.variance(moved), factor**2 * one.variance(values), rtol=1e-3)
+
+
+def test_a_clean_photograph_has_little_noise() -> None:
+    for name in ("astronaut", "coffee"):
+        assert 255 * estimate_noise(photograph(name)[:1], 1 / 255).sigma < 2
+
+
+def test_estimates_repeat() -> None:
+    frames, _ = recorded(photograph("coffee")[:1], 15)
+    assert estimate_noise(frames, 1 / 255) == estimate_noise(frames, 1 / 255)
+
+
 def test_frames_smaller_than_a_block_are_refused() -> None:
     with pytest.raises(ValueError, match=r"frames: found 10 x 40 px, expected at least 11 px each way"):
         estimate_noise(np.zeros((2, 3, 10, 40), np.float32))

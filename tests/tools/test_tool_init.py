@@ -35,7 +35,15 @@ from self2align.survey.settings import apply, choose, read_profile, written
 ROOT = Path(__file__).parents[2]
 DATA = Path("data")
 WHITE_NOISE = NoiseEstimate(
-    sigma=0.1, level=0.4, gain=0.01, read=0.001, rounding=0.0, unevenness=1.0, fixed=0.0, clipped=(0.0, 0.0)
+    sigma=0.1,
+    error=0.01,
+    level=0.4,
+    gain=0.01,
+    read=0.001,
+    rounding=0.0,
+    unevenness=1.0,
+    fixed=0.0,
+    clipped=(0.0, 0.0),
 )
 SCENE = SceneSurvey(
     "a", 480, 640, False, 8, 255, 1.0, (1.0, 5.0), WHITE_NOISE, (0.0, 0.0, 0.0), np.zeros((2, 3, 8, 8), np.float32)
@@ -96,7 +104,7 @@ def test_the_parameters_state_the_survey(project: Path, footage: Path) -> None:
     text = (project / "params.yaml").read_text(encoding="utf-8")
     for word in (
         "112 x 128 px, 8 bits, RGB",
-        "# Noise: sigma 15",
+        "# Noise: sigma 14.8 of 255",
         "# Time on this machine under its current load: about",
         "# Held out for validation: s1.",
     ):

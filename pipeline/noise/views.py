@@ -1,0 +1,99 @@
+"""Blocks of noisy frames, transformed, and the sums and differences of them that hold less texture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 8  # px, of a block
+SHIFT = 3  # px: away from the 8 x 8 grid of codecs, whose quantisation the same transform would see
+CLOSEST = 2  # px, between blocks of small frames
+BLOCKS = 100_000  # as many are looked at, evenly spaced
+# Weights of red, green and blue: texture is mostly common to them, white noise is not.
+CHROMA = np.array([[1, 0, -1], [1, -2, 1]]) / np.sqrt([[2], [6]])
+
+ORDER = np.add.outer(np.arange(SIDE), np.arange(SIDE))
+LOW, MIDDLE, HIGH = (ORDER > 0) & (ORDER <= 4), (ORDER > 4) & (ORDER < 9), ORDER >= 9
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """Blocks in which noise is measured. Each is a sum of K blocks of the frames, with weights of squared sum 1.
+
+    Attributes
+    ----------
+    waves
+        ``(N, 8, 8)``, transformed.
+    means
+        ``(N, K)``: mean values of the blocks of the frames.
+    shares
+        ``(N, K)``: squared weights, which are the shares of their noise in that of the sum.
+    ends
+        ``(N, 2)``: shares of the pixels at the lowest and at the highest value.
+    """
+
+    waves: Values
+    means: Values
+    shares: Values
+    ends: Values
+
+    @property
+    def colors(self) -> bool:
+        """Return whether the blocks are sums over the channels."""
+        return int(self.means.shape[1]) == len(CHROMA[0])
+
+
+def cut_blocks(frames: Values) -> tuple[Values, int]:
+    """Return blocks of the frames, the same places in all, ``(T, C, P, 8, 8)``, and their distance in px."""
+    count, channels, height, width = frames.shape
+    stride = SIDE
+    while stride > CLOSEST and count * channels * height * width * 4 <= BLOCKS * stride**2:
+        stride //= 2
+    windows = np.lib.stride_tricks.sliding_window_view(frames[..., SHIFT:, SHIFT:], (SIDE, SIDE), (2, 3))
+    grid = windows[:, :, ::stride, ::stride]
+    rows, columns = grid.shape[2:4]
+    places = np.arange(0, rows * columns, -(-count * channels * rows * columns // BLOCKS))
+    return grid[:, :, places // columns, places % columns], stride
+
+
+def transform(blocks: Values) -> Values:
+    """Return the orthonormal DCT-II of each block."""
+    place = np.arange(SIDE)
+    basis = np.sqrt(2 / SIDE) * np.cos(np.pi * place[:, None] * (2 * place + 1) / (2 * SIDE))
+    basis[0] /= np.sqrt(2)
+    matrix = basis.astype(np.float32)
+    waves: Values = matrix @ blocks @ matrix.T
+    return waves
+
+
+def views(blocks: Values, waves: Values) -> list[View]:
+    """Return the blocks themselves; of RGB differences of channels; of several frames those of neighbours.
+
+    Parameters
+    ----------
+    blocks, waves
+        ``(T, C, P, 8, 8)``, values from 0 to 1, and transformed.
+    """
+    means = waves[..., 0, 0] / np.float32(SIDE)
+    ends = np.stack([(blocks <= 0).mean((3, 4), dtype=np.float32), (blocks >= 1).mean((3, 4), dtype=np.float32)], -1)
+    found = [_view(waves[None], means[None], ends[None], np.ones((1, 1)))]
+    if blocks.shape[1] == len(CHROMA[0]):
+        found.append(_view(waves.swapaxes(0, 1), means.swapaxes(0, 1), ends.swapaxes(0, 1), CHROMA))
+    if len(blocks) > 1:
+        waves, means, ends = (np.stack([part[:-1], part[1:]]) for part in (waves, means, ends))
+        found.append(_view(waves, means, ends, np.array([[1, -1]]) / np.sqrt(2)))
+    return found
+
+
+def _view(waves: Values, means: Values, ends: Values, weights: NDArray[np.floating]) -> View:
+    """Return weighted sums, ``weights`` being ``(M, K)``, over the first axis, of K."""
+    parts, size = len(waves), means[0].size
+    single: Values = weights.astype(np.float32)
+    return View(
+        waves=np.matmul(single, waves.reshape(parts, -1), dtype=np.float32).reshape(-1, SIDE, SIDE),
+        means=np.tile(means.reshape(parts, size).T, (len(weights), 1)),
+        shares=np.repeat(single**2, size, 0),
+        ends=np.matmul(single**2, ends.reshape(parts, -1), dtype=np.float32).reshape(-1, 2),
+    )
