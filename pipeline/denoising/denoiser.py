@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from self2align.denoising.frames import choose_denoise
+from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser, fits_channels
 from self2align.runtime.devices import device as default_device
 from self2align.runtime.progress import Progress
@@ -82,7 +83,7 @@ class Denoiser:
         *,
         axes: str | None = None,
         white: float | None = None,
-        sigma: float | None = None,
+        sigma: float | ArrayLike | None = None,
         temporal: int = 0,
         unclip: bool = True,
         progress: Progress | None = None,
@@ -109,8 +110,9 @@ class Denoiser:
             Default: that of the training footage for this type, if the weights say so, else 255 for uint8, 65535 for
             uint16, 1 for floats, or the range of the values if they are far from that.
         sigma
-            Standard deviation of the noise, in the unit of the values. Default: it is measured on each frame. Frames
-            without noise to speak of are returned as they are.
+            Standard deviation of the noise, in the unit of the values: one value, or a map ``(Y, X)`` or ``(C, Y, X)``
+            for noise that is uneven, as behind a correction of vignetting. Default: it is measured on each frame.
+            Frames without noise to speak of are returned as they are.
         temporal
             Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
         unclip
@@ -144,11 +146,9 @@ class Denoiser:
         if not fits_channels(stack.shape[1], self.channels):
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
         denoise = choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip)
-        if sigma is not None and not sigma > 0:
-            raise ValueError(f"sigma: found {sigma:g}, expected more than 0")
         if white is None and array.dtype.name not in self._denoiser.whites and array.dtype != np.uint8:
             coding = fit_range(coding, stack[:: max(1, len(stack) // 3)])
-        level = None if sigma is None else sigma * coding.scale
+        level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
         result = np.empty(stack.shape, array.dtype.newbyteorder("="))
         for number, clean in enumerate(denoise(_values(stack, coding), None, level)):
             result[number] = coding.encode(clean)
@@ -159,6 +159,16 @@ class Denoiser:
         if "T" not in letters:
             result = result[0]
         return np.ascontiguousarray(result.transpose(np.argsort(order))).astype(array.dtype, copy=False)
+
+
+def _told(sigma: float | ArrayLike, shape: tuple[int, ...], scale: float) -> Sigma:
+    """Return the level of noise that was told, white being 1.0, for frames ``(C, H, W)``."""
+    values = np.asarray(sigma, np.float32)
+    if values.shape not in ((), shape[1:], shape):
+        raise ValueError(f"sigma: found shape {values.shape}, expected one value, {shape[1:]} or {shape}")
+    if not (np.isfinite(values) & (values >= 0)).all() or not values.any():
+        raise ValueError(f"sigma: found {values.min():g} at the least, expected more than 0")
+    return values * np.float32(scale) if values.ndim else float(values) * scale
 
 
 def _memory(memory: int | None) -> int:

@@ -15,6 +15,7 @@ from self2align.alignment.aligner import Aligner
 from self2align.alignment.dis import LEAST
 from self2align.alignment.loading import load_aligner
 from self2align.denoising.fusion import fuse
+from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.clipping import Clipping
 from self2align.runtime.progress import Progress
@@ -35,7 +36,7 @@ class DenoiseFrames(Protocol):
     radius: int
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, white being 1.0, for each noisy one.
 
@@ -46,7 +47,8 @@ class DenoiseFrames(Protocol):
         progress
             See the class.
         sigma
-            Standard deviation of their noise, white being 1.0; None to measure it on each frame.
+            Standard deviation of their noise, white being 1.0: one value, or a map ``(H, W)`` or ``(C, H, W)``; None to
+            measure it on each frame.
         """
         ...
 
@@ -66,7 +68,7 @@ class OneByOne:
         self.denoiser = denoiser
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; progress counts the tiles of a frame."""
         for frame in frames:
@@ -90,7 +92,7 @@ class WithNeighbours:
         self.denoiser, self.aligner, self.radius = denoiser, aligner, radius
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; for channels see the denoiser.
 
@@ -128,13 +130,17 @@ class WithNeighbours:
         """Yield one channel of frames, repeated for each channel of the network."""
         return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
 
-    def _fused(self, frames: Iterable[Frame], sigma: float | None) -> Iterator[Frame]:
+    def _fused(self, frames: Iterable[Frame], sigma: Sigma | None) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
         for clean in fuse(placed, partial(self._alone, sigma), self.aligner, radius=self.radius, exposure=True):
             yield clean.cpu().numpy()
 
-    def _alone(self, sigma: float | None, frame: Tensor) -> Tensor:
-        return torch.from_numpy(self.denoiser(frame.cpu().numpy(), None, sigma)).to(self.denoiser.device)
+    def _alone(self, sigma: Sigma | None, frame: Tensor) -> Tensor | None:
+        noisy = frame.cpu().numpy()
+        noise = self.denoiser.noise_of(noisy, sigma)
+        if noise.nothing:
+            return None
+        return torch.from_numpy(self.denoiser(noisy, noise=noise)).to(self.denoiser.device)
 
 
 class Unclipped:
@@ -152,7 +158,7 @@ class Unclipped:
         self.denoise, self.clipping, self.radius = denoise, clipping, denoise.radius
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: float | None = None
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
         return map(self.clipping.undo, self.denoise(frames, progress, sigma))

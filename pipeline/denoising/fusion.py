@@ -104,7 +104,12 @@ def windows(frames: Iterable[Tensor], radius: int) -> Iterator[tuple[int, Mappin
 
 @torch.inference_mode()
 def fuse(
-    frames: Iterable[Tensor], denoise: Callable[[Tensor], Tensor], aligner: Aligner, *, radius: int, exposure: bool
+    frames: Iterable[Tensor],
+    denoise: Callable[[Tensor], Tensor | None],
+    aligner: Aligner,
+    *,
+    radius: int,
+    exposure: bool,
 ) -> Iterator[Tensor]:
     """Denoise footage, each frame with the help of its neighbours.
 
@@ -116,7 +121,7 @@ def fuse(
     frames
         ``(C, H, W)``, noisy, all of one size, white being 1.0.
     denoise
-        A frame's denoiser, ``(C, H, W) -> (C, H, W)``.
+        A frame's denoiser, ``(C, H, W) -> (C, H, W)``; None where there is no noise to speak of, and the frame stays.
     aligner
         See `self2align.alignment.aligner.Aligner`.
     radius
@@ -139,9 +144,10 @@ def fuse(
                 neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
         target = held[at]
         pilot = denoise(target)
-        chosen = ((neighbours_of[at, other], held[other]) for other in sorted(held) if other != at)
-        mean, share = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
-        # Where nothing was taken off there is no noise to speak of, and a mean could only blur.
-        untouched = torch.equal(pilot, target)
-        yield target if untouched else wiener(mean, pilot, share * frame_noise_variance(target, pilot))
+        if pilot is None:
+            yield target
+        else:
+            chosen = ((neighbours_of[at, other], held[other]) for other in sorted(held) if other != at)
+            mean, share = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
+            yield wiener(mean, pilot, share * frame_noise_variance(target, pilot))
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - radius and pair[0] > at}

@@ -17,7 +17,10 @@ NOTHING = 0.5
 BY_BRIGHTNESS = 0.5  # change of the variance over the brightness of a frame, as a share: less is one level
 VARIED = 1.3  # largest over smallest sigma of frames: below that nothing is said
 NEAR = 1.1  # a level so many times beyond the range of the training is within it
+LEAST_KNOWN = 1e-3  # of the highest level of a map: the least level of a pixel
 UNEQUAL = 1.2  # largest over smallest sigma of the channels: below that one level serves all
+
+Sigma = float | NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,22 @@ class FrameNoise:
         Standard deviation over the whole frame.
     measured
         What was found in the frame; None if the level was told, or the frame is too small to tell.
+    known
+        The standard deviation at each pixel, ``(1, H, W)`` or ``(C, H, W)``, where it was told.
     """
 
     lines: Sequence[tuple[float, float]]
     sigma: float
     measured: NoiseEstimate | None = None
+    known: NDArray[np.float32] | None = None
 
     @classmethod
-    def told(cls, sigma: float) -> "FrameNoise":
-        """Return noise of one level."""
+    def told(cls, sigma: Sigma) -> "FrameNoise":
+        """Return noise of one level, or of a level at each pixel."""
+        if isinstance(sigma, np.ndarray):
+            known = np.maximum(sigma.astype(np.float32), LEAST_KNOWN * float(sigma.max()))
+            overall = float(np.sqrt(np.mean(np.square(known, dtype=np.float64))))
+            return cls([(0.0, overall**2)], overall, known=known.reshape(-1, *known.shape[-2:]))
         return cls([(0.0, sigma**2)], sigma)
 
     @property
@@ -56,6 +66,8 @@ class FrameNoise:
 
     def level(self, noisy: Tensor) -> Tensor:
         """Return the standard deviation for frames ``(N, C, H, W)``: one for each channel or all, or at each pixel."""
+        if self.known is not None:
+            return torch.from_numpy(self.known)[None].to(noisy)
         gain, read = (noisy.new_tensor(values).expand(len(noisy), -1) for values in zip(*self.lines, strict=True))
         return noise_level(noisy, gain, read)
 
@@ -121,7 +133,7 @@ class Purpose:
     def compare(self, noise: FrameNoise) -> list[str]:
         """Return what a user should know about frames with this noise: one line each."""
         sigma, found = 255 * noise.sigma, noise.measured
-        text = f"sigma {sigma:.3g} (white is 255)"
+        text = f"sigma {round(sigma, 2):.3g} (white is 255)"
         if noise.nothing:
             return [f"no noise to speak of, {text}: left as it is (--sigma sets the level)"]
         how = "as told" if found is None else "measured"

@@ -13,7 +13,7 @@ from torch import nn
 
 from self2align.denoising import tiling
 from self2align.denoising.inference import core, denoise_at_level, load_denoiser
-from self2align.denoising.levels import FrameNoise, frame_noise
+from self2align.denoising.levels import FrameNoise, Sigma, frame_noise
 from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
 from self2align.noise.model import NoiseSettings
@@ -136,7 +136,11 @@ class TiledDenoiser:
         return tiling.tiles(height, width, multiple=self.multiple, halo=halo, pixels=self.pixels)
 
     def __call__(
-        self, noisy: NDArray[np.float32], progress: Progress | None = None, sigma: float | None = None
+        self,
+        noisy: NDArray[np.float32],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        noise: FrameNoise | None = None,
     ) -> NDArray[np.float32]:
         """Denoise one image.
 
@@ -147,8 +151,10 @@ class TiledDenoiser:
         progress
             Called with the number of tiles done and of all tiles.
         sigma
-            Standard deviation of the noise, white being 1.0; None to measure it. A frame without noise to speak of
-            is returned as it is.
+            Standard deviation of the noise, white being 1.0: one value, or a map ``(H, W)`` or ``(C, H, W)``; None to
+            measure it. A frame without noise to speak of is returned as it is.
+        noise
+            From `noise_of`, for a frame of as many channels as the network has; instead of sigma.
 
         Returns
         -------
@@ -157,15 +163,16 @@ class TiledDenoiser:
         """
         assert fits_channels(len(noisy), self.channels), (len(noisy), self.channels)
         if len(noisy) == self.channels:
-            return self._denoise(noisy, self.noise_of(noisy, sigma), progress)
+            return self._denoise(noisy, noise or self.noise_of(noisy, sigma), progress)
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(plane[None], self.channels, axis=0)
             shown = part(progress, number, len(noisy)) if progress is not None else None
-            clean[number] = self._denoise(repeated, self.noise_of(plane[None], sigma), shown).mean(axis=0)
+            told = sigma[number] if isinstance(sigma, np.ndarray) and sigma.ndim == 3 and len(sigma) > 1 else sigma
+            clean[number] = self._denoise(repeated, self.noise_of(plane[None], told), shown).mean(axis=0)
         return clean
 
-    def noise_of(self, noisy: NDArray[np.float32], sigma: float | None) -> FrameNoise:
+    def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""
         noise = frame_noise(noisy) if sigma is None else FrameNoise.told(sigma)
         if self.watch is not None:

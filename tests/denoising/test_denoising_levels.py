@@ -86,8 +86,22 @@ def test_a_told_level_is_in_the_unit_of_the_values() -> None:
     Denoiser(_denoiser(watch=seen.append))(frame, axes="CYX", sigma=20.0)
     span = float(frame.max() - frame.min())
     assert [one.sigma for one in seen] == pytest.approx([20 / span])
-    with pytest.raises(ValueError, match="sigma: found -1, expected more than 0"):
+    with pytest.raises(ValueError, match="sigma: found -1 at the least, expected more than 0"):
         Denoiser(_denoiser())(frame, axes="CYX", sigma=-1.0)
+
+
+def test_a_map_tells_the_level_of_each_pixel() -> None:
+    level = np.tile(np.linspace(2, 60, 192, dtype=np.float32), (192, 1))
+    noisy = 255 * _noisy(level)
+    seen: list[FrameNoise] = []
+    found = Denoiser(_denoiser(watch=seen.append))(noisy, axes="CYX", white=255.0, sigma=level)
+    assert seen[0].known is not None
+    taken = (noisy - found) / (0.1 * level)
+    assert [float(part.std()) for part in np.split(taken, 4, axis=2)] == pytest.approx([1] * 4, abs=0.5)
+    with pytest.raises(
+        ValueError, match=r"sigma: found shape \(5,\), expected one value, \(192, 192\) or \(3, 192, 192\)"
+    ):
+        Denoiser(_denoiser())(noisy, axes="CYX", sigma=np.ones(5))
 
 
 def test_a_network_of_one_level_gets_images_of_that_level() -> None:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.denoising import tiling
-from self2align.denoising.inference import denoise
+from self2align.denoising.inference import core, denoise
+from self2align.denoising.levels import frame_noise
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.networks import NETWORKS
 from self2align.networks.network import multiple_of
+from self2align.networks.normalised import Normalised
 from self2align.runtime.families import load
 from tests.networks.small import small_network
 
@@ -36,13 +38,13 @@ def _noisy(channels: int, height: int, width: int) -> NDArray[np.float32]:
 
 
 def _denoiser(network: nn.Module, channels: int, pixels: int) -> TiledDenoiser:
-    memory = int(pixels * tiling.bytes_per_pixel(network, channels) * tiling.WORKSPACE) + 1
+    memory = int(pixels * tiling.bytes_per_pixel(core(network), channels) * tiling.WORKSPACE) + 1
     return TiledDenoiser(network, channels, device=CPU, memory=memory)
 
 
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(UNBOUNDED)))
 def test_tiled_equals_whole(name: str) -> None:
-    network = _network(name)
+    network = Normalised(_network(name))
     image = _noisy(1, 149, 203)  # no multiple of anything
     whole = denoise(network, image, square=False, device=CPU)
     denoiser = _denoiser(network, 1, 100 * 100)
@@ -85,7 +87,7 @@ def test_no_bound_is_found_where_there_is_none() -> None:
 
 
 def test_tiles_of_a_network_without_bound_are_blended_smoothly() -> None:
-    network = _network("nafnet")
+    network = Normalised(_network("nafnet"))
     image = _noisy(1, 192, 320)
     whole = denoise(network, image, square=False, device=CPU)
     assert np.array_equal(_denoiser(network, 1, 192 * 320)(image), whole), "one tile is the whole"
@@ -106,9 +108,9 @@ def test_cores_cover_once_and_windows_fit(halo: int) -> None:
         covered[tile.core] += 1
         rows, columns = tile.window
         assert (rows.stop - rows.start) * (columns.stop - columns.start) <= 200 * 200
-        for window, core, end in zip(tile.window, tile.core, (256, 328), strict=True):
-            assert window.start == max(0, core.start - halo)
-            assert window.stop == min(end, core.stop + halo)
+        for window, kept, end in zip(tile.window, tile.core, (256, 328), strict=True):
+            assert window.start == max(0, kept.start - halo)
+            assert window.stop == min(end, kept.stop + halo)
             assert window.start % 8 == window.stop % 8 == 0
     assert (covered == 1).all()
 
@@ -151,7 +153,7 @@ def test_bytes_of_a_pixel_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_channel_alone_through_a_network_of_one() -> None:
-    network = _network("dncnn")
+    network = Normalised(_network("dncnn"))
     image = _noisy(3, 40, 50)
     whole = TiledDenoiser(network, 1, device=CPU, memory=2**28)(image)
     for channel in range(3):
@@ -160,9 +162,10 @@ def test_each_channel_alone_through_a_network_of_one() -> None:
 
 
 def test_gray_through_a_network_of_three_is_the_mean_of_its_colours() -> None:
-    network = _network("dncnn", 3)
+    network = Normalised(_network("dncnn", 3))
     image = _noisy(1, 40, 50)
-    expected = denoise(network, image.repeat(3, axis=0), square=False, device=CPU).mean(axis=0)
+    noise = frame_noise(image)
+    expected = denoise(network, image.repeat(3, axis=0), square=False, device=CPU, noise=noise).mean(axis=0)
     np.testing.assert_allclose(TiledDenoiser(network, 3, device=CPU, memory=2**28)(image)[0], expected, atol=1e-6)
 
 

@@ -9,6 +9,7 @@ from self2align.networks.dncnn import DnCNN
 from self2align.networks.memnet import MemNet
 from self2align.networks.nafnet import NAFNet
 from self2align.networks.network import build_network, multiple_of
+from self2align.networks.normalised import LEVEL, Normalised
 from self2align.networks.rednet import RedNet
 from self2align.networks.sgn import SGN
 from self2align.objectives import OBJECTIVES
@@ -70,6 +71,9 @@ def test_every_objective_trains_every_network(name: str, objective: str) -> None
     batch |= dict.fromkeys(("keep", "gain"), torch.ones(2)) | {"offset": torch.zeros(2), "progress": torch.tensor(0.5)}
     if chosen.neighbours:
         batch |= {key: torch.stack([batch[key]] * 2, 1) for key in ("warped", "confidence")}
+    if chosen.levelled:
+        network = Normalised(network)
+        batch |= {"level": torch.full((2, 1, 1, 1), LEVEL), "weight": torch.ones(2, 1, 1, 1)}
     loss = chosen.loss(network, batch, torch.Generator().manual_seed(0))
     torch.autograd.backward(loss)
     assert torch.isfinite(loss)

@@ -144,7 +144,8 @@ def recorded(clean: Frames, sigma: float, seed: int = 0) -> tuple[Frames, float]
 
 def lawn() -> Frames:
     """Gray texture without any flat place, ``(1, 192, 256)``."""
-    return photograph("grass")[0]
+    frames: Frames = photograph("grass")[0]
+    return frames
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])

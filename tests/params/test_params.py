@@ -26,17 +26,12 @@ def test_colors_are_rotated_only_where_all_channels_have_the_same_white_noise(
         load(path)
 
 
-def test_a_range_of_levels_needs_a_model_that_uses_sigma(tmp_path: Path) -> None:
-    path = _changed(tmp_path, "synthesize/model", "poisson")
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("sigma_max: null", "sigma_max: 50.0"), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"synthesize\.sigma_max: found 50, expected null under the model poisson"):
-        load(path)
-
-
-@pytest.mark.parametrize(("key", "value"), [("synthesize/sigma_max", 50.0), ("synthesize/model", "poisson")])
-def test_stein_needs_gaussian_noise_of_one_level(tmp_path: Path, key: str, value: Any) -> None:
+@pytest.mark.parametrize(("key", "value"), [("train_denoiser/normalise", False), ("synthesize/model", "poisson")])
+def test_stein_needs_gaussian_noise_that_is_brought_to_one_level(tmp_path: Path, key: str, value: Any) -> None:
     path = _changed(tmp_path, key, value)
+    if key == "train_denoiser/normalise":
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("recorrupted_neighbours", "aligned_neighbours"), encoding="utf-8")
     assert not load(path).synthesize.settings().one_gaussian
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("last_layer: auto", "last_layer: stein"), encoding="utf-8")
@@ -101,8 +96,8 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
     [
         ("synthesize/sigma", "much", r"synthesize\.sigma: found 'much', expected a?.*number"),
         ("synthesize/sigma", -1.0, r"synthesize\.sigma: found -1\.0, expected greater than or equal to 0"),
-        ("synthesize/sigma", 0.1, r"synthesize\.sigma: found 0\.1, expected at least 0\.25 with benchmark"),
-        ("synthesize/sigma_max", 10.0, r"synthesize\.sigma_max: found 10, expected at least synthesize\.sigma \(25\)"),
+        ("benchmark/sigma", 0.1, r"benchmark\.sigma: found 0\.1, expected at least 0\.25 with benchmark"),
+        ("synthesize/sigma_max", 3.0, r"synthesize\.sigma_max: found 3, expected at least synthesize\.sigma \(5\)"),
         (
             "generate_pairs/crop",
             96,
@@ -119,7 +114,7 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         (
             "sampler/strategy",
             "confidence_map",
-            r"'confidence_map', which has no effect under .* aligned_neighbours",
+            r"'confidence_map', which has no effect under .* recorrupted_neighbours",
         ),
         (
             "train_denoiser/objective",

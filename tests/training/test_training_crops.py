@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from self2align.noise.model import NoiseSettings
 from self2align.objectives import OBJECTIVES
 from self2align.params.loading import load
 from self2align.runtime.families import load as load_member
@@ -75,7 +76,7 @@ def test_the_last_layer_is_solved_on_training_crops(validation: bool, monkeypatc
     monkeypatch.setattr("self2align.training.solving.LAST_LAYER_BATCHES", 12)
     monkeypatch.setattr("self2align.training.solving.LAST_LAYER_TESTS", 4)
     params = load(ROOT / "profiles" / "default.yaml")
-    noise = params.synthesize.settings()
+    noise = NoiseSettings("gaussian", 25.0, None, 30.0)
     sigma, power = noise.sigma / 255, 0.01
     draw = np.random.default_rng(1)
     held = {"target": 0.5 + np.sqrt(power + sigma**2) * draw.standard_normal((40, 3, 128, 128)).astype(np.float32)}
@@ -85,7 +86,8 @@ def test_the_last_layer_is_solved_on_training_crops(validation: bool, monkeypatc
         roles[30:] = 1
         held["target"][30:] = 0.5 + sigma * draw.standard_normal((10, 3, 128, 128)).astype(np.float32)
     coding = Coding(dtype="float32", scale=1.0, offset=0.0)
-    crops = Crops(held, {"target": coding}, {}, roles, 0, None, {}, params.seed)
+    columns = {"noise_gain": np.zeros(40, np.float32), "noise_read": np.full(40, sigma**2, np.float32)}
+    crops = Crops(held, {"target": coding}, columns, roles, 0, None, {}, params.seed)
     network = Shrunk()
     figures, notes = last_layer_solver(network, crops, params.train_denoiser.settings(), 1, noise, silent)()
     assert "last layer solved and kept" in notes[0]
