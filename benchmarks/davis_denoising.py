@@ -1,4 +1,4 @@
-"""Denoisers from DAVIS alone: ours and baselines on the same crops, network and steps, dB against steps and minutes.
+r"""Denoisers from DAVIS alone: ours and baselines on the same crops, network and steps, dB against steps and minutes.
 
 ::
 
@@ -6,6 +6,12 @@
     python benchmarks/davis_denoising.py train work ours aligned_neighbours --steps 8000
     python benchmarks/davis_denoising.py train work n2n n2n --steps 8000
     python benchmarks/davis_denoising.py test work ours n2n
+
+For one file of weights for all levels::
+
+    python benchmarks/davis_denoising.py prepare data/DAVIS/JPEGImages/480p work --sigma 2 --sigma-max 55 --parts 4 \
+        --targets 14 --crops 7
+    python benchmarks/davis_denoising.py train work levels recorrupted_neighbours --steps 15000 --rotate-colors 0.3
 
 Every fourth sequence is held out; the curves are measured on its clean frames. ``--images`` has Kodak, BSD300/test and
 Set14.
@@ -88,6 +94,8 @@ def prepare(
     work: Work,
     images: Annotated[Path | None, Option(help="Folder of test sets.")] = None,
     sigma: Annotated[float, Option(help="Noise level, on the scale of 0 to 255.")] = 25.0,
+    sigma_max: Annotated[float | None, Option(help="Highest level, if each scene has its own.")] = None,
+    parts: Annotated[int, Option(help="Scenes to cut each sequence into, so that there are more levels.")] = 1,
     targets: Annotated[int, Option(help="Target frames of each sequence, in each direction.")] = 32,
     crops: Annotated[int, Option(help="Crops of each target.")] = 8,
 ) -> None:
@@ -95,7 +103,10 @@ def prepare(
     names = sorted(entry.name for entry in davis.iterdir() if entry.is_dir())
     held = names[::HELD_OUT]
     source = {"kind": "folder", "path": str(davis.resolve())}
-    used = {**source, "glob": [name for name in names if name not in held], "roles": ["align", "pairs"]}
+    shown = [name for name in names if name not in held]
+    used = {**source, "glob": shown, "roles": ["align", "pairs"]}
+    if parts > 1:
+        used |= {"path": str(cut_sequences(davis.resolve(), work.resolve() / "parts", shown, parts)), "glob": ["*"]}
     kept = {**source, "glob": held, "roles": ["validation", "test"], "max_frames": 24}
     root = images.resolve() if images else None
     sets = {
@@ -111,9 +122,11 @@ def prepare(
             ingest__sources={"davis": used, "held_out": kept},
             benchmark_sets=sets,
             synthesize__sigma=sigma,
+            synthesize__sigma_max=sigma_max,
             train_ian__aligners={"refined_dis": aligner},
             generate_pairs__targets_per_scene=targets,
             generate_pairs__crops_per_target=crops,
+            benchmark__sigma=25.0,
             benchmark__methods={"noisy": {"file": "pipeline/methods/noisy.py"}} if sets else {},
             train_baselines__runs={},
         )
@@ -125,6 +138,20 @@ def prepare(
         command("generate_pairs", noisy=NOISY, aligner=aligner_file, out=PAIRS)
         for name in sets:
             command("benchmark_sets", name=name, out=Path(f"benchmark_sets/{name}.zarr"))
+
+
+def cut_sequences(source: Path, out: Path, names: list[str], parts: int) -> Path:
+    """Link the frames of sequences as so many scenes each, ``NAME-0`` and so on; return the folder."""
+    for name in names:
+        frames = sorted((source / name).iterdir())
+        for number in range(parts):
+            scene = out / f"{name}-{number}"
+            scene.mkdir(parents=True, exist_ok=True)
+            for frame in frames[number * len(frames) // parts : (number + 1) * len(frames) // parts]:
+                link = scene / frame.name
+                if not link.exists():
+                    link.symlink_to(frame)
+    return out
 
 
 def held_out_frames() -> list[tuple[Any, Any]]:

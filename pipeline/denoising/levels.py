@@ -14,7 +14,6 @@ from self2align.noise.estimation import NoiseEstimate, estimate_noise, too_small
 
 # Standard deviation on the scale of 255. Rounding to 8 bits alone makes 0.29.
 NOTHING = 0.5
-BY_BRIGHTNESS = 0.5  # change of the variance over the brightness of a frame, as a share: less is one level
 VARIED = 1.3  # largest over smallest sigma of frames: below that nothing is said
 NEAR = 1.1  # a level so many times beyond the range of the training is within it
 LEAST_KNOWN = 1e-3  # of the highest level of a map: the least level of a pixel
@@ -72,32 +71,26 @@ class FrameNoise:
         return noise_level(noisy, gain, read)
 
 
-def frame_noise(noisy: NDArray[np.float32]) -> FrameNoise:
+def frame_noise(noisy: NDArray[np.float32], *, each_channel: bool = True) -> FrameNoise:
     """Return the noise of a frame, measured.
 
     Parameters
     ----------
     noisy
         ``(C, H, W)``, white being 1.0.
+    each_channel
+        Whether channels of unequal noise have levels of their own.
     """
     if too_small(noisy):
         return FrameNoise.told(0.0)
     whole = estimate_noise(noisy[None])
-    if len(noisy) > 1:
+    if each_channel and len(noisy) > 1:
         each = [estimate_noise(channel[None, None]) for channel in noisy]
         sigmas = [one.sigma for one in each]
         if max(sigmas) > UNEQUAL * min(sigmas):
-            lines = [_line(one, channel) for one, channel in zip(each, noisy, strict=True)]
+            lines = [one.line(channel) for one, channel in zip(each, noisy, strict=True)]
             return FrameNoise(lines, float(np.sqrt(np.mean(np.square(sigmas)))), whole)
-    return FrameNoise([_line(whole, noisy)], whole.sigma, whole)
-
-
-def _line(found: NoiseEstimate, noisy: NDArray[np.float32]) -> tuple[float, float]:
-    """Return a and b of the variance ``a x + b``; a is 0 where brightness hardly changes it."""
-    span = 2 * max(float(noisy.var()) - found.sigma**2, 0.0) ** 0.5
-    if found.gain * span <= BY_BRIGHTNESS * found.sigma**2:
-        return 0.0, found.sigma**2
-    return found.gain, found.read
+    return FrameNoise([whole.line(noisy)], whole.sigma, whole)
 
 
 def as_batch(frame: NDArray[np.float32]) -> Tensor:

@@ -59,6 +59,8 @@ class TiledDenoiser:
         How the noise of that footage was clipped; None if it was not, or if that is unknown.
     trained
         Level of the noise that a network that is not normalised was trained on, white being 1.0; None if unknown.
+    each_channel
+        Whether channels of unequal noise are brought to one level each: not where training saw them as they are.
     watch
         Called with the noise of each frame before it is denoised.
     """
@@ -73,10 +75,11 @@ class TiledDenoiser:
         whites: Mapping[str, float] | None = None,
         clipping: Clipping | None = None,
         trained: float | None = None,
+        each_channel: bool = True,
         watch: Callable[[FrameNoise], None] | None = None,
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
-        self.trained, self.watch = trained, watch
+        self.trained, self.each_channel, self.watch = trained, each_channel, watch
         self.whites, self.clipping = dict(whites or {}), clipping
         self.multiple = multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(core(network), channels) * tiling.WORKSPACE)))
@@ -107,6 +110,7 @@ class TiledDenoiser:
             whites=header.get("whites"),
             clipping=Clipping(**told) if told else None,
             trained=trained_level(header),
+            each_channel="noise" not in header or NoiseSettings.recorded(header).at().synthetic,
             watch=watch,
         )
 
@@ -174,7 +178,7 @@ class TiledDenoiser:
 
     def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""
-        noise = frame_noise(noisy) if sigma is None else FrameNoise.told(sigma)
+        noise = frame_noise(noisy, each_channel=self.each_channel) if sigma is None else FrameNoise.told(sigma)
         if self.watch is not None:
             self.watch(noise)
         return noise

@@ -26,6 +26,7 @@ from self2align.noise.measuring import UNEVEN, Measure, measure
 from self2align.noise.views import LOW, ORDER, SHIFT, SIDE, Values, View, cut_blocks, transform, views
 
 CERTAIN = 0.02  # expected relative error: of small frames of white noise up to 7 % are then off by more than 3 %
+BY_BRIGHTNESS = 0.5  # change of the variance from dark to light, as a share: less is one level
 STEADY = 0.2  # share of the places that is measured for what frames share
 FIXED = 0.02  # of the variance; photographs in motion without a fixed pattern give at most 0.01
 # Clean DAVIS frames with white noise of sigma 2 to 75 chose these. Differences of channels have unevenness 0.9 to 1.1
@@ -108,6 +109,13 @@ class NoiseEstimate:
             read=self.read * factor**2,
             rounding=self.rounding * factor**2,
         )
+
+    def line(self, frames: Values) -> tuple[float, float]:
+        """Return a and b of the variance ``a x + b``; a is 0 where the frames' brightness hardly changes it."""
+        span = 2 * max(float(frames.var(dtype=np.float64)) - self.sigma**2, 0.0) ** 0.5
+        if self.gain * span <= BY_BRIGHTNESS * self.sigma**2:
+            return 0.0, self.sigma**2
+        return self.gain, self.read
 
     def variance(self, values: Values) -> Values:
         """Return the variance of the noise at expected values; nowhere less than that of rounding."""

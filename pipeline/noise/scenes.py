@@ -9,6 +9,7 @@ from self2align.runtime.spacing import evenly_spaced
 from self2align.stores.frames import FrameStore, SceneRecord
 
 MEASURED = 5  # frames of a scene, evenly spaced
+LEAST = 1e-6  # of the variance of the frames: the least variance of noise, so that clean footage has some too
 
 
 def scene_noise(store: FrameStore, scene: SceneRecord) -> tuple[float, float]:
@@ -20,11 +21,7 @@ def scene_noise(store: FrameStore, scene: SceneRecord) -> tuple[float, float]:
     model = noise.at(scene_level(noise.levels, int(store.attributes["seed"]), scene.title))
     if model.synthetic:
         return model.line
-    coding = store.coding(scene)
     chosen = evenly_spaced(scene.count, MEASURED).tolist()
     frames = np.concatenate([store.frames(scene, at, at + 1) for at in chosen])
-    step = 0.0 if coding.dtype.startswith("float") else coding.scale
-    found = estimate_noise(frames, step)
-    if found.kind == "gaussian":
-        return 0.0, found.sigma**2
-    return found.gain, max(found.read, found.rounding)
+    gain, read = estimate_noise(frames).line(frames)
+    return gain, max(read, LEAST * float(frames.var(dtype=np.float64))) if gain == 0 else read
