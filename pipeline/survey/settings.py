@@ -225,7 +225,8 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
     profile["ingest"]["color"] = "gray" if survey.gray else "rgb"
     profile["ingest"]["sources"] = _sources(survey, chosen)
     profile["benchmark_sets"] = _empty()
-    profile["synthesize"]["model"] = "none"
+    profile["synthesize"].update(model="none", sigma_max=None)
+    profile["benchmark"]["sigma"] = None
     aligners = profile["train_ian"]["aligners"]
     for name in [name for name in aligners if name != chosen.aligner]:
         del aligners[name]

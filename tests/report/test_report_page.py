@@ -136,7 +136,7 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "| s/one | 18.70 | 28.50 |" in text
     assert "1,200 pairs for training, 3 for validation; 1 scene left out" in text
     assert "- gone: not run:" in text
-    assert "| aligned_neighbours | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
+    assert "| recorrupted_neighbours | adaptive | ssim_filtered | 30.00 / 0.900 |" in text
     assert "| self2align | fixed | p = 0.5 | \u2013 |" in text
     assert "| 0.01000 | \u2013 | 30.12 | 0.900 |" in text
     assert "| 0.01000 | \u2013 | \u2013 | \u2013 |" in text

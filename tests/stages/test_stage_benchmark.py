@@ -31,7 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cv2.imwrite(str(tmp_path / "images" / "deep.png"), np.full((32, 40, 3), 128 * 257, np.uint16))
     params: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "profiles" / "default.yaml").read_text("utf-8"))
     params["benchmark_sets"] = {"mine": {"kind": "images", "path": str(tmp_path / "images"), "repeats": 2}}
-    params["synthesize"]["sigma"] = 10.0
+    params["benchmark"]["sigma"] = 10.0
     params["benchmark"]["methods"] = {name: {"file": str(METHODS / f"{name}.py")} for name in ("noisy", "bm3d")}
     with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe", pure=True).dump(params, file)
