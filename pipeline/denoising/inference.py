@@ -12,7 +12,7 @@ from torch import nn
 
 from self2align.denoising.levels import FrameNoise, as_batch, frame_noise
 from self2align.networks.network import build_network, multiple_of
-from self2align.networks.normalised import LEVEL, Normal, Normalised, normal, without_cast
+from self2align.networks.normalised import LEVEL, Normal, Normalised, normal, without_cast, without_detail
 from self2align.runtime.devices import place
 from self2align.stores.weights import fit_weights, load_part
 
@@ -45,7 +45,13 @@ def core(network: nn.Module) -> nn.Module:
 
 
 def denoise_at_level(
-    network: nn.Module, noisy: Image, noise: FrameNoise, run: Callable[[Image], Image], trained: float | None = None
+    network: nn.Module,
+    noisy: Image,
+    noise: FrameNoise,
+    run: Callable[[Image], Image],
+    *,
+    trained: float | None = None,
+    exact: bool = True,
 ) -> Image:
     """Denoise an image of known noise.
 
@@ -62,11 +68,14 @@ def denoise_at_level(
     trained
         The level of noise that a network that is not normalised was trained on, white being 1.0: the image is brought
         to that. None to leave it as it is.
+    exact
+        Whether the level of the noise is that of the training: there it was known, not measured.
 
     Returns
     -------
     ndarray
-        ``(C, H, W)``. No area changes its mean by more than noise does.
+        ``(C, H, W)``. No area changes its mean by more than noise does, nor, if the level is exact and the noise of
+        neighbouring pixels independent, by more than its variance.
     """
     if noise.nothing:
         return noisy.copy()
@@ -80,6 +89,8 @@ def denoise_at_level(
         clean = seen.undo(as_batch(run(seen.images[0].numpy())) - middle)
     else:
         clean = as_batch(run(noisy))
+    if exact and noise.blotched == 1.0:
+        clean = without_detail(batch, clean, level)
     result: Image = without_cast(batch, clean, noise.blotched * level)[0].numpy()
     return result
 

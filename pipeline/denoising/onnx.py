@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from self2align.denoising.inference import core
 from self2align.networks.network import multiple_of
-from self2align.networks.normalised import LEVEL, Normalised, normal, without_cast
+from self2align.networks.normalised import LEVEL, Normalised, normal, without_cast, without_detail
 from self2align.stores.weights import KEY
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -46,7 +46,8 @@ class AnySize(nn.Module):
         if level is None:
             return self._padded(noisy)
         seen = normal(noisy, level)
-        return without_cast(noisy, seen.undo(self._padded(seen.images)), level)
+        clean = without_detail(noisy, seen.undo(self._padded(seen.images)), level)
+        return without_cast(noisy, clean, level)
 
     def _padded(self, images: Tensor) -> Tensor:
         network = core(self.network)

@@ -59,8 +59,9 @@ class TiledDenoiser:
         How the noise of that footage was clipped; None if it was not, or if that is unknown.
     trained
         Level of the noise that a network that is not normalised was trained on, white being 1.0; None if unknown.
-    each_channel
-        Whether channels of unequal noise are brought to one level each: not where training saw them as they are.
+    exact
+        Whether the level of the noise was known in training, not measured. Then channels of unequal noise are brought
+        to one level each, and no more is taken off than the level explains.
     watch
         Called with the noise of each frame before it is denoised.
     """
@@ -75,11 +76,11 @@ class TiledDenoiser:
         whites: Mapping[str, float] | None = None,
         clipping: Clipping | None = None,
         trained: float | None = None,
-        each_channel: bool = True,
+        exact: bool = True,
         watch: Callable[[FrameNoise], None] | None = None,
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
-        self.trained, self.each_channel, self.watch = trained, each_channel, watch
+        self.trained, self.exact, self.watch = trained, exact, watch
         self.whites, self.clipping = dict(whites or {}), clipping
         self.multiple = multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(core(network), channels) * tiling.WORKSPACE)))
@@ -110,7 +111,7 @@ class TiledDenoiser:
             whites=header.get("whites"),
             clipping=Clipping(**told) if told else None,
             trained=trained_level(header),
-            each_channel="noise" not in header or NoiseSettings.recorded(header).at().synthetic,
+            exact="noise" not in header or NoiseSettings.recorded(header).at().synthetic,
             watch=watch,
         )
 
@@ -178,7 +179,7 @@ class TiledDenoiser:
 
     def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""
-        noise = frame_noise(noisy, each_channel=self.each_channel) if sigma is None else FrameNoise.told(sigma)
+        noise = frame_noise(noisy, each_channel=self.exact) if sigma is None else FrameNoise.told(sigma)
         if self.watch is not None:
             self.watch(noise)
         return noise
@@ -187,7 +188,11 @@ class TiledDenoiser:
         trained = self.trained
         if trained is not None and abs(noise.sigma / trained - 1) < ALIKE:
             trained = None  # as it was trained
-        return denoise_at_level(self.network, noisy, noise, lambda image: self._run(image, progress), trained)
+
+        def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
+            return self._run(image, progress)
+
+        return denoise_at_level(self.network, noisy, noise, run, trained=trained, exact=self.exact)
 
     def _run(self, noisy: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
         _, height, width = noisy.shape

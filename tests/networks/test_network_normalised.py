@@ -15,6 +15,7 @@ from self2align.networks.normalised import (
     noise_level,
     normal,
     without_cast,
+    without_detail,
 )
 from tests.networks.small import small_network
 
@@ -87,6 +88,18 @@ def test_what_is_only_noise_stays_taken_off() -> None:
     change = without_cast(noisy, clean.clone(), _one(10.0)) - clean
     assert float(change.abs().max()) < 1.0
     assert float(change.square().mean()) < 0.01
+
+
+def test_where_detail_is_taken_off_the_result_is_better_than_either() -> None:
+    detail = 12 * torch.randn((1, 3, 256, 256), generator=torch.Generator().manual_seed(3))
+    detail[..., :128] = 0
+    noise = 10 * _draw(1, 3, 256, 256)
+    noisy = 100 + detail + noise
+    flat = torch.full_like(noisy, 100.0)  # the network takes off all that it sees
+    found = without_detail(noisy, flat, _one(10.0))
+    left, right = (found - 100 - detail)[..., 16:112], (found - 100 - detail)[..., 144:240]
+    assert float(right.square().mean()) == pytest.approx(100 * 144 / 244, rel=0.06)
+    assert float(left.square().mean()) < 1
 
 
 def test_noise_that_grows_with_brightness_has_a_level_at_each_pixel() -> None:
