@@ -178,7 +178,7 @@ def _purpose(header: Mapping[str, Any]) -> list[str]:
     if "sigma" in seen:
         low, high = seen["sigma"]
         levels = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        lines.append(f"noise of sigma {levels} (white is 255)")
+        lines.append(f"noise of sigma {levels} of 255")
     if header.get("normalised") is not None:
         lines.append("any exposure, gain and unit: frames are brought to one level of noise")
     if seen.get("correlated") is not None:

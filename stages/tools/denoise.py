@@ -38,7 +38,7 @@ def denoise(
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
     from self2align.denoising.frames import choose_denoise
-    from self2align.denoising.levels import NoiseNotes, Purpose
+    from self2align.denoising.purpose import NoiseNotes, Purpose
     from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.footage import check_footage
     from self2align.media.medium import Choices

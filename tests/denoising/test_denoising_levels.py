@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from self2align.denoising.denoiser import Denoiser
 from self2align.denoising.inference import denoise_at_level
-from self2align.denoising.levels import FrameNoise, NoiseNotes, Purpose, frame_noise
+from self2align.denoising.levels import FrameNoise, frame_noise
+from self2align.denoising.purpose import NoiseNotes, Purpose
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.networks.normalised import Normalised
 from self2align.networks.unet import UNet
@@ -122,10 +123,10 @@ def test_weights_are_compared_with_what_is_found() -> None:
     wide = Purpose.of({"normalised": 0.1, "noise_seen": {"sigma": [3.0, 75.0], "correlated": False}})
     narrow = Purpose.of({"noise_seen": {"sigma": [25.0, 25.0], "correlated": False}})
     assert wide.compare(FrameNoise.told(10 / 255)) == [
-        "noise: sigma 10 (white is 255), as told; the weights are for sigma 3 to 75"
+        "noise: sigma 10 of 255, as told; the weights are for sigma 3 to 75"
     ]
     assert narrow.compare(FrameNoise.told(10 / 255)) == [
-        "noise: sigma 10 (white is 255), as told; brought to the level of the weights, which were trained at sigma 25: "
+        "noise: sigma 10 of 255, as told; brought to the level of the weights, which were trained at sigma 25: "
         "expect less"
     ]
     assert wide.compare(frame_noise(_noisy(0.0)))[0].startswith("no noise to speak of, sigma 0")

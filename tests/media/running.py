@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from self2align.alignment.loading import make_aligner
 from self2align.denoising.frames import DenoiseFrames, OneByOne, WithNeighbours
+from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
 from self2align.media.run import denoise_media, open_media
@@ -28,7 +29,7 @@ class Watched:
         self.radius = clean.radius
 
     def __call__(
-        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None, sigma: float | None = None
+        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None, sigma: Sigma | None = None
     ) -> Iterator[NDArray[np.float32]]:
         return self.clean(self._noted(frames), progress, sigma)
 

@@ -43,7 +43,7 @@ def test_a_stack_goes_in_and_comes_out(folder: Path, capsys: pytest.CaptureFixtu
     *noise, last = capsys.readouterr().out.splitlines()
     assert last == "out.tif: denoised, files: 1, frames: 12"
     assert noise[0].startswith("noise: sigma 7")
-    assert noise[0].endswith(" (white is 255), measured")
+    assert noise[0].endswith(" of 255, measured")
     result = tifffile.imread(OUT)
     assert (result.shape, result.dtype.name) == ((12, 96, 96), "uint16")
     assert (result != tifffile.imread("in.tif")).mean() > 0.5

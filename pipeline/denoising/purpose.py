@@ -1,0 +1,98 @@
+"""What weights say of the noise that they are for, compared with what is found in frames."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from self2align.denoising.levels import NOTHING, FrameNoise
+
+VARIED = 1.3  # largest over smallest sigma of frames: below that nothing is said
+NEAR = 1.1  # a level so many times beyond the range of the training is within it
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What weights say of the noise that they are for.
+
+    Attributes
+    ----------
+    normalised
+        Whether the network sees noise of one level, whatever that of the frame.
+    sigma
+        Lowest and highest standard deviation in training, on the scale of 255; None if unknown.
+    correlated
+        Whether neighbouring pixels shared noise; None if unknown.
+    """
+
+    normalised: bool
+    sigma: tuple[float, float] | None
+    correlated: bool | None
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> "Purpose":
+        """Return what the header of a weights file says."""
+        seen = header.get("noise_seen") or {}
+        sigma = seen.get("sigma")
+        return cls(header.get("normalised") is not None, tuple(sigma) if sigma else None, seen.get("correlated"))
+
+    def compare(self, noise: FrameNoise) -> list[str]:
+        """Return what a user should know about frames with this noise: one line each."""
+        sigma, found = 255 * noise.sigma, noise.measured
+        text = f"sigma {round(sigma, 2):.3g} of 255"
+        if noise.nothing:
+            return [f"no noise to speak of, {text}: left as it is (--sigma sets the level)"]
+        how = "as told" if found is None else "measured"
+        kind = ", more where it is bright" if any(gain for gain, _ in noise.lines) else ""
+        lines = [f"noise: {text}{kind}, {how}{self._level(sigma)}"]
+        if found is not None and found.correlated and self.correlated is False:
+            lines.append(
+                "neighbouring pixels share noise (demosaicing, compression); these weights are for independent noise "
+                "and will leave blotches: train on this footage (self2align init)"
+            )
+        elif found is not None and not found.certain:
+            lines.append(
+                "texture and noise cannot be told apart here; the lower level was taken. If noise is left, set --sigma"
+            )
+        return lines
+
+    def _level(self, sigma: float) -> str:
+        """Return what happens to noise of that level."""
+        if self.sigma is None:
+            return ""
+        low, high = self.sigma
+        trained = f"sigma {low:.3g}" if high < 1.05 * low else f"sigma {low:.3g} to {high:.3g}"
+        if low / NEAR <= sigma <= high * NEAR:
+            return f"; the weights are for {trained}"
+        if self.normalised:
+            return f"; brought to the level of the weights, though they saw {trained} only: expect less"
+        return f"; brought to the level of the weights, which were trained at {trained}: expect less"
+
+
+class NoiseNotes:
+    """Says what is found of the noise while frames are denoised: at the first, and where later ones differ.
+
+    Parameters
+    ----------
+    purpose
+        Of the weights.
+    say
+        Prints a line.
+    """
+
+    def __init__(self, purpose: Purpose, say: Callable[[str], None]) -> None:
+        self.purpose, self.say = purpose, say
+        self.sigmas: list[float] = []
+
+    def __call__(self, noise: FrameNoise) -> None:
+        """Take note of the noise of a frame."""
+        if not self.sigmas:
+            for line in self.purpose.compare(noise):
+                self.say(line)
+        self.sigmas.append(255 * noise.sigma)
+
+    def summarise(self) -> None:
+        """Say how the frames differed, if they did."""
+        if len(self.sigmas) > 1 and max(self.sigmas) > VARIED * min(self.sigmas):
+            untouched = sum(sigma < NOTHING for sigma in self.sigmas)
+            left = f"; left as they are: {untouched}" if untouched else ""
+            self.say(f"noise of the frames: sigma {min(self.sigmas):.3g} to {max(self.sigmas):.3g}{left}")
