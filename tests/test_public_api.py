@@ -200,5 +200,5 @@ def test_clipping_is_undone_if_the_weights_say_so(tmp_path: Path, gray: Path) ->
     clipping = {"gain": 0.0, "read": 0.01, "low": True, "high": False}
     clipped = Denoiser.load(_weights(tmp_path / "c.safetensors", 1, clipping=clipping), device="cpu")
     dark = np.full((24, 32), 0.05, np.float32)
-    assert clipped(dark).mean() < clipped(dark, unclip=False).mean()
-    np.testing.assert_array_equal(clipped(dark, unclip=False), Denoiser.load(gray, device="cpu")(dark))
+    assert clipped(dark, sigma=0.1).mean() < clipped(dark, sigma=0.1, unclip=False).mean()
+    np.testing.assert_array_equal(clipped(dark), dark, "there is no noise")

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from self2align.denoising.frames import choose_denoise
 from self2align.denoising.levels import Sigma
+from self2align.denoising.scale import fitted, sampled
 from self2align.denoising.tiled import TiledDenoiser, fits_channels
 from self2align.runtime.devices import device as default_device
 from self2align.runtime.progress import Progress
-from self2align.stores.codes import Coding, choose_coding, fit_range
+from self2align.stores.codes import Coding, choose_coding
 from self2align.stores.weights import BUNDLE, load_header
 
 MEMORY = 2048  # MiB
@@ -106,7 +107,7 @@ class Denoiser:
             One letter for each axis: T (time), C (channels), Y (rows), X (columns). Needed where the rule above fits
             twice or not at all.
         white
-            The value that stands for 1.0. It matters only for ``unclip``: networks follow any scale and offset.
+            The value that stands for 1.0, for ``unclip``: networks follow any scale and offset.
             Default: that of the training footage for this type, if the weights say so, else 255 for uint8, 65535 for
             uint16, 1 for floats, or the range of the values if they are far from that.
         sigma
@@ -147,7 +148,7 @@ class Denoiser:
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
         denoise = choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip)
         if white is None and array.dtype.name not in self._denoiser.whites and array.dtype != np.uint8:
-            coding = fit_range(coding, stack[:: max(1, len(stack) // 3)])
+            coding = fitted(coding, [stack[at] for at in sampled(len(stack))])
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
         result = np.empty(stack.shape, array.dtype.newbyteorder("="))
         for number, clean in enumerate(denoise(_values(stack, coding), None, level)):

@@ -109,7 +109,11 @@ class WithNeighbours:
             yield from self._fused(alike, sigma)
             return
         planes = tee(alike, len(first))
-        streams = [self._fused(self._plane(plane, number), sigma) for number, plane in enumerate(planes)]
+        copies = self.denoiser.channels
+        streams = [
+            self._fused(self._plane(plane, number), _of_plane(sigma, number), copies)
+            for number, plane in enumerate(planes)
+        ]
         for channels in zip(*streams, strict=True):
             yield np.stack([channel.mean(0) for channel in channels])
 
@@ -130,17 +134,22 @@ class WithNeighbours:
         """Yield one channel of frames, repeated for each channel of the network."""
         return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
 
-    def _fused(self, frames: Iterable[Frame], sigma: Sigma | None) -> Iterator[Frame]:
+    def _fused(self, frames: Iterable[Frame], sigma: Sigma | None, copies: int = 1) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
-        for clean in fuse(placed, partial(self._alone, sigma), self.aligner, radius=self.radius, exposure=True):
+        for clean in fuse(placed, partial(self._alone, sigma, copies), self.aligner, radius=self.radius, exposure=True):
             yield clean.cpu().numpy()
 
-    def _alone(self, sigma: Sigma | None, frame: Tensor) -> Tensor | None:
+    def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Tensor | None:
         noisy = frame.cpu().numpy()
-        noise = self.denoiser.noise_of(noisy, sigma)
+        noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
         if noise.nothing:
             return None
-        return torch.from_numpy(self.denoiser(noisy, noise=noise)).to(self.denoiser.device)
+        return torch.from_numpy(self.denoiser(noisy, noise=noise, copies=copies)).to(self.denoiser.device)
+
+
+def _of_plane(sigma: Sigma | None, number: int) -> Sigma | None:
+    """Return the level of one channel."""
+    return sigma[number] if isinstance(sigma, np.ndarray) and sigma.ndim == 3 and len(sigma) > 1 else sigma
 
 
 class Unclipped:
@@ -150,18 +159,22 @@ class Unclipped:
     ----------
     denoise
         Denoises the frames.
+    denoiser
+        The one that it uses.
     clipping
         How their noise was clipped.
     """
 
-    def __init__(self, denoise: DenoiseFrames, clipping: Clipping) -> None:
-        self.denoise, self.clipping, self.radius = denoise, clipping, denoise.radius
+    def __init__(self, denoise: DenoiseFrames, denoiser: TiledDenoiser, clipping: Clipping) -> None:
+        self.denoise, self.denoiser, self.clipping, self.radius = denoise, denoiser, clipping, denoise.radius
 
     def __call__(
         self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
-        return map(self.clipping.undo, self.denoise(frames, progress, sigma))
+        for clean in self.denoise(frames, progress, sigma):
+            # A frame that was left as it is has no noise whose mean clipping could change.
+            yield clean if self.denoiser.untouched else self.clipping.undo(clean)
 
 
 def choose_denoise(
@@ -192,4 +205,4 @@ def choose_denoise(
                 f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
             )
         denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius)
-    return Unclipped(denoise, denoiser.clipping) if unclip and denoiser.clipping else denoise
+    return Unclipped(denoise, denoiser, denoiser.clipping) if unclip and denoiser.clipping else denoise

@@ -17,6 +17,7 @@ from self2align.runtime.devices import place
 from self2align.stores.weights import fit_weights, load_part
 
 Image = NDArray[np.float32]
+MARGIN = 16  # px
 MIDDLE = 0.5  # of the range that a network was trained on which is not normalised
 
 
@@ -52,6 +53,7 @@ def denoise_at_level(
     *,
     trained: float | None = None,
     exact: bool = True,
+    copies: int = 1,
 ) -> Image:
     """Denoise an image of known noise.
 
@@ -70,6 +72,9 @@ def denoise_at_level(
         to that. None to leave it as it is.
     exact
         Whether the level of the noise is that of the training: there it was known, not measured.
+    copies
+        So many channels are copies of one, noise included, which is then stronger along gray than that of independent
+        channels, by the root of this number.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def denoise_at_level(
     batch = as_batch(noisy)
     level = noise.level(batch)
     if isinstance(network, Normalised) or trained is not None:
-        seen, middle = normal(batch, level), 0.0
+        seen, middle = normal(batch, copies**0.5 * level if exact else level), 0.0
         if trained is not None:
             factor, middle = trained / LEVEL, MIDDLE
             seen = Normal(seen.images * factor + middle, seen.mean, seen.scale * factor)
@@ -92,7 +97,7 @@ def denoise_at_level(
     if exact and noise.blotched == 1.0:
         clean = without_detail(batch, clean, level)
     result: Image = without_cast(batch, clean, noise.blotched * level)[0].numpy()
-    return result
+    return result if noise.known is None else np.where(noise.known > 0, result, noisy)
 
 
 @torch.inference_mode()
@@ -120,25 +125,38 @@ def denoise(
     """
 
     def run(image: Image) -> Image:
-        return _padded(core(network), image, square=square, device=device)
+        return _padded(core(network), image, square=square, margin=margin_of(network), device=device)
 
     if not isinstance(network, Normalised):
         return run(noisy)
     return denoise_at_level(network, noisy, frame_noise(noisy) if noise is None else noise, run)
 
 
-def _padded(network: nn.Module, image: Image, *, square: bool, device: torch.device) -> Image:
+def _padded(network: nn.Module, image: Image, *, square: bool, margin: int, device: torch.device) -> Image:
     """Return what a network makes of an image that is padded for it."""
     _, height, width = image.shape
     multiple = multiple_of(network)
+    padding: tuple[tuple[int, int], ...]
     if square:
-        step = math.lcm(32, multiple)
+        step, margin = math.lcm(32, multiple), 0
         side = -(-max(height, width) // step) * step
-        bottom, right = side - height, side - width
+        padding = ((0, 0), (0, side - height), (0, side - width))
     else:
-        bottom, right = -height % multiple, -width % multiple
+        padding = framed(height, width, multiple, margin)
     # NumPy repeats the reflection if an image is smaller than its padding.
-    padded = np.pad(image, ((0, 0), (0, bottom), (0, right)), mode="reflect")
+    padded = np.pad(image, padding, mode="reflect")
     batch = torch.from_numpy(padded)[None].to(device, memory_format=torch.channels_last)
-    clean: Image = network(batch)[0, :, :height, :width].float().cpu().numpy()
+    inside = (slice(margin, margin + height), slice(margin, margin + width))
+    clean: Image = network(batch)[0, :, *inside].float().cpu().numpy()
     return clean
+
+
+def framed(height: int, width: int, multiple: int, margin: int) -> tuple[tuple[int, int], ...]:
+    """Return the padding of an image: a margin on all sides, then to a multiple."""
+    sides = ((margin, margin + -(length + 2 * margin) % multiple) for length in (height, width))
+    return ((0, 0), *sides)
+
+
+def margin_of(network: nn.Module) -> int:
+    """Return the margin, px, mirrored around what a network sees: at an edge it knows less and does worse."""
+    return MARGIN if isinstance(network, Normalised) else 0

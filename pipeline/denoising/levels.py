@@ -11,9 +11,10 @@ from torch import Tensor
 from self2align.networks.normalised import noise_level
 from self2align.noise.estimation import NoiseEstimate, estimate_noise, too_small
 
-# Standard deviation on the scale of 255. Rounding to 8 bits alone makes 0.29.
-NOTHING = 0.5
-LEAST_KNOWN = 1e-3  # of the highest level of a map: the least level of a pixel
+# Share of the range of a frame's values. Of 255 it is 0.5; rounding to 8 bits alone makes 0.29.
+NOTHING = 0.002
+RANGE = (0.005, 0.995)  # quantiles of a frame: a hot pixel does not count
+LEAST_KNOWN = 0.05  # of the highest level of a map: the least that the network is told, which would see huge values
 UNEQUAL = 1.2  # largest over smallest sigma of the channels: below that one level serves all
 
 Sigma = float | NDArray[np.float32]
@@ -33,26 +34,29 @@ class FrameNoise:
         What was found in the frame; None if the level was told, or the frame is too small to tell.
     known
         The standard deviation at each pixel, ``(1, H, W)`` or ``(C, H, W)``, where it was told.
+    span
+        Range of the values of the frame; 0 if the level was told.
     """
 
     lines: Sequence[tuple[float, float]]
     sigma: float
     measured: NoiseEstimate | None = None
     known: NDArray[np.float32] | None = None
+    span: float = 0.0
 
     @classmethod
     def told(cls, sigma: Sigma) -> "FrameNoise":
         """Return noise of one level, or of a level at each pixel."""
         if isinstance(sigma, np.ndarray):
-            known = np.maximum(sigma.astype(np.float32), LEAST_KNOWN * float(sigma.max()))
+            known = sigma.astype(np.float32)
             overall = float(np.sqrt(np.mean(np.square(known, dtype=np.float64))))
             return cls([(0.0, overall**2)], overall, known=known.reshape(-1, *known.shape[-2:]))
         return cls([(0.0, sigma**2)], sigma)
 
     @property
     def nothing(self) -> bool:
-        """Return whether there is no noise to speak of."""
-        return self.sigma < NOTHING / 255
+        """Return whether there is no noise to speak of, in relation to the range of the frame; told noise is noise."""
+        return self.sigma <= NOTHING * self.span
 
     @property
     def blotched(self) -> float:
@@ -63,7 +67,7 @@ class FrameNoise:
     def level(self, noisy: Tensor) -> Tensor:
         """Return the standard deviation for frames ``(N, C, H, W)``: one for each channel or all, or at each pixel."""
         if self.known is not None:
-            return torch.from_numpy(self.known)[None].to(noisy)
+            return torch.from_numpy(np.maximum(self.known, LEAST_KNOWN * self.known.max()))[None].to(noisy)
         gain, read = (noisy.new_tensor(values).expand(len(noisy), -1) for values in zip(*self.lines, strict=True))
         return noise_level(noisy, gain, read)
 
@@ -81,13 +85,15 @@ def frame_noise(noisy: NDArray[np.float32], *, each_channel: bool = True) -> Fra
     if too_small(noisy):
         return FrameNoise.told(0.0)
     whole = estimate_noise(noisy[None])
+    low, high = np.quantile(noisy, RANGE)
+    span = float(high - low)
     if each_channel and len(noisy) > 1:
         each = [estimate_noise(channel[None, None]) for channel in noisy]
         sigmas = [one.sigma for one in each]
         if max(sigmas) > UNEQUAL * min(sigmas):
             lines = [one.line(channel) for one, channel in zip(each, noisy, strict=True)]
-            return FrameNoise(lines, float(np.sqrt(np.mean(np.square(sigmas)))), whole)
-    return FrameNoise([whole.line(noisy)], whole.sigma, whole)
+            return FrameNoise(lines, float(np.sqrt(np.mean(np.square(sigmas)))), whole, span=span)
+    return FrameNoise([whole.line(noisy)], whole.sigma, whole, span=span)
 
 
 def as_batch(frame: NDArray[np.float32]) -> Tensor:

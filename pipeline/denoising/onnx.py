@@ -36,8 +36,9 @@ AXES = {0: "batch", 2: "height", 3: "width"}
 class AnySize(nn.Module):
     """A network for images of any size from ``multiple`` on."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, exact: bool = True) -> None:
         super().__init__()
+        self.exact = exact
         self.network = network
         self.multiple = multiple_of(network)
 
@@ -46,7 +47,9 @@ class AnySize(nn.Module):
         if level is None:
             return self._padded(noisy)
         seen = normal(noisy, level)
-        clean = without_detail(noisy, seen.undo(self._padded(seen.images)), level)
+        clean = seen.undo(self._padded(seen.images))
+        if self.exact:
+            clean = without_detail(noisy, clean, level)
         return without_cast(noisy, clean, level)
 
     def _padded(self, images: Tensor) -> Tensor:

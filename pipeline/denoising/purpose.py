@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from self2align.denoising.levels import NOTHING, FrameNoise
+from self2align.denoising.levels import FrameNoise
 
 VARIED = 1.3  # largest over smallest sigma of frames: below that nothing is said
 NEAR = 1.1  # a level so many times beyond the range of the training is within it
@@ -39,6 +39,8 @@ class Purpose:
         """Return what a user should know about frames with this noise: one line each."""
         sigma, found = 255 * noise.sigma, noise.measured
         text = f"sigma {round(sigma, 2):.3g} of 255"
+        if found is None and sigma == 0:
+            return ["the frame is too small to measure its noise: left as it is (--sigma sets the level)"]
         if noise.nothing:
             return [f"no noise to speak of, {text}: left as it is (--sigma sets the level)"]
         how = "as told" if found is None else "measured"
@@ -63,8 +65,10 @@ class Purpose:
         trained = f"sigma {low:.3g}" if high < 1.05 * low else f"sigma {low:.3g} to {high:.3g}"
         if low / NEAR <= sigma <= high * NEAR:
             return f"; the weights are for {trained}"
+        if self.normalised and sigma < low:
+            return f"; the weights saw {trained}"
         if self.normalised:
-            return f"; brought to the level of the weights, though they saw {trained} only: expect less"
+            return f"; the weights saw {trained} only: expect less"
         return f"; brought to the level of the weights, which were trained at {trained}: expect less"
 
 
@@ -82,6 +86,7 @@ class NoiseNotes:
     def __init__(self, purpose: Purpose, say: Callable[[str], None]) -> None:
         self.purpose, self.say = purpose, say
         self.sigmas: list[float] = []
+        self.untouched = 0
 
     def __call__(self, noise: FrameNoise) -> None:
         """Take note of the noise of a frame."""
@@ -89,10 +94,10 @@ class NoiseNotes:
             for line in self.purpose.compare(noise):
                 self.say(line)
         self.sigmas.append(255 * noise.sigma)
+        self.untouched += noise.nothing
 
     def summarise(self) -> None:
         """Say how the frames differed, if they did."""
         if len(self.sigmas) > 1 and max(self.sigmas) > VARIED * min(self.sigmas):
-            untouched = sum(sigma < NOTHING for sigma in self.sigmas)
-            left = f"; left as they are: {untouched}" if untouched else ""
+            left = f"; left as they are: {self.untouched}" if self.untouched else ""
             self.say(f"noise of the frames: sigma {min(self.sigmas):.3g} to {max(self.sigmas):.3g}{left}")

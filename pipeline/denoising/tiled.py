@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.denoising import tiling
-from self2align.denoising.inference import core, denoise_at_level, load_denoiser
+from self2align.denoising.inference import core, denoise_at_level, framed, load_denoiser, margin_of
 from self2align.denoising.levels import FrameNoise, Sigma, frame_noise
 from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
@@ -82,6 +82,7 @@ class TiledDenoiser:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
         self.trained, self.exact, self.watch = trained, exact, watch
         self.whites, self.clipping = dict(whites or {}), clipping
+        self.untouched = False  # whether the last frame was left as it is
         self.multiple = multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(core(network), channels) * tiling.WORKSPACE)))
 
@@ -146,6 +147,7 @@ class TiledDenoiser:
         progress: Progress | None = None,
         sigma: Sigma | None = None,
         noise: FrameNoise | None = None,
+        copies: int = 1,
     ) -> NDArray[np.float32]:
         """Denoise one image.
 
@@ -160,6 +162,8 @@ class TiledDenoiser:
             measure it. A frame without noise to speak of is returned as it is.
         noise
             From `noise_of`, for a frame of as many channels as the network has; instead of sigma.
+        copies
+            See `self2align.denoising.inference.denoise_at_level`.
 
         Returns
         -------
@@ -168,41 +172,45 @@ class TiledDenoiser:
         """
         assert fits_channels(len(noisy), self.channels), (len(noisy), self.channels)
         if len(noisy) == self.channels:
-            return self._denoise(noisy, noise or self.noise_of(noisy, sigma), progress)
+            return self._denoise(noisy, noise or self.noise_of(noisy, sigma), progress, copies)
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(plane[None], self.channels, axis=0)
             shown = part(progress, number, len(noisy)) if progress is not None else None
             told = sigma[number] if isinstance(sigma, np.ndarray) and sigma.ndim == 3 and len(sigma) > 1 else sigma
-            clean[number] = self._denoise(repeated, self.noise_of(plane[None], told), shown).mean(axis=0)
+            clean[number] = self._denoise(repeated, self.noise_of(plane[None], told), shown, self.channels).mean(axis=0)
         return clean
 
     def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""
         noise = frame_noise(noisy, each_channel=self.exact) if sigma is None else FrameNoise.told(sigma)
+        self.untouched = noise.nothing
         if self.watch is not None:
             self.watch(noise)
         return noise
 
-    def _denoise(self, noisy: NDArray[np.float32], noise: FrameNoise, progress: Progress | None) -> NDArray[np.float32]:
+    def _denoise(
+        self, noisy: NDArray[np.float32], noise: FrameNoise, progress: Progress | None, copies: int = 1
+    ) -> NDArray[np.float32]:
         trained = self.trained
-        if trained is not None and abs(noise.sigma / trained - 1) < ALIKE:
+        even = noise.known is None and not any(gain for gain, _ in noise.lines)
+        if trained is not None and even and abs(noise.sigma / trained - 1) < ALIKE:
             trained = None  # as it was trained
 
         def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
             return self._run(image, progress)
 
-        return denoise_at_level(self.network, noisy, noise, run, trained=trained, exact=self.exact)
+        return denoise_at_level(self.network, noisy, noise, run, trained=trained, exact=self.exact, copies=copies)
 
     def _run(self, noisy: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
         _, height, width = noisy.shape
-        edges = ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple))
-        padded = np.pad(noisy, edges, mode="reflect")
+        margin = margin_of(self.network)
+        padded = np.pad(noisy, framed(height, width, self.multiple, margin), mode="reflect")
         # In full float32: with the short mantissa of TF32 tiles would differ by 1e-3.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            plan = self.tiles_for(height, width)
+            plan = self.tiles_for(*padded.shape[1:])
             blend = len(plan) > 1 and self.reach is None
             clean = tiling.run_tiles(
                 core(self.network), padded, plan, blend=blend, device=self.device, progress=progress
             )
-        return clean[:, :height, :width]
+        return clean[:, margin : margin + height, margin : margin + width]

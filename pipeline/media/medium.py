@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.denoising.frames import DenoiseFrames
+from self2align.denoising.scale import fitted as fit_scale
+from self2align.denoising.scale import sampled
 from self2align.denoising.tiled import fits_channels
 from self2align.runtime.progress import Progress
-from self2align.stores.codes import Coding, choose_coding, fit_range
+from self2align.stores.codes import Coding, choose_coding
 
 # A frame is held in memory twice as float32 and once in its own type: about 5 GiB at this size.
 MOST_VALUES = 2**29
@@ -151,11 +153,7 @@ def fitted(frames: "Frames", choices: Choices) -> Coding:
     coding = frames.coding
     if choices.white is not None or coding.dtype in choices.trained or coding.dtype == "uint8":
         return coding
-    for index in sorted({0, frames.count // 2, frames.count - 1}):
-        found = fit_range(coding, frames.read(index))
-        if found != coding:
-            return found
-    return coding
+    return fit_scale(coding, [frames.read(index) for index in sampled(frames.count)])
 
 
 def check_size(source: Path, channels: int, height: int, width: int) -> None:
@@ -182,7 +180,9 @@ def finish_frames(frames: Frames, scratch: Path, denoise: DenoiseFrames, progres
 
 def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
     """Denoise single pictures as frames of footage, each in its own folder; see `finish_frames`."""
-    _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in pictures], denoise, progress)
+    coding = pictures[0][0].coding  # one scale for all: levels and brightness are compared
+    alike = [(replace(one, coding=coding) if one.coding.dtype == coding.dtype else one, at) for one, at in pictures]
+    _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in alike], denoise, progress)
 
 
 def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
@@ -195,7 +195,7 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
     noisy = (frames.values(index) for frames, index, _ in wanted[first:])
     # For a single frame, progress counts tiles.
     shown = progress if count == 1 else None
-    for at, values in enumerate(denoise(noisy, shown, wanted[first][0].level), first):
+    for at, values in enumerate(denoise(noisy, shown, wanted[0][0].level), first):
         if at < done:
             continue
         frames, _, final = wanted[at]

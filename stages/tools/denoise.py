@@ -1,5 +1,6 @@
 """denoise INPUT OUTPUT: denoise files with trained weights."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def denoise(
     from self2align.stores.weights import load_part
 
     where = device()
-    if sigma is not None and not sigma > 0:
+    if sigma is not None and not 0 < sigma < math.inf:
         raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
     seen = NoiseNotes(Purpose.of(load_part(weights, "denoiser")[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)

@@ -85,7 +85,7 @@ def test_a_told_level_is_in_the_unit_of_the_values() -> None:
     seen: list[FrameNoise] = []
     frame = (1000 + 400 * _noisy(12.0)).astype(np.uint16)
     Denoiser(_denoiser(watch=seen.append))(frame, axes="CYX", sigma=20.0)
-    span = float(frame.max() - frame.min())
+    span = float(np.diff(np.quantile(frame, [0.005, 0.995]))[0])
     assert [one.sigma for one in seen] == pytest.approx([20 / span])
     with pytest.raises(ValueError, match="sigma: found -1 at the least, expected more than 0"):
         Denoiser(_denoiser())(frame, axes="CYX", sigma=-1.0)
@@ -138,7 +138,46 @@ def test_frames_that_differ_are_summed_up() -> None:
     said: list[str] = []
     notes = NoiseNotes(Purpose(True, (3.0, 75.0), False), said.append)
     for sigma in (10.0, 20.0, 0.1):
-        notes(FrameNoise.told(sigma / 255))
+        notes(FrameNoise([(0.0, (sigma / 255) ** 2)], sigma / 255, span=1.0))
     notes.summarise()
     assert len(said) == 2
     assert said[1] == "noise of the frames: sigma 0.1 to 20; left as they are: 1"
+
+
+def test_large_offsets_of_floats_are_kept() -> None:
+    frame = 1e12 + 255 * _noisy(12.0).astype(np.float64)
+    found = Denoiser(_denoiser())(frame, axes="CYX")
+    assert (frame - found).std() == pytest.approx(1.2, rel=0.35)
+
+
+@pytest.mark.parametrize(("low", "high", "sigma"), [(60000, 60255, 15), (500, 11500, 60), (100, 300, 10)])
+def test_whether_there_is_noise_does_not_depend_on_the_scale(low: float, high: float, sigma: float) -> None:
+    noise = sigma * np.random.default_rng(1).standard_normal((3, 192, 192))
+    frame = np.rint(np.linspace(low, high, 192) + noise)
+    frame[0, 5, 5] = 65535  # a hot pixel
+    stored = frame.clip(0, 65535).astype(np.uint16)
+    assert (Denoiser(_denoiser())(stored, axes="CYX") != stored).mean() > 0.3
+
+
+def test_where_a_map_tells_no_noise_nothing_changes_and_the_rest_is_denoised() -> None:
+    level = np.zeros((192, 192), np.float32)
+    level[:, 96:] = 20.0
+    noisy = 255 * _noisy(level)
+    found = Denoiser(_denoiser())(noisy, axes="CYX", white=255.0, sigma=level)
+    np.testing.assert_allclose(found[..., :96], noisy[..., :96], atol=1e-4)
+    assert (noisy - found)[..., 100:].std() == pytest.approx(2.0, rel=0.4)
+
+
+def test_a_gray_frame_is_brought_to_the_level_of_three_equal_channels() -> None:
+    shown: list[torch.Tensor] = []
+
+    class Seen(torch.nn.Module):
+        multiple = 1
+
+        def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+            shown.append(noisy)
+            return noisy
+
+    noise = np.random.default_rng(0).standard_normal((1, 128, 128)).astype(np.float32)
+    TiledDenoiser(Normalised(Seen()), 3, device=CPU, memory=2**28)(0.5 + 0.1 * noise, None, 0.1)
+    assert float(shown[-1].std()) == pytest.approx(25 / 255 / 3**0.5, rel=0.05)
