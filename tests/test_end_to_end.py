@@ -310,6 +310,7 @@ def test_training_killed_at_any_moment_ends_in_the_same_bytes(project: Path) -> 
 
 def test_a_training_goes_on_from_weights_of_its_own_kind(project: Path) -> None:
     _until_pairs()
+    _edit("train_denoiser", objective="aligned_neighbours")  # whose loss varies less from step to step
     train_denoiser(PAIRS, DENOISER)
     _edit("train_denoiser", init="mine")
     with pytest.raises(ValueError, match=r"init: found no starts/mine\.safetensors, expected one of null"):
@@ -324,7 +325,7 @@ def test_a_training_goes_on_from_weights_of_its_own_kind(project: Path) -> None:
         for path in (DENOISER.with_suffix(".csv"), Path("second/denoiser.csv"))
     ]
     # It begins where the first ended. (Losses end at the variance of the noise, not at zero.)
-    assert abs(losses[1][0] - losses[0][-1]) < 0.4 * (losses[0][0] - losses[0][-1])
+    assert abs(losses[1][0] - losses[0][-1]) < 0.2 * (losses[0][0] - losses[0][-1])
     header = load_header(Path("second/denoiser.safetensors"))
     assert header["inputs"]["init"] == hashlib.sha256(DENOISER.read_bytes()).hexdigest()
     _edit("train_denoiser", arguments={"width": 12, "depth": 2})

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from self2align.denoising.inference import core
+from self2align.denoising.tiled import level_was_known
 from self2align.networks.network import multiple_of
 from self2align.networks.normalised import LEVEL, Normalised, normal, without_cast, without_detail
 from self2align.stores.weights import KEY
@@ -36,7 +37,7 @@ AXES = {0: "batch", 2: "height", 3: "width"}
 class AnySize(nn.Module):
     """A network for images of any size from ``multiple`` on."""
 
-    def __init__(self, network: nn.Module, exact: bool = True) -> None:
+    def __init__(self, network: nn.Module, exact: bool) -> None:
         super().__init__()
         self.exact = exact
         self.network = network
@@ -94,7 +95,7 @@ def to_onnx(network: nn.Module, channels: int, header: Mapping[str, Any]) -> byt
     """
     import onnx
 
-    whole = AnySize(network).eval()
+    whole = AnySize(network, level_was_known(header)).eval()
     # Sides that are no multiple and differ from each other; otherwise the exporter takes them for constants.
     example = torch.zeros(2, channels, 5 * whole.multiple + 3, 6 * whole.multiple + 1)
     inputs: tuple[Tensor, ...] = (example,)
@@ -149,7 +150,9 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def largest_difference(data: bytes, network: nn.Module, sizes: Sequence[tuple[int, int, int, int]]) -> float:
+def largest_difference(
+    data: bytes, network: nn.Module, header: Mapping[str, Any], sizes: Sequence[tuple[int, int, int, int]]
+) -> float:
     """Return the largest difference between onnxruntime and torch on random images, white being 1.0.
 
     Parameters
@@ -158,6 +161,8 @@ def largest_difference(data: bytes, network: nn.Module, sizes: Sequence[tuple[in
         An ONNX file.
     network
         The exported network.
+    header
+        Of its weights.
     sizes
         ``(N, C, H, W)`` of the images, noise of a quarter of white on a smooth ramp.
     """
@@ -165,7 +170,7 @@ def largest_difference(data: bytes, network: nn.Module, sizes: Sequence[tuple[in
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     draw, most = np.random.default_rng(0), 0.0
-    whole = AnySize(network).eval()
+    whole = AnySize(network, level_was_known(header)).eval()
     for size in sizes:
         ramp = np.linspace(0, 1, size[-1], dtype=np.float32)
         noisy = ramp + np.float32(0.25) * draw.standard_normal(size, np.float32)

@@ -36,6 +36,11 @@ def trained_level(header: Mapping[str, Any]) -> float | None:
     return settings.sigma / 255 if settings.one_gaussian else None
 
 
+def level_was_known(header: Mapping[str, Any]) -> bool:
+    """Return whether the noise of the training was added, so that its level was known, not measured."""
+    return "noise" not in header or NoiseSettings.recorded(header).at().synthetic
+
+
 class TiledDenoiser:
     """Denoises single frames, in tiles if they need more memory than allowed.
 
@@ -112,7 +117,7 @@ class TiledDenoiser:
             whites=header.get("whites"),
             clipping=Clipping(**told) if told else None,
             trained=trained_level(header),
-            exact="noise" not in header or NoiseSettings.recorded(header).at().synthetic,
+            exact=level_was_known(header),
             watch=watch,
         )
 

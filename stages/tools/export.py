@@ -31,7 +31,7 @@ def export(
     channels, multiple = header["channels"], multiple_of(network)
     data = to_onnx(network, channels, header)
     sizes = [(1, channels, 4 * multiple + 30, 3 * multiple + 47), (2, channels, multiple + 16, 2 * multiple + 16)]
-    difference = largest_difference(data, network, sizes)
+    difference = largest_difference(data, network, header, sizes)
     if not difference <= TOLERANCE:
         raise ValueError(
             f"{output}: found a difference of {difference:.2g} of white from torch, expected at most {TOLERANCE:g}; "

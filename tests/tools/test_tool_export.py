@@ -9,6 +9,7 @@ import torch
 
 from self2align.denoising.onnx import TOLERANCE, largest_difference, to_onnx
 from self2align.networks import NETWORKS
+from self2align.networks.normalised import Normalised
 from self2align.runtime.families import load
 from self2align.stages.tools import export as command
 from self2align.stages.tools.export import export
@@ -48,11 +49,11 @@ def test_every_network_gives_what_torch_gives_at_any_size(name: str) -> None:
     network = network_of(name, 1)
     data = to_onnx(network, 1, {"network": name})
     sizes = [(1, 1, 33, 47), (3, 1, 24, 16), (1, 1, 40, 41)]
-    assert largest_difference(data, network, sizes) <= TOLERANCE
+    assert largest_difference(data, network, {"network": name}, sizes) <= TOLERANCE
     other = network_of(name, 1)
     with torch.no_grad():
         next(iter(other.parameters())).mul_(1.5)
-    assert largest_difference(data, other, sizes) > TOLERANCE, "the measure sees other weights"
+    assert largest_difference(data, other, {"network": name}, sizes) > TOLERANCE, "the measure sees other weights"
 
 
 def test_the_file_is_whole_in_itself(weights: Path) -> None:
@@ -106,3 +107,22 @@ def test_other_files_are_refused_before_anything_is_done(weights: Path) -> None:
     with pytest.raises(ValueError, match=r"there\.onnx: found a file, expected none"):
         export(weights, there)
     assert there.read_text() == "mine"
+
+
+@pytest.mark.parametrize("model", ["gaussian", "none"])
+def test_a_normalised_network_takes_the_level_in_any_unit(model: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    noise = {"model": model, "sigma": 25.0, "sigma_max": None, "peak": 30.0}
+    header = {"network": "unet", "noise": noise}
+    network = Normalised(network_of("unet", 3)).eval()
+    data = to_onnx(network, 3, header)
+    assert largest_difference(data, network, header, [(1, 3, 33, 47), (2, 3, 24, 16)]) <= TOLERANCE
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    noisy = np.random.default_rng(0).normal(0.5, 0.1, (1, 3, 40, 56)).astype(np.float32)
+
+    def denoised(images: Any, level: float) -> Any:
+        inputs = {"noisy": images.astype(np.float32), "level": np.full((1, 1, 1, 1), level, np.float32)}
+        return session.run(["denoised"], inputs)[0]
+
+    np.testing.assert_allclose(denoised(1000 * noisy - 300, 100.0), 1000 * denoised(noisy, 0.1) - 300, atol=0.5)
