@@ -211,6 +211,7 @@ def train(
     init: Annotated[str | None, Option(help="Initial weights: NAME of starts/NAME.safetensors there.")] = None,
     subsample: Annotated[float, Option(help="Share of crops that take every other pixel.")] = 0.5,
     rotate_colors: Annotated[float, Option(help="Share of crops whose colours are rotated.")] = 0.0,
+    learning_rate: Annotated[float, Option(help="Highest learning rate.")] = 1e-3,
     last_layer: Annotated[str, Option(help="auto, stein or trained; for training on aligned pairs.")] = "auto",
 ) -> None:
     """Train a denoiser; write weights, curves and figures to the working folder under its name."""
@@ -225,6 +226,7 @@ def train(
             train_denoiser__rotate_colors=rotate_colors,
             train_denoiser__last_layer=last_layer,
             train_denoiser__training__steps=steps,
+            train_denoiser__training__learning_rate=learning_rate,
             train_denoiser__training__validate_every=every,
         )
         chosen = load(params)

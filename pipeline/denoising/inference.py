@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.denoising.levels import FrameNoise, as_batch, frame_noise
+from self2align.denoising.stein import noise_share
 from self2align.networks.network import build_network, multiple_of
 from self2align.networks.normalised import LEVEL, Normal, Normalised, normal, without_cast, without_detail
 from self2align.runtime.devices import place
@@ -91,11 +92,14 @@ def denoise_at_level(
         if trained is not None:
             factor, middle = trained / LEVEL, MIDDLE
             seen = Normal(seen.images * factor + middle, seen.mean, seen.scale * factor)
-        clean = seen.undo(as_batch(run(seen.images[0].numpy())) - middle)
+        shown = seen.images[0].numpy()
+        made = run(shown)
+        clean = seen.undo(as_batch(made) - middle)
     else:
         clean = as_batch(run(noisy))
     if exact and noise.blotched == 1.0:
-        clean = without_detail(batch, clean, level)
+        share = noise_share(shown, made, run, copies) if isinstance(network, Normalised) else None
+        clean = without_detail(batch, clean, level) if share is None else batch - share * (batch - clean)
     result: Image = without_cast(batch, clean, noise.blotched * level)[0].numpy()
     return result if noise.known is None else np.where(noise.known > 0, result, noisy)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from self2align.networks.normalised import noise_level
-from self2align.noise.estimation import NoiseEstimate, estimate_noise, too_small
+from self2align.noise.estimation import NoiseEstimate, channel_sigmas, estimate_noise, too_small
 
 # Share of the range of a frame's values. Of 255 it is 0.5; rounding to 8 bits alone makes 0.29.
 NOTHING = 0.002
@@ -86,14 +86,25 @@ def frame_noise(noisy: NDArray[np.float32], *, each_channel: bool = True) -> Fra
         return FrameNoise.told(0.0)
     whole = estimate_noise(noisy[None])
     low, high = np.quantile(noisy, RANGE)
-    span = float(high - low)
-    if each_channel and len(noisy) > 1:
-        each = [estimate_noise(channel[None, None]) for channel in noisy]
-        sigmas = [one.sigma for one in each]
-        if max(sigmas) > UNEQUAL * min(sigmas):
-            lines = [one.line(channel) for one, channel in zip(each, noisy, strict=True)]
-            return FrameNoise(lines, float(np.sqrt(np.mean(np.square(sigmas)))), whole, span=span)
-    return FrameNoise([whole.line(noisy)], whole.sigma, whole, span=span)
+    unequal = _channel_lines(noisy) if each_channel and len(noisy) > 1 else None
+    lines, sigma = unequal or ([whole.line(noisy)], whole.sigma)
+    return FrameNoise(lines, sigma, whole, span=float(high - low))
+
+
+def _channel_lines(noisy: NDArray[np.float32]) -> tuple[list[tuple[float, float]], float] | None:
+    """Return ``lines`` and ``sigma`` of `FrameNoise` if the channels' noise is unequal.
+
+    A channel alone may show nothing but texture. Then differences of the channels tell.
+    """
+    each = [estimate_noise(channel[None, None]) for channel in noisy]
+    lines = [one.line(channel) for one, channel in zip(each, noisy, strict=True)]
+    sigmas: list[float] | None = [one.sigma for one in each]
+    if len(noisy) == 3 and not all(one.certain for one in each):
+        sigmas = channel_sigmas(noisy[None])
+        lines = [(0.0, sigma**2) for sigma in sigmas or ()]
+    if not sigmas or max(sigmas) <= UNEQUAL * min(sigmas):
+        return None
+    return lines, float(np.sqrt(np.mean(np.square(sigmas))))
 
 
 def as_batch(frame: NDArray[np.float32]) -> Tensor:

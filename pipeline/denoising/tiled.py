@@ -203,7 +203,9 @@ class TiledDenoiser:
             trained = None  # as it was trained
 
         def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
-            return self._run(image, progress)
+            nonlocal progress
+            shown, progress = progress, None  # a second look at the image goes unseen
+            return self._run(image, shown)
 
         return denoise_at_level(self.network, noisy, noise, run, trained=trained, exact=self.exact, copies=copies)
 

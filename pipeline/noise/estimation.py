@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.noise.measuring import UNEVEN, Measure, measure
-from self2align.noise.views import LOW, ORDER, SHIFT, SIDE, Values, View, cut_blocks, transform, views
+from self2align.noise.views import LOW, ORDER, SHIFT, SIDE, Values, channel_pairs, cut_blocks, transform, views
 
 CERTAIN = 0.02  # expected relative error: of small frames of white noise up to 7 % are then off by more than 3 %
 BY_BRIGHTNESS = 0.5  # change of the variance from dark to light, as a share: less is one level
@@ -37,6 +37,9 @@ ALIKE = 1.2  # times the variance: so little more is replaced even if no texture
 # Dispersion at middle frequencies: of clean textured frames 6 to 22, with noise of sigma 2 on them 2 to 7, of
 # demosaiced, filtered or blurred noise 0.9 to 2.5 (3.3 where texture shows).
 UNFLAT = 2.5
+# Dispersion at high frequencies: of white noise, of whatever brightness, 0.9 to 1.2, with texture around it up to 1.3;
+# of fur and skin at sigma 5, which look like white noise on average, 1.6 to 2.1.
+PATCHY = 1.4
 COLORED = 0.03  # of the variance of frames: less in differences of channels, and there is no demosaiced noise
 
 
@@ -148,14 +151,11 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
         raise ValueError(
             f"frames: found {height} x {width} px, expected at least {SIDE + SHIFT} px each way to estimate noise"
         )
-    ends = float(frames.min()), float(frames.max())
-    # From 0 to 1, so that neither the unit of the values nor an offset makes a difference.
+    blocks, overlap, ends = _blocks(frames)
     scale = ends[1] - ends[0] or 1.0
-    blocks, stride = cut_blocks(frames)
-    blocks = (blocks - np.float32(ends[0])) / np.float32(scale)
     waves = transform(blocks)
     rounding = (step / scale) ** 2 / 12
-    noise = _choose(views(blocks, waves), (SIDE / stride) ** 2, rounding)
+    noise = _choose(blocks, waves, overlap, rounding)
     means = waves[..., 0, 0] / np.float32(SIDE)
     spread = np.maximum(noise.gain * means + noise.read, rounding)
     found = NoiseEstimate(
@@ -170,6 +170,25 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
         clipped=(float((frames == ends[0]).mean()), float((frames == ends[1]).mean())),
     ).scaled(scale)
     return replace(found, level=found.level + ends[0], read=found.read - found.gain * ends[0])
+
+
+def channel_sigmas(frames: Values) -> list[float] | None:
+    """Return the standard deviation of each channel's noise in RGB that shows texture, from differences of two each.
+
+    With the variances v of the differences (of pairs, halved), that of red is ``v_rg + v_rb - v_gb``. None where that
+    is no measure of the noise: it is not white, or channels share it.
+
+    Parameters
+    ----------
+    frames
+        ``(T, 3, H, W)``, large enough for `estimate_noise`.
+    """
+    blocks, overlap, ends = _blocks(frames)
+    waves = transform(blocks)
+    variances = _channel_variances(blocks, waves, overlap, measure(views(blocks, waves)[0], overlap))
+    if variances is None:
+        return None
+    return [float(one) for one in np.sqrt(variances) * (ends[1] - ends[0])]
 
 
 def too_small(frame: Values) -> bool:
@@ -192,8 +211,20 @@ def code_step(codes: NDArray[np.integer]) -> int:
     return int(np.gcd.reduce(np.diff(found))) if len(found) > 1 else 1
 
 
-def _choose(found: list[View], overlap: float, rounding: float) -> Measure:
+def _blocks(frames: Values) -> tuple[Values, float, tuple[float, float]]:
+    """Return blocks of values from 0 to 1, the number of them that hold a pixel, and what was 0 and 1.
+
+    So neither the unit of the values nor an offset makes a difference.
+    """
+    ends = float(frames.min()), float(frames.max())
+    blocks, stride = cut_blocks(frames)
+    blocks = (blocks - np.float32(ends[0])) / np.float32(ends[1] - ends[0] or 1.0)
+    return blocks, (SIDE / stride) ** 2, ends
+
+
+def _choose(blocks: Values, waves: Values, overlap: float, rounding: float) -> Measure:
     """Return the noise of the frames, or of the differences that hold less texture."""
+    found = views(blocks, waves)
     first, *rest = (measure(view, overlap) for view in found)
     white = [one for one in rest if _is_white(one) and one.variance > rounding / 2]
     better = [one for one in white if _is_better(one, first)]
@@ -205,7 +236,23 @@ def _choose(found: list[View], overlap: float, rounding: float) -> Measure:
         return measure(found[0], overlap, "texture")
     if first.unevenness > UNEVEN:
         return measure(found[0], overlap, "correlated")
+    if first.uneven > PATCHY and not first.clipped:
+        variances = _channel_variances(blocks, waves, overlap, first) if colors else None
+        if variances is None or variances.max() < PATCHY * variances.min():
+            return measure(found[0], overlap, "texture")
+        overall = float(variances.mean())
+        return replace(first, variance=overall, gain=0.0, read=overall)
     return _agreed(first, white)
+
+
+def _channel_variances(blocks: Values, waves: Values, overlap: float, first: Measure) -> NDArray[np.float64] | None:
+    """Return the variance of each channel's noise, in units of the range of values; see `channel_sigmas`."""
+    pairs = [measure(view, overlap) for view in channel_pairs(blocks, waves)]
+    differences = np.array([one.variance for one in pairs])
+    variances: NDArray[np.float64] = differences.sum() - 2 * differences
+    if not all(map(_is_white, pairs)) or differences.mean() < COLORED * first.variance or (variances <= 0).any():
+        return None
+    return variances
 
 
 def _is_white(one: Measure) -> bool:

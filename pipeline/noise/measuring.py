@@ -50,8 +50,9 @@ class Measure:
         Expected relative error of the standard deviation, at most 1.
     variance
         Mean over the classes of brightness.
-    dispersion
-        Variance, from block to block, of the power at middle frequencies over that of noise: 1 without texture.
+    dispersion, uneven
+        Variance, from block to block, of the power at middle, and at high frequencies over that of noise: 1 without
+        texture.
     clipped
         Whether all classes of brightness are clipped.
     """
@@ -62,17 +63,22 @@ class Measure:
     unevenness: float
     variance: float
     dispersion: float
+    uneven: float
     clipped: bool
 
 
 @dataclass(frozen=True)
 class _Class:
-    """The flattest blocks of a class of brightness: mean value, power, their independent number, share at the ends."""
+    """The flattest blocks of a class of brightness: mean value, power, their independent number, share at the ends.
+
+    For ``dispersion`` and ``uneven`` see `Measure`.
+    """
 
     level: float
     variance: float
     spectrum: Values
     dispersion: float
+    uneven: float
     count: float
     clipped: float
     flat: NDArray[np.intp]
@@ -114,6 +120,7 @@ def measure(view: View, overlap: float, kind: Kind = "white") -> Measure:
         unevenness=unevenness,
         variance=float(np.average(variances, weights=counts)),
         dispersion=float(np.median([one.dispersion for one in found])),
+        uneven=float(np.median([one.uneven for one in found])),
         clipped=clipped,
     )
 
@@ -172,6 +179,7 @@ def _measure_class(view: View, order: NDArray[np.intp], low: Values, overlap: fl
         variance=variance,
         spectrum=spectrum,
         dispersion=float(_relative(powers[:, MIDDLE]).var()) * MIDDLE.sum() / 2,
+        uneven=float(_relative(powers[:, HIGH]).var()) * HIGH.sum() / 2,
         count=count,
         clipped=float(view.ends[flat].sum(1).mean()),
         flat=flat,

@@ -76,8 +76,7 @@ def views(blocks: Values, waves: Values) -> list[View]:
     blocks, waves
         ``(T, C, P, 8, 8)``, values from 0 to 1, and transformed.
     """
-    means = waves[..., 0, 0] / np.float32(SIDE)
-    ends = np.stack([(blocks <= 0).mean((3, 4), dtype=np.float32), (blocks >= 1).mean((3, 4), dtype=np.float32)], -1)
+    means, ends = _means_and_ends(blocks, waves)
     found = [_view(waves[None], means[None], ends[None], np.ones((1, 1)))]
     if blocks.shape[1] == len(CHROMA[0]):
         found.append(_view(waves.swapaxes(0, 1), means.swapaxes(0, 1), ends.swapaxes(0, 1), CHROMA))
@@ -85,6 +84,18 @@ def views(blocks: Values, waves: Values) -> list[View]:
         waves, means, ends = (np.stack([part[:-1], part[1:]]) for part in (waves, means, ends))
         found.append(_view(waves, means, ends, np.array([[1, -1]]) / np.sqrt(2)))
     return found
+
+
+def channel_pairs(blocks: Values, waves: Values) -> list[View]:
+    """Return the differences of green and blue, red and blue, red and green; see `views`, for RGB."""
+    colors = [part.swapaxes(0, 1) for part in (waves, *_means_and_ends(blocks, waves))]
+    return [_view(*colors, np.array([pair]) / np.sqrt(2)) for pair in ([0, 1, -1], [1, 0, -1], [1, -1, 0])]
+
+
+def _means_and_ends(blocks: Values, waves: Values) -> tuple[Values, Values]:
+    """Return the mean of each block, ``(T, C, P)``, and its shares at both ends of the range, ``(T, C, P, 2)``."""
+    ends = np.stack([(blocks <= 0).mean((3, 4), dtype=np.float32), (blocks >= 1).mean((3, 4), dtype=np.float32)], -1)
+    return waves[..., 0, 0] / np.float32(SIDE), ends
 
 
 def _view(waves: Values, means: Values, ends: Values, weights: NDArray[np.floating]) -> View:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from skimage import data
 
 from self2align.denoising.denoiser import Denoiser
 from self2align.denoising.inference import denoise_at_level
@@ -48,6 +49,17 @@ def test_channels_of_unequal_noise_have_levels_of_their_own() -> None:
     found = frame_noise(_noisy(sigmas))
     measured = [255 * read**0.5 for _, read in found.lines]
     assert measured == pytest.approx([5.0, 10.0, 30.0], rel=0.05)
+
+
+@pytest.mark.parametrize("sigmas", [(10.0, 5.0, 7.5), (5.0, 5.0, 5.0)])
+def test_texture_of_one_channel_is_not_taken_for_its_noise(sigmas: tuple[float, ...]) -> None:
+    lawn = np.asarray(data.grass()[:256, :256] / 255, np.float32)
+    noise = np.random.default_rng(0).standard_normal((3, 256, 256), np.float32)
+    found = frame_noise(lawn + np.array(sigmas, np.float32)[:, None, None] / 255 * noise)
+    assert 255 * found.sigma == pytest.approx(np.sqrt(np.mean(np.square(sigmas))), rel=0.04)
+    measured = [255 * read**0.5 for _, read in found.lines]
+    assert measured == pytest.approx(sigmas[: len(measured)], rel=0.06)
+    assert len(measured) == (1 if len(set(sigmas)) == 1 else 3)
 
 
 def test_noise_by_brightness_is_a_line() -> None:

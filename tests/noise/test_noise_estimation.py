@@ -182,6 +182,16 @@ def test_texture_that_channels_share_is_not_taken_for_noise() -> None:
     assert found.certain
 
 
+def test_fur_of_uneven_height_in_each_channel_is_not_taken_for_noise() -> None:
+    """Of photographs this is baboon: what is alike on average differs from place to place, which noise does not."""
+    draw = np.random.default_rng(4)
+    heights = 1 + 4 * gaussian_filter(draw.standard_normal((256, 256)), 6).clip(0) * 20
+    clean = np.asarray(0.5 + 5 / 255 * heights * draw.standard_normal((1, 3, 256, 256)), np.float32)
+    clean[..., :64, :64] = 0.5
+    found = estimate_noise(clean + np.float32(5 / 255) * noise(clean))
+    assert 4.5 < 255 * found.sigma < 7.5, "rather the least that there is"
+
+
 def test_texture_that_stands_still_is_not_taken_for_noise() -> None:
     clean = np.repeat(lawn()[None], 4, 0)
     found = estimate_noise(clean + np.float32(5 / 255) * noise(clean))
