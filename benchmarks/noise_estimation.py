@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer import Argument, Option, run
 
-from self2align.noise.estimation import estimate_noise
+from self2align.noise.estimation.estimate import estimate_noise
 from self2align.runtime.spacing import evenly_spaced
 
 Values = NDArray[np.float32]

@@ -32,7 +32,7 @@ from self2align.images.files import read_image
 from self2align.images.levels import to_levels
 from self2align.methods.bm3d import bm3d
 from self2align.methods.nlm import nlm
-from self2align.noise.estimation import estimate_noise
+from self2align.noise.estimation.estimate import estimate_noise
 
 HEIGHT, WIDTH = 384, 640
 SHAKE, TURN = 6.0, 0.4  # standard deviations: px, degrees

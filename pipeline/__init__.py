@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from self2align.alignment.warp import warp
     from self2align.denoising.denoiser import Denoiser
     from self2align.evaluation.metrics import psnr, ssim
-    from self2align.noise.estimation import NoiseEstimate, estimate_noise
+    from self2align.noise.estimation.estimate import NoiseEstimate, estimate_noise
     from self2align.stores.frames import FrameStore
     from self2align.stores.pairs import PairStore
 
@@ -21,9 +21,9 @@ __version__ = "0.1.0"
 _PLACES = {
     "Denoiser": "denoising.denoiser",
     "FrameStore": "stores.frames",
-    "NoiseEstimate": "noise.estimation",
+    "NoiseEstimate": "noise.estimation.estimate",
     "PairStore": "stores.pairs",
-    "estimate_noise": "noise.estimation",
+    "estimate_noise": "noise.estimation.estimate",
     "load_aligner": "alignment.loading",
     "psnr": "evaluation.metrics",
     "ssim": "evaluation.metrics",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from self2align.networks.normalised import noise_level
-from self2align.noise.estimation import NoiseEstimate, channel_sigmas, estimate_noise, too_small
+from self2align.noise.estimation.estimate import NoiseEstimate, channel_sigmas, estimate_noise, too_small
 
 # Share of the range of a frame's values. Of 255 it is 0.5; rounding to 8 bits alone makes 0.29.
 NOTHING = 0.002

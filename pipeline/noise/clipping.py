@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.noise.censoring import above, normal
-from self2align.noise.estimation import estimate_noise
+from self2align.noise.estimation.censoring import above, normal
+from self2align.noise.estimation.estimate import estimate_noise
 
 Values = NDArray[np.float32]
 GRID = 2048
@@ -34,7 +34,7 @@ class Clipping:
     Attributes
     ----------
     gain, read
-        See `self2align.noise.estimation.NoiseEstimate`.
+        See `self2align.noise.estimation.estimate.NoiseEstimate`.
     low, high
         Whether at black, and whether at white.
     """

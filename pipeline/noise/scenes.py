@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from self2align.noise.estimation import estimate_noise
+from self2align.noise.estimation.estimate import estimate_noise
 from self2align.noise.model import NoiseSettings
 from self2align.noise.synthesis import scene_level
 from self2align.runtime.spacing import evenly_spaced

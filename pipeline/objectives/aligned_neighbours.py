@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Generator, Tensor, nn
 
 from self2align.objectives.objective import Objective, denoised
-from self2align.objectives.trusted import TRUST, balance
+from self2align.objectives.trusted import neighbour_errors
 from self2align.samplers.sampler import bernoulli
 
 
@@ -17,9 +17,7 @@ def aligned_neighbours(network: nn.Module, batch: Mapping[str, Tensor], generato
     the neighbours' noise, because the confidence does not select noise. See `self2align.objectives.objective.Loss`.
     """
     predicted = denoised(network, bernoulli(batch["target"], batch["keep"], generator), batch).float()
-    trusted = batch["confidence"] ** TRUST
-    weight = trusted * balance(predicted, trusted.sum(1))[:, None]
-    error = ((predicted[:, None] - batch["warped"]) ** 2).mean(2)
+    error, weight = neighbour_errors(predicted, batch)
     mean: Tensor = (weight * error).sum() / weight.sum().clamp(min=1.0)
     return mean
 

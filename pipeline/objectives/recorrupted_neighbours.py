@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from self2align.objectives.objective import Objective
-from self2align.objectives.trusted import TRUST, balance
+from self2align.objectives.trusted import neighbour_errors
 from self2align.samplers.sampler import bernoulli
 
 ADDED = (0.7, 2.2)  # noise that is added, in standard deviations of the target's own
@@ -56,9 +56,7 @@ def recorrupted_neighbours(network: nn.Module, batch: Mapping[str, Tensor], gene
     """
     noisier, judge, level, variance = recorrupt(batch["target"], batch["level"], generator)
     predicted = network(bernoulli(noisier, batch["keep"], generator), level).float()
-    trusted = batch["confidence"] ** TRUST
-    weight = trusted * balance(predicted, trusted.sum(1))[:, None]
-    error = ((predicted[:, None] - batch["warped"]) ** 2).mean(2)
+    error, weight = neighbour_errors(predicted, batch)
     exact = exactness(error.detach(), weight, batch["level"])
     counts = batch["weight"]
     neighbours: Tensor = (counts * exact * weight * error).sum() / weight.sum().clamp(min=1.0)

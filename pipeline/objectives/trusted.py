@@ -1,4 +1,6 @@
-"""The weight of aligned pixels in a loss: confidence, balanced by texture."""
+"""The error at aligned neighbours, and the weight of its pixels: confidence, balanced by texture."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -39,3 +41,23 @@ def balance(predicted: Tensor, trusted: Tensor) -> Tensor:
     for part in order.tensor_split(CLASSES):
         factors[part] = 1 / weights[part].mean().clamp(min=SCARCE)
     return factors.view_as(trusted)
+
+
+def neighbour_errors(predicted: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the squared error of a prediction at each aligned neighbour, mean over the channels, and its weight.
+
+    Parameters
+    ----------
+    predicted
+        Output of the network, ``(N, C, H, W)``.
+    batch
+        With ``warped (N, K, C, H, W)`` and ``confidence (N, K, H, W)``.
+
+    Returns
+    -------
+    error, weight
+        ``(N, K, H, W)``.
+    """
+    trusted = batch["confidence"] ** TRUST
+    weight = trusted * balance(predicted, trusted.sum(1))[:, None]
+    return ((predicted[:, None] - batch["warped"]) ** 2).mean(2), weight

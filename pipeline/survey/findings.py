@@ -1,6 +1,6 @@
 """The report of `init`: the survey of the footage, the values chosen for it, and the computing time."""
 
-from self2align.noise.estimation import NoiseEstimate
+from self2align.noise.estimation.estimate import NoiseEstimate
 from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.survey.footage import FootageSurvey

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.dis import Dis
-from self2align.noise.estimation import NoiseEstimate, code_step, estimate_noise, shared_noise
-from self2align.noise.views import SHIFT, SIDE
+from self2align.noise.estimation.estimate import NoiseEstimate, code_step, estimate_noise, shared_noise
+from self2align.noise.estimation.views import SHIFT, SIDE
 from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack, video
 from self2align.sources.folder import scenes_root, walk

@@ -16,7 +16,7 @@ from self2align.networks import NETWORKS
 from self2align.networks.network import multiple_of
 from self2align.networks.normalised import denoise_crops
 from self2align.noise.clipping import Clipping, find_clipping
-from self2align.noise.estimation import estimate_noise
+from self2align.noise.estimation.estimate import estimate_noise
 from self2align.noise.model import NoiseSettings
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective

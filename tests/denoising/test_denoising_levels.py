@@ -53,9 +53,9 @@ def test_channels_of_unequal_noise_have_levels_of_their_own() -> None:
 
 @pytest.mark.parametrize("sigmas", [(10.0, 5.0, 7.5), (5.0, 5.0, 5.0)])
 def test_texture_of_one_channel_is_not_taken_for_its_noise(sigmas: tuple[float, ...]) -> None:
-    lawn = np.asarray(data.grass()[:256, :256] / 255, np.float32)
+    lawn = data.grass()[:256, :256] / 255  # type: ignore[no-untyped-call]
     noise = np.random.default_rng(0).standard_normal((3, 256, 256), np.float32)
-    found = frame_noise(lawn + np.array(sigmas, np.float32)[:, None, None] / 255 * noise)
+    found = frame_noise((lawn + np.array(sigmas)[:, None, None] / 255 * noise).astype(np.float32))
     assert 255 * found.sigma == pytest.approx(np.sqrt(np.mean(np.square(sigmas))), rel=0.04)
     measured = [255 * read**0.5 for _, read in found.lines]
     assert measured == pytest.approx(sigmas[: len(measured)], rel=0.06)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from self2align.noise.censoring import clipped_moments
+from self2align.noise.estimation.censoring import clipped_moments
 
 
 @pytest.mark.parametrize(("low", "high"), [(False, False), (True, False), (False, True), (True, True)])

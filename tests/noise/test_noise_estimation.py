@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from self2align.noise.estimation import code_step, estimate_noise
+from self2align.noise.estimation.estimate import code_step, estimate_noise
 
 Frames = NDArray[np.float32]
 PHOTOGRAPHS = ("camera", "astronaut", "coffee")

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from self2align import __version__
 from self2align.images.files import write_png
-from self2align.noise.estimation import NoiseEstimate
+from self2align.noise.estimation.estimate import NoiseEstimate
 from self2align.params.loading import load
 from self2align.stages.evaluate_alignment import evaluate_alignment
 from self2align.stages.evaluate_denoiser import evaluate_denoiser

@@ -1,10 +1,10 @@
 """The noise of footage, estimated from noisy frames alone.
 
 The model is that of Foi et al. (2008), equation 1: a pixel of expected value x has noise of variance ``a x + b``, shot
-noise of gain a and read noise of variance b. `self2align.noise.measuring` measures it in the flattest blocks. Texture
-is mostly common to red, green and blue, and to neighbouring frames where nothing moves; white noise is common to
-neither. So three measures are made: of the frames, of differences of channels, and of differences of neighbouring
-frames. Where the frames show texture, a difference replaces them if its own noise is white.
+noise of gain a and read noise of variance b. `self2align.noise.estimation.measuring` measures it in the flattest
+blocks. Texture is mostly common to red, green and blue, and to neighbouring frames where nothing moves; white noise is
+common to neither. So three measures are made: of the frames, of differences of channels, and of differences of
+neighbouring frames. Where the frames show texture, a difference replaces them if its own noise is white.
 
 What it cannot know:
 
@@ -22,8 +22,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.noise.measuring import UNEVEN, Measure, measure
-from self2align.noise.views import LOW, ORDER, SHIFT, SIDE, Values, channel_pairs, cut_blocks, transform, views
+from self2align.noise.estimation.measuring import UNEVEN, Measure, measure
+from self2align.noise.estimation.views import (
+    LOW,
+    ORDER,
+    SHIFT,
+    SIDE,
+    Values,
+    channel_pairs,
+    cut_blocks,
+    transform,
+    views,
+)
 
 CERTAIN = 0.02  # expected relative error: of small frames of white noise up to 7 % are then off by more than 3 %
 BY_BRIGHTNESS = 0.5  # change of the variance from dark to light, as a share: less is one level

@@ -88,8 +88,9 @@ def views(blocks: Values, waves: Values) -> list[View]:
 
 def channel_pairs(blocks: Values, waves: Values) -> list[View]:
     """Return the differences of green and blue, red and blue, red and green; see `views`, for RGB."""
-    colors = [part.swapaxes(0, 1) for part in (waves, *_means_and_ends(blocks, waves))]
-    return [_view(*colors, np.array([pair]) / np.sqrt(2)) for pair in ([0, 1, -1], [1, 0, -1], [1, -1, 0])]
+    colors, means, ends = (part.swapaxes(0, 1) for part in (waves, *_means_and_ends(blocks, waves)))
+    pairs = np.array([[[0, 1, -1]], [[1, 0, -1]], [[1, -1, 0]]]) / np.sqrt(2)
+    return [_view(colors, means, ends, weights) for weights in pairs]
 
 
 def _means_and_ends(blocks: Values, waves: Values) -> tuple[Values, Values]:

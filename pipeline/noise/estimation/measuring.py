@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.noise.censoring import clipped_moments
-from self2align.noise.views import HIGH, LOW, MIDDLE, ORDER, SIDE, Values, View
+from self2align.noise.estimation.censoring import clipped_moments
+from self2align.noise.estimation.views import HIGH, LOW, MIDDLE, ORDER, SIDE, Values, View
 
 Kind = Literal["white", "texture", "correlated"]
 
@@ -45,7 +45,7 @@ class Measure:
     Attributes
     ----------
     gain, read, unevenness
-        See `self2align.noise.estimation.NoiseEstimate`.
+        See `self2align.noise.estimation.estimate.NoiseEstimate`.
     error
         Expected relative error of the standard deviation, at most 1.
     variance

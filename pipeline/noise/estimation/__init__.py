@@ -1,0 +1,1 @@
+"""Estimating the noise of footage from noisy frames alone."""
