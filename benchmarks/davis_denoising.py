@@ -98,16 +98,24 @@ def prepare(
     parts: Annotated[int, Option(help="Scenes to cut each sequence into, so that there are more levels.")] = 1,
     targets: Annotated[int, Option(help="Target frames of each sequence, in each direction.")] = 32,
     crops: Annotated[int, Option(help="Crops of each target.")] = 8,
+    own: Annotated[list[str] | None, Option(help="Sequence to train on and to measure, as own footage is.")] = None,
+    trained: Annotated[Path | None, Option(help="Aligner that is trained already.")] = None,
 ) -> None:
     """Run the stages up to the pairs."""
     names = sorted(entry.name for entry in davis.iterdir() if entry.is_dir())
-    held = names[::HELD_OUT]
+    held = own or names[::HELD_OUT]
     source = {"kind": "folder", "path": str(davis.resolve())}
     shown = [name for name in names if name not in held]
     used = {**source, "glob": shown, "roles": ["align", "pairs"]}
     if parts > 1:
         used |= {"path": str(cut_sequences(davis.resolve(), work.resolve() / "parts", shown, parts)), "glob": ["*"]}
     kept = {**source, "glob": held, "roles": ["validation", "test"], "max_frames": 24}
+    sources = (
+        {"own": {**source, "glob": own, "roles": ["align", "pairs", "test"]}}
+        if own
+        else {"davis": used, "held_out": kept}
+    )
+    trained = trained.resolve() if trained else None
     root = images.resolve() if images else None
     sets = {
         name: {"kind": "images", "path": str(root / folder), "glob": ["*"], "repeats": repeats}
@@ -119,7 +127,7 @@ def prepare(
         set_params(
             Path("params.yaml"),
             PROFILE,
-            ingest__sources={"davis": used, "held_out": kept},
+            ingest__sources=sources,
             benchmark_sets=sets,
             synthesize__sigma=sigma,
             synthesize__sigma_max=sigma_max,
@@ -130,11 +138,12 @@ def prepare(
             benchmark__methods={"noisy": {"file": "pipeline/methods/noisy.py"}} if sets else {},
             train_baselines__runs={},
         )
-        for name in ("davis", "held_out"):
+        for name in sources:
             command("ingest", source=name, out=FRAMES / f"{name}.zarr")
         command("synthesize", frames=FRAMES, out=NOISY)
-        aligner_file = Path("train_ian/refined_dis.safetensors")
-        command("train_ian", aligner="refined_dis", noisy=NOISY, out=aligner_file)
+        aligner_file = trained or Path("train_ian/refined_dis.safetensors")
+        if trained is None:
+            command("train_ian", aligner="refined_dis", noisy=NOISY, out=aligner_file)
         command("generate_pairs", noisy=NOISY, aligner=aligner_file, out=PAIRS)
         for name in sets:
             command("benchmark_sets", name=name, out=Path(f"benchmark_sets/{name}.zarr"))

@@ -1,7 +1,6 @@
 """The scale of footage whose white is not known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,6 @@ from numpy.typing import NDArray
 from self2align.stores.codes import Coding, fit_range
 
 RANGE = (0.005, 0.995)  # quantiles: a hot pixel or a value that stands for no data does not count
-
-
-@dataclass(frozen=True)
-class ExactCoding(Coding):
-    """A coding whose floats are encoded in float64, for offsets that float32 would round."""
-
-    def encode(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return codes; see `self2align.stores.codes.Coding`."""
-        dtype = np.dtype(self.dtype)
-        if dtype.kind != "f":
-            return super().encode(values)
-        codes = (values.astype(np.float64) - self.offset) / self.scale
-        limit = float(np.finfo(dtype).max)
-        return np.clip(codes, -limit, limit).astype(dtype)
 
 
 def fitted(coding: Coding, frames: Sequence[NDArray[Any]]) -> Coding:
@@ -44,7 +29,7 @@ def fitted(coding: Coding, frames: Sequence[NDArray[Any]]) -> Coding:
             continue
         found = fit_range(coding, np.quantile(finite, RANGE))
         if found != coding:
-            return ExactCoding(found.dtype, found.scale, found.offset)
+            return found
     return coding
 
 

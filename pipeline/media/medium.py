@@ -16,7 +16,7 @@ from self2align.denoising.tiled import fits_channels
 from self2align.runtime.progress import Progress
 from self2align.stores.codes import Coding, choose_coding
 
-# A frame is held in memory twice as float32 and once in its own type: about 5 GiB at this size.
+# A normalised network's frame is held in memory up to 17 times as float32: 34 GiB at this size.
 MOST_VALUES = 2**29
 
 

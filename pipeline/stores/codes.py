@@ -39,11 +39,13 @@ class Coding:
         return values
 
     def encode(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return codes: of integers the nearest, limited to the range of the type; of floats the values, scaled."""
+        """Return codes, limited to the range of the type: of integers the nearest; of floats the values, scaled."""
         dtype = np.dtype(self.dtype)
         if dtype.kind == "f":
-            plain = self.scale == 1.0 and self.offset == 0.0
-            return values.astype(dtype) if plain else ((values - self.offset) / self.scale).astype(dtype)
+            if self.scale == 1.0 and self.offset == 0.0:
+                return values.astype(dtype)
+            most = float(np.finfo(dtype).max)
+            return np.clip((values.astype(np.float64) - self.offset) / self.scale, -most, most).astype(dtype)
         codes = np.rint((values.astype(np.float64) - self.offset) / self.scale)
         limit = np.iinfo(dtype)
         return np.clip(codes, limit.min, limit.max).astype(dtype)
