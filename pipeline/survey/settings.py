@@ -244,8 +244,8 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
     )
     training = profile["train_denoiser"]["training"]
     training["crop"], training["threads"] = min(int(training["crop"]), chosen.crop), threads
-    if survey.noise.correlated:
-        # To add noise like it is not known yet.
+    if survey.noise.correlated or survey.noise.kind != "gaussian":
+        # The noise that recorrupted_neighbours adds is Gaussian and independent.
         profile["train_denoiser"]["objective"] = "aligned_neighbours"
     # Among every other pixel, correlated noise has a different correlation.
     if survey.noise.correlated or 2 * training["crop"] - 1 > chosen.crop:

@@ -285,6 +285,22 @@ def test_crops_are_subsampled_under_independent_noise_if_they_are_large_enough(
     assert content["train_denoiser"]["subsample"] == share
 
 
+@pytest.mark.parametrize(
+    ("values", "objective"),
+    [
+        ({"gain": 0.0}, "recorrupted_neighbours"),
+        ({"gain": 0.01}, "aligned_neighbours"),
+        ({"gain": 0.0, "unevenness": 2.0}, "aligned_neighbours"),
+    ],
+)
+def test_noise_is_added_in_training_only_where_it_is_gaussian_and_independent(
+    values: dict[str, Any], objective: str
+) -> None:
+    survey = noise(**values)
+    made = apply(profile(), survey, choose(survey, profile()), threads=1)
+    assert made["train_denoiser"]["objective"] == objective
+
+
 def test_frames_smaller_than_the_aligners_patches_are_refused() -> None:
     with pytest.raises(ValueError, match=r"/footage: found frames of 24 px, expected at least 32 px each way"):
         choose(scene(width=24), profile())
