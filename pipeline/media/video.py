@@ -3,18 +3,19 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
-from self2align.denoising.frames import DenoiseFrames
+from self2align.denoising.frames import DenoiseFrames, Unclipped
 from self2align.media.containers import CONTAINERS, ENCODERS
 from self2align.media.medium import Choices, check_channels, check_size, coding_of
+from self2align.media.pixels import Values, pixels_of
 from self2align.media.remux import check_container, remux
 from self2align.media.segments import Encoding, SegmentEncoder
 from self2align.runtime.progress import Progress
@@ -23,6 +24,17 @@ from self2align.sources.video import decode
 
 SUFFIXES = SOURCE_SUFFIXES
 SEGMENT = 24  # frames: what a kill can lose, and the largest distance of key frames
+_ANY = (-inf, inf)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A decoded frame, its values, ``(C, H, W)``, when it is shown, and how long it would be the last, in ticks."""
+
+    frame: Any
+    noisy: Values
+    time: int
+    last: int
 
 
 class VideoFile:
@@ -46,11 +58,11 @@ class VideoFile:
         with closing(decode(source)) as frames:
             first = next(frames)
         self.form = _form(first)
-        self.layout, channels, dtype = _layout(source, first)
-        self.coding = coding_of(source, np.dtype(dtype), choices)
+        self.pixels = pixels_of(source, first)
+        self.coding = coding_of(source, np.dtype(self.pixels.dtype), choices)
         self.level = None if choices.sigma is None else choices.sigma * self.coding.scale
-        check_size(source, channels, first.height, first.width)
-        check_channels(source, channels, choices)
+        check_size(source, self.pixels.channels, first.height, first.width)
+        check_channels(source, self.pixels.channels, choices)
         matrix: Any = first.side_data.get("DISPLAYMATRIX")
         self.matrix = None if matrix is None else np.frombuffer(matrix, np.int32).tolist()
         with av.open(str(source)) as container:
@@ -59,7 +71,8 @@ class VideoFile:
             self.tick = stream.time_base
             self.count = max(1, stream.frames or ceil(_seconds(container, stream) * self.encoding.rate))
         left_out = check_container(source, target, self.encoding, self.matrix)
-        self.notes = [f"{source}: {what}" for what in left_out]
+        lost = self.encoding.lost_bits(first)
+        self.notes = [f"{source}: {what}" for what in (*left_out, *([lost] if lost else []))]
         if first.interlaced_frame:
             self.notes.append(f"{source}: its fields are interlaced, and are denoised and written as whole frames")
 
@@ -67,28 +80,37 @@ class VideoFile:
         """See `Medium`."""
         done = len(_segments(scratch)) * SEGMENT
         first = max(0, done - denoise.radius)
-        times: deque[tuple[int, int]] = deque()  # of frames that were read but not yet denoised
+        waiting: deque[_Read] = deque()  # frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None
-        for number, values in enumerate(denoise(self._noisy(first, times), None, self.level), first):
-            time, last = times.popleft()
+        ends = self._ends(denoise)
+        for number, clean in enumerate(denoise(self._noisy(first, waiting, ends), None, self.level), first):
+            read = waiting.popleft()
             if number < done:
                 continue
             if encoder is None:
                 encoder = SegmentEncoder(self.encoding)
-            encoder.add(self._encodable(values), time)
+            frame = self.pixels.frame(read.frame, read.noisy, clean, self.coding, self.encoding)
+            encoder.add(frame, read.time)
             progress(number + 1, max(self.count, number + 1))
             if (number + 1) % SEGMENT == 0:
-                encoder.finish(last).save(_place(scratch, number // SEGMENT))
+                encoder.finish(read.last).save(_place(scratch, number // SEGMENT))
                 encoder = None
         if encoder is not None:
-            encoder.finish(last).save(_place(scratch, number // SEGMENT))
+            encoder.finish(read.last).save(_place(scratch, number // SEGMENT))
 
-    def _noisy(self, first: int, times: deque[tuple[int, int]]) -> Iterator[NDArray[np.float32]]:
-        """Yield frames from number ``first`` on, ``(C, H, W)``, and note their times and durations."""
+    def _ends(self, denoise: DenoiseFrames) -> tuple[float, float]:
+        """Return the range of values that a denoiser expects: where it undoes clipping, that of RGB footage."""
+        if not isinstance(denoise, Unclipped):
+            return _ANY
+        white = np.iinfo(self.pixels.dtype).max * self.coding.scale
+        return 0.0 if denoise.clipping.low else -inf, white if denoise.clipping.high else inf
+
+    def _noisy(self, first: int, waiting: deque["_Read"], ends: tuple[float, float]) -> Iterator[Values]:
+        """Yield frames from number ``first`` on, ``(C, H, W)``, limited to a range, and note them as they are."""
         for frame, time, last in islice(self._frames(), first, None):
-            times.append((time, last))
-            pixels: NDArray[Any] = frame.to_ndarray(format=self.layout)
-            yield self.coding.decode(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+            noisy = self.pixels.values(frame, self.coding)
+            waiting.append(_Read(frame, noisy, time, last))
+            yield noisy if ends == _ANY else noisy.clip(*ends)
 
     def _frames(self) -> Iterator[tuple[Any, int, int]]:
         """Yield each frame with its time and duration, in ticks."""
@@ -104,11 +126,6 @@ class VideoFile:
                 time = time if previous is None else max(time, previous + 1)
                 yield frame, time, frame.duration or usual
                 previous = time
-
-    def _encodable(self, values: NDArray[np.float32]) -> Any:
-        codes = self.coding.encode(values)
-        pixels = codes.transpose(1, 2, 0) if len(codes) > 1 else codes[0]
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=self.layout)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
@@ -132,14 +149,3 @@ def _seconds(container: Any, stream: Any) -> Any:
     if stream.duration is not None:
         return stream.duration * stream.time_base
     return (container.duration or 0) / av.time_base
-
-
-def _layout(source: Path, frame: Any) -> tuple[str, int, str]:
-    """Return pixel layout, channels and type of decoded frames, the same as for training footage."""
-    components = frame.format.components
-    if any(component.is_alpha for component in components):
-        raise ValueError(f"{source}: found pixels of {frame.format.name}, expected a video without alpha")
-    deep = max(component.bits for component in components) > 8
-    gray = len(components) == 1 and not frame.format.has_palette and not frame.format.is_bayer
-    layout = ("gray16le" if deep else "gray") if gray else ("rgb48le" if deep else "rgb24")
-    return layout, 1 if gray else 3, "uint16" if deep else "uint8"
