@@ -7,14 +7,18 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from self2align.denoising.frames import Unclipped
+from self2align.denoising.frames import OneByOne, Unclipped
+from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
 from self2align.media.pixels import Planar
 from self2align.media.segments import Encoding
 from self2align.media.video import VideoFile
 from self2align.media.yuv import Yuv, nearest, planar_frame, read_planes
+from self2align.networks.normalised import Normalised
+from self2align.networks.unet import UNet
 from self2align.noise.clipping import Clipping
 from self2align.stores.codes import Coding
 
@@ -96,6 +100,20 @@ def test_codes_that_nothing_changes_stay(tmp_path: Path, pixels: str, color_rang
             np.testing.assert_array_equal(plane, expected)
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_network_that_gives_back_its_input_changes_no_code(tmp_path: Path, normalised: bool) -> None:
+    network: Any = UNet(3, width=4, depth=1).eval()  # its last layer is 0
+    network = Normalised(network) if normalised else network
+    denoise = OneByOne(TiledDenoiser(network, 3, device=torch.device("cpu"), memory=2**28))
+    planes = _random("yuv420p", 2)
+    _write(tmp_path / "in.mkv", planes, "yuv420p", LIMITED, BT709)
+    _pass(tmp_path / "in.mkv", tmp_path / "out.mkv", "ffv1", denoise)
+    assert not denoise.denoiser.untouched
+    for one, other in zip(_read(tmp_path / "out.mkv")[1], planes, strict=True):
+        for plane, expected in zip(one, other, strict=True):
+            np.testing.assert_array_equal(plane, expected)
+
+
 @pytest.mark.parametrize("pixels", ["nv12", "yuyv422", "uyvy422"])
 def test_planes_that_are_interleaved_are_put_in_order(pixels: str) -> None:
     source = av.VideoFrame(32, 16, pixels)
@@ -119,9 +137,8 @@ def test_planes_that_are_interleaved_are_put_in_order(pixels: str) -> None:
 def test_lines_stored_from_the_last_to_the_first_are_put_in_order() -> None:
     (planes,) = _random("yuv420p")
     graph = av.filter.Graph()
-    size = {"width": SIZE[1], "height": SIZE[0]}
-    ends: list[Any] = [graph.add_buffer(**size, format=av.VideoFormat("yuv420p"), time_base=Fraction(1, 25))]
-    ends += [graph.add("vflip"), graph.add("buffersink")]
+    start = graph.add_buffer(None, SIZE[1], SIZE[0], av.VideoFormat("yuv420p"), time_base=Fraction(1, 25))
+    ends = [start, graph.add("vflip"), graph.add("buffersink")]
     graph.link_nodes(*ends).configure()
     graph.push(planar_frame(planes, "yuv420p"))
     turned: Any = graph.pull()
