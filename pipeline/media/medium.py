@@ -1,7 +1,8 @@
 """The protocol of every kind of file, and what all kinds share."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -64,7 +65,7 @@ class Medium(Protocol):
     notes
         A line for each property that the result does not keep.
     lines
-        Number of axes along which frames lie: 1 for time, 2 with focal planes.
+        Number of axes along which frames lie: 1 for time, one more for each of focal planes and channels.
     """
 
     count: int
@@ -111,19 +112,28 @@ class Frames:
         """Return sigma, white being 1.0."""
         return None if self.sigma is None else self.sigma * self.coding.scale
 
-    def values(self, index: int) -> NDArray[np.float32]:
-        """Return a frame, ``(C, H, W)``, white being 1.0.
+    def decode(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return a frame, ``(C, H, W)``, white being 1.0, from what `read` returned.
 
         Raises
         ------
         ValueError
             If a value is not finite: it would spread over the receptive field of the network.
         """
-        values = self.coding.decode(self.read(index))
+        values = self.coding.decode(stored)
         odd = values.size - int(np.isfinite(values).sum())
         if odd:
             raise ValueError(f"{self.source}: found {odd} values in frame {index} that are not finite, expected none")
         return values
+
+    def encode(self, clean: NDArray[np.float32], stored: NDArray[Any]) -> NDArray[Any]:
+        """Return a denoised frame as it will be stored. Values that denoising left alone stay as they were.
+
+        Float32, in which networks compute, does not hold all values of 32-bit integers and 64-bit floats.
+        """
+        alone = clean == self.coding.decode(stored)
+        codes: NDArray[Any] = np.where(alone, stored, self.coding.encode(clean)).astype(self.coding.dtype, copy=False)
+        return codes
 
 
 @runtime_checkable
@@ -154,6 +164,17 @@ def fitted(frames: "Frames", choices: Choices) -> Coding:
     if choices.white is not None or coding.dtype in choices.trained or coding.dtype == "uint8":
         return coding
     return fit_scale(coding, [frames.read(index) for index in sampled(frames.count)])
+
+
+def count_lines(axes: Mapping[str, int]) -> int:
+    """Return the number of axes along which frames lie: see `Medium.lines`.
+
+    Parameters
+    ----------
+    axes
+        Length of each axis by its letter. An axis C is never time: channels show one moment.
+    """
+    return max(1, sum(length > 1 for name, length in axes.items() if name != "C")) + (axes.get("C", 1) > 1)
 
 
 def check_size(source: Path, channels: int, height: int, width: int) -> None:
@@ -192,16 +213,23 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
     if done == count:
         return
     first = max(0, done - denoise.radius)
-    noisy = (frames.values(index) for frames, index, _ in wanted[first:])
+    held: deque[NDArray[Any]] = deque()  # frames as stored, read but not yet denoised
+
+    def noisy() -> Iterator[NDArray[np.float32]]:
+        for frames, index, _ in wanted[first:]:
+            held.append(frames.read(index))
+            yield frames.decode(index, held[-1])
+
     # For a single frame, progress counts tiles.
     shown = progress if count == 1 else None
-    for at, values in enumerate(denoise(noisy, shown, wanted[0][0].level), first):
+    for at, values in enumerate(denoise(noisy(), shown, wanted[0][0].level), first):
+        stored = held.popleft()
         if at < done:
             continue
         frames, _, final = wanted[at]
         partial = final.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.save(file, frames.coding.encode(values), allow_pickle=False)
+            np.save(file, frames.encode(values, stored), allow_pickle=False)
         partial.replace(final)
         if count > 1:
             progress(at + 1, count)
