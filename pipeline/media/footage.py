@@ -22,6 +22,6 @@ def check_footage(source: str, media: list[tuple[Job, Medium]]) -> None:
         for job, medium in members:
             if medium.lines > 1:
                 raise ValueError(
-                    f"temporal: found frames along {medium.lines} axes in {job.source}, expected time alone: "
+                    f"temporal: found channels or planes beside time in {job.source}, expected time alone: "
                     "one file for each plane or channel, or no --temporal"
                 )

@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
 
 from self2align.denoising.frames import DenoiseFrames
-from self2align.images.tiff_pages import read_page
+from self2align.images.tiff_pages import is_lzw
 from self2align.media.medium import (
     Choices,
     Frames,
     check_channels,
     check_size,
     coding_of,
+    count_lines,
     finish_frames,
     finished_frame,
     fitted,
 )
+from self2align.media.tiff_lzw import read_lzw
 from self2align.runtime.progress import Progress
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
@@ -41,6 +43,8 @@ _LAYOUT = frozenset(
     | {317, 320, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521}
     | {529, 530, 531, 532, 32997, 32998, 34665, 34853, 40965}
 )
+_DIRECTORIES = {34665: "EXIF", 34853: "GPS", 40965: "interoperability"}  # which tifffile does not write
+_RATIONALS = {5: "u4", 10: "i4"}  # tag types of two integers a value
 # tifffile trusts a file; a broken one can raise any of these.
 _BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
@@ -68,13 +72,13 @@ class TiffStack:
             self.pages = self.virtual or len(file.pages)
             self.groups = _groups(file, first, self.pages, choices.channels)
             check_channels(source, _colours(first) * len(self.groups[0]), choices)
-            if first.subifds:
-                self.notes.append(f"{source}: its reduced levels are not written")
+            self.notes += [f"{source}: {what}" for what in _left_out(file, first)]
             self.shape = (_colours(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
             self.lines = _lines(file, first, len(self.groups[0]))
         self.count = len(self.groups)
         self.sigma = choices.sigma
         with _opened(source) as file:
+            self._read(file, 0)  # a compression that is not decoded is found before any work
             self.coding = fitted(self._frames(file), choices)
 
     def _check(self, page: TiffPage, number: int, colours: int) -> None:
@@ -128,7 +132,7 @@ class TiffStack:
             offset = page.dataoffsets[0] + number * page.nbytes
             pixels: NDArray[Any] = np.memmap(self.source, dtype, "r", offset, page.shape)
         else:
-            pixels = read_page(self.source, page, number)
+            pixels = read_lzw(file, page) if is_lzw(page) else np.asarray(page.asarray())
         samples = {"YX": pixels[None], "SYX": pixels, "YXS": np.moveaxis(pixels, -1, 0)}[page.axes]
         return samples.astype(self.coding.dtype, copy=False)
 
@@ -158,6 +162,9 @@ def _as_line(source: Path) -> Iterator[None]:
         text = " ".join(str(error).split()) or type(error).__name__
         if text.startswith(str(source)):
             raise
+        if "imagecodecs" in text:
+            wanted = "that installed (pip install imagecodecs), or a file of 8, 16 or 32 bits without compression"
+            raise ValueError(f"{source}: found {text}, expected {wanted}") from error
         raise ValueError(f"{source}: found {text}, expected a whole TIFF file") from error
 
 
@@ -227,13 +234,32 @@ def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
     """Return the number of axes along which frames lie, without channels that are denoised together."""
     series = file.series[0]
     lead = len(series.shape) - len(first.shape)
-    named = zip(series.axes[:lead], series.shape[:lead], strict=True)
-    return sum(length > 1 and not (letter == "C" and channels > 1) for letter, length in named)
+    named = dict(zip(series.axes[:lead], series.shape[:lead], strict=True))
+    if file.is_imagej and (file.imagej_metadata or {}).get("mode", "grayscale") == "grayscale" and set(named) == {"C"}:
+        return 1  # tifffile calls the pages of a plain stack channels
+    return count_lines({letter: length for letter, length in named.items() if letter != "C" or channels == 1})
 
 
-def _write(
-    out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[tuple[int, int, int, bytes, bool]]
-) -> None:
+def _left_out(file: TiffFile, first: TiffPage) -> list[str]:
+    """Return what to know about a file before the work: what is not written, and what may be meant otherwise."""
+    found = []
+    if first.subifds:
+        found.append("its reduced levels are not written")
+    directories = [name for code, name in _DIRECTORIES.items() if code in first.tags]
+    if directories:
+        found.append(f"not written: its {' and '.join(directories)} data")
+    if file.is_shaped and first.photometric == PHOTOMETRIC.RGB and first.axes == "SYX":
+        # What tifffile makes of three or four gray frames of 8 or 16 bits, unless told otherwise.
+        count, alpha = first.samplesperpixel, first.samplesperpixel - 3
+        kind = "RGB with alpha, which is not denoised" if alpha else "RGB"
+        found.append(
+            f"its {count} planes are read as {kind}; if they are gray frames or channels, write them with "
+            "tifffile.imwrite(..., photometric='minisblack')"
+        )
+    return found
+
+
+def _write(out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[tuple[int, int, int, Any, bool]]) -> None:
     """Append a page with the layout of another and new samples, ``(S, H, W)``."""
     compression = COMPRESSION(page.compression)
     codec = _CODECS.get(compression, "zlib")
@@ -241,7 +267,8 @@ def _write(
     predictor = samples.dtype.kind != "f" and (page.predictor == PREDICTOR.HORIZONTAL or compression not in _CODECS)
     out.write(
         {"YX": samples[0], "SYX": samples, "YXS": np.moveaxis(samples, 0, -1)}[page.axes],
-        photometric=page.photometric,
+        # Without the tag tifffile takes zero for white.
+        photometric=page.photometric if 262 in page.tags else PHOTOMETRIC.MINISBLACK,
         planarconfig=None if page.axes == "YX" else page.planarconfig,
         extrasamples=page.extrasamples or None,
         compression=codec,
@@ -249,7 +276,7 @@ def _write(
         tile=(page.tilelength, page.tilewidth) if page.is_tiled else None,
         subfiletype=page.subfiletype or None,
         resolution=_resolution(page),
-        resolutionunit=page.resolutionunit,
+        resolutionunit=page.resolutionunit if 282 in page.tags else None,
         software=False,
         metadata=None,
         extratags=told,
@@ -261,11 +288,14 @@ def _resolution(page: TiffPage) -> tuple[tuple[int, int], tuple[int, int]] | Non
     return (x, y) if x and y and x[1] and y[1] else None
 
 
-def _told(file: TiffFile, page: TiffPage) -> list[tuple[int, int, int, bytes, bool]]:
-    """Return the tags of a page that stay valid, with their raw values."""
-    told = []
+def _told(file: TiffFile, page: TiffPage) -> list[tuple[int, int, int, Any, bool]]:
+    """Return the tags of a page that stay valid, with their raw values; rationals as integers, two a value."""
+    told: list[tuple[int, int, int, Any, bool]] = []
     for tag in page.tags:
         if tag.code not in _LAYOUT:
             file.filehandle.seek(tag.valueoffset)
-            told.append((tag.code, int(tag.dtype), tag.count, file.filehandle.read(tag.valuebytecount), False))
+            value: Any = file.filehandle.read(tag.valuebytecount)
+            if tag.dtype in _RATIONALS:  # of bytes tifffile counts each integer as a value
+                value = np.frombuffer(value, file.byteorder + _RATIONALS[tag.dtype]).tolist()
+            told.append((tag.code, int(tag.dtype), tag.count, value, False))
     return told

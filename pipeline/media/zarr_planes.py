@@ -15,6 +15,7 @@ from self2align.media.medium import (
     check_channels,
     check_size,
     coding_of,
+    count_lines,
     finish_frames,
     finished_frame,
     fitted,
@@ -54,7 +55,8 @@ class ZarrPlanes:
         inside = [axis for axis in (self.c, self.y, self.x) if axis is not None]
         self.outside = [axis for axis in range(array.ndim) if axis not in inside]
         self.counts = tuple(array.shape[axis] for axis in self.outside)
-        self.count, self.lines = math.prod(self.counts), sum(count > 1 for count in self.counts)
+        self.count = math.prod(self.counts)
+        self.lines = count_lines({"C" if axes[axis] == "C" else str(axis): array.shape[axis] for axis in self.outside})
         if not self.count:
             raise ValueError(f"{source}: found an array of shape {array.shape}, expected values")
         height, width = array.shape[self.y], array.shape[self.x]
@@ -62,6 +64,10 @@ class ZarrPlanes:
         check_size(source, channels, height, width)
         check_channels(source, channels, choices)
         self.sigma = choices.sigma
+        stored, expected = array.nchunks_initialized, array.nchunks
+        if stored < expected:
+            absent = f"{expected - stored} of {expected} chunks"
+            self.notes.append(f"{source}: found no data for {absent}: read as the fill value, {array.fill_value}")
         if "scale_factor" not in array.attrs:
             self.coding = fitted(self._frames(), choices)
 
