@@ -13,6 +13,7 @@ from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
 from self2align.media.run import denoise_media, open_media
+from self2align.networks.normalised import Normalised
 from self2align.networks.unet import UNet
 from self2align.runtime.progress import Progress
 
@@ -53,13 +54,21 @@ class Run:
     """
 
     def __init__(
-        self, channels: int = 1, *, identity: bool = True, killed_after: int | None = None, radius: int = 0
+        self,
+        channels: int = 1,
+        *,
+        identity: bool = True,
+        normalised: bool = False,
+        killed_after: int | None = None,
+        radius: int = 0,
+        memory: int = 2**28,
     ) -> None:
         torch.manual_seed(1)
-        network = UNet(channels, width=4, depth=1).eval()
+        unet = UNet(channels, width=4, depth=1).eval()
         if not identity:
-            torch.nn.init.normal_(network.last.weight, std=0.05)
-        self.denoiser = TiledDenoiser(network, channels, device=torch.device("cpu"), memory=2**28)
+            torch.nn.init.normal_(unet.last.weight, std=0.05)
+        network = Normalised(unet) if normalised else unet
+        self.denoiser = TiledDenoiser(network, channels, device=torch.device("cpu"), memory=memory)
         self.killed_after, self.radius = killed_after, radius
         self.seen: list[NDArray[np.float32]] = []
         self.notes: list[str] = []
@@ -70,15 +79,18 @@ class Run:
         output: Path,
         *,
         white: float | None = None,
+        sigma: float | None = None,
         codec: str | None = None,
         axes: str | None = None,
         overwrite: bool = False,
     ) -> None:
-        choices = Choices(self.denoiser.channels, white, codec, axes)
+        choices = Choices(self.denoiser.channels, white, codec, axes, sigma)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
         clean: DenoiseFrames = OneByOne(self.denoiser)
         if self.radius:
             clean = WithNeighbours(self.denoiser, make_aligner("dis", self.denoiser.channels, {}), self.radius)
         watched = Watched(clean, self.seen, self.killed_after)
-        denoise_media(media, output, watched, {"white": white, "codec": codec}, lambda done, total: None)
+        denoise_media(
+            media, output, watched, {"white": white, "sigma": sigma, "codec": codec}, lambda done, total: None
+        )

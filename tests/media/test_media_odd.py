@@ -1,0 +1,194 @@
+"""Real files that are odd in one way each, where they lie beside the project: right, or one line that says why not."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from self2align.media.footage import check_footage
+from self2align.media.image import ImageFile
+from self2align.media.medium import Choices
+from self2align.media.picture import written_metadata
+from self2align.media.run import open_media
+from tests.media.running import Run
+
+ORIENTATION = 274
+
+
+@pytest.fixture(scope="session")
+def odd(shared: Path) -> Path:
+    """The folder of these files."""
+    if not (shared / "odd").is_dir():
+        pytest.skip("needs the odd files beside the project")
+    return shared / "odd"
+
+
+@pytest.fixture(params=[1, 3], ids=["gray", "rgb"])
+def same(request: pytest.FixtureRequest) -> Run:
+    """A normalised network that changes nothing."""
+    return Run(request.param, normalised=True)
+
+
+def _pages(path: Path) -> Any:
+    with tifffile.TiffFile(path) as file:
+        return [page.asarray() for page in file.pages]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("12in16bit.tif", {}),
+        ("16bit.r.tif", {}),
+        ("tiff_stack.tif", {"white": 4095, "sigma": 5}),
+        ("ifd_tag_type.tiff", {"sigma": 5}),
+        ("multi-channel-z-series.ome.tif", {"white": 127, "sigma": 5}),
+        ("xyc_16bit__nuclei_tubulin.tif", {}),
+    ],
+)
+def test_values_are_kept(tmp_path: Path, odd: Path, same: Run, name: str, told: dict[str, float]) -> None:
+    same(odd / "tiff" / name, tmp_path / name, **told)
+    expected, found = _pages(odd / "tiff" / name), _pages(tmp_path / name)
+    assert [page.dtype for page in found] == [page.dtype for page in expected]
+    np.testing.assert_array_equal(found, expected)
+    with tifffile.TiffFile(odd / "tiff" / name) as before, tifffile.TiffFile(tmp_path / name) as after:
+        assert after.series[0].axes == before.series[0].axes
+        assert after.series[0].shape == before.series[0].shape
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("tiff_tiled_planar_lzw.tiff", (169.66, 155.07, 160.61)),
+        ("tiff_strip_planar_16bit_RGBa.tiff", (10821.12, 7495.51, 5669.84, 21317.18)),
+    ],
+)
+def test_planes_in_lzw_are_read(tmp_path: Path, odd: Path, same: Run, name: str, means: tuple[float, ...]) -> None:
+    same(odd / "tiff" / name, tmp_path / name)
+    (page,) = _pages(tmp_path / name)
+    np.testing.assert_allclose(page.mean((1, 2)), means, atol=0.01)
+
+
+def test_phases_are_not_inverted(tmp_path: Path, odd: Path, run: Run) -> None:
+    name = "10ct_32bit_128.tiff"
+    run(odd / "tiff" / name, tmp_path / name)
+    np.testing.assert_array_equal(_pages(tmp_path / name), _pages(odd / "tiff" / name))
+    with tifffile.TiffFile(tmp_path / name) as file:
+        assert file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISBLACK
+
+
+def test_white_point_and_primaries_have_their_counts(tmp_path: Path, odd: Path, run: Run) -> None:
+    run(odd / "tiff" / "16bit.r.tif", tmp_path / "out.tif")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        tags = file.pages[0].tags
+        assert (tags["WhitePoint"].count, tags["PrimaryChromaticities"].count) == (2, 6)
+
+
+def test_directories_that_are_not_written_are_named(odd: Path, tmp_path: Path) -> None:
+    source = odd / "tiff" / "ifd_tag_type.tiff"
+    ((_, medium),) = open_media(str(source), tmp_path / "out.tif", Choices(1), False)
+    assert medium.notes == [f"{source}: not written: its EXIF and GPS data"]
+
+
+def test_two_channels_of_one_moment_are_no_footage(odd: Path, tmp_path: Path) -> None:
+    source = str(odd / "tiff" / "xyc_16bit__nuclei_tubulin.tif")
+    media = open_media(source, tmp_path / "out.tif", Choices(1), False)
+    with pytest.raises(ValueError, match=r"temporal: found channels or planes beside time in .*, expected time alone"):
+        check_footage(source, media)
+
+
+@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="imagecodecs reads them")
+@pytest.mark.parametrize("name", ["12bit.cropped.tif", "4bit.tif", "pil168.tif"])
+def test_packed_and_compressed_values_are_refused_with_what_to_do(odd: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"'imagecodecs' package, expected that installed \(pip install imagecodecs\)"):
+        open_media(str(odd / "tiff" / name), tmp_path / "out.tif", Choices(3), False)
+
+
+@pytest.mark.parametrize(
+    ("path", "suffix", "message"),
+    [
+        ("tiff/subsampled.tif", ".tif", "found colours of kind YCBCR in page 0, expected gray or RGB"),
+        ("still/apng_delay.png", ".png", "found an animation of 5 frames, expected a single picture"),
+        ("still/big-height.webp", ".webp", "found an animation of 99 frames, expected a single picture"),
+        ("still/pil_sample_cmyk.jpg", ".jpg", "found pixels of mode CMYK, expected gray or RGB"),
+        ("still/rgb32bf-rgba.bmp", ".bmp", r"found suffix '\.bmp' for a picture with alpha, expected \.png"),
+        ("still/zPug_3.heic", ".heic", r"found suffix '\.heic', expected a picture"),
+        ("still/zPug_3.heic", ".jpg", r"found a file of brand heic \(HEIF or video\), expected .* convert it to PNG"),
+        ("science/emri_small.dcm", ".dcm", r"found suffix '\.dcm', expected a picture"),
+        ("science/example4d.nii.gz", ".gz", r"found suffix '\.gz', expected a picture"),
+        ("science/EMD-3197.map", ".map", r"found suffix '\.map', expected a picture"),
+    ],
+)
+def test_what_is_not_read_is_refused_before_any_work(
+    odd: Path, tmp_path: Path, path: str, suffix: str, message: str
+) -> None:
+    shutil.copyfile(odd / path, tmp_path / f"in{suffix}")
+    with pytest.raises(ValueError, match=message) as told:
+        open_media(str(tmp_path / f"in{suffix}"), tmp_path / f"out{suffix}", Choices(3), False)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["7x13.png", "RGBA_16__128x128.png", "exif_imagemagick_orientation.png"])
+def test_pictures_are_kept(odd: Path, tmp_path: Path, rgb: Run, name: str) -> None:
+    rgb(odd / "still" / name, tmp_path / name)
+    with Image.open(odd / "still" / name) as before, Image.open(tmp_path / name) as after:
+        np.testing.assert_array_equal(after.convert("RGBA"), before.convert("RGBA"))
+        assert after.getexif().get(ORIENTATION) == before.getexif().get(ORIENTATION)
+        assert set(before.info) <= set(after.info)
+
+
+def test_a_transparent_value_of_sixteen_bits_becomes_alpha(odd: Path, tmp_path: Path, rgb: Run) -> None:
+    rgb(odd / "still" / "i_trns.png", tmp_path / "out.png")
+    with Image.open(odd / "still" / "i_trns.png") as image:
+        gray = np.asarray(image)
+    pixels = np.asarray(cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED))
+    np.testing.assert_array_equal(pixels[..., 0], gray)
+    np.testing.assert_array_equal(pixels[..., 3] == 0, gray == 255)
+    assert np.mean(pixels[..., 3] == 0) == pytest.approx(0.1365, abs=1e-4)
+
+
+def test_bmp_with_alpha_becomes_png(odd: Path, tmp_path: Path, rgb: Run) -> None:
+    rgb(odd / "still" / "rgb32bf-rgba.bmp", tmp_path / "out.png")
+    with Image.open(odd / "still" / "rgb32bf-rgba.bmp") as before, Image.open(tmp_path / "out.png") as after:
+        np.testing.assert_array_equal(np.asarray(after), np.asarray(before))
+
+
+def test_a_neutral_jpeg_stays_neutral_and_keeps_iptc(odd: Path, tmp_path: Path, rgb: Run) -> None:
+    rgb(odd / "still" / "exif-dpi-zerodivision.jpg", tmp_path / "out.jpg")
+    with Image.open(odd / "still" / "exif-dpi-zerodivision.jpg") as before, Image.open(tmp_path / "out.jpg") as after:
+        assert np.abs(np.asarray(before).astype(int) - np.asarray(after)).max() <= 1
+        assert after.info["photoshop"] == before.info["photoshop"]
+        assert after.info["xmp"] == before.info["xmp"]
+
+
+def test_an_mpo_by_the_name_of_a_jpeg_becomes_its_first_picture(odd: Path, tmp_path: Path, rgb: Run) -> None:
+    shutil.copyfile(odd / "still" / "sugarshack.mpo", tmp_path / "in.jpg")
+    rgb(tmp_path / "in.jpg", tmp_path / "out.jpg", sigma=1)
+    assert rgb.notes == [f"{tmp_path / 'in.jpg'}: not written: the further pictures of this file"]
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert (image.format, "mp" in image.info) == ("JPEG", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("ultra-hdr.jpg", "the HDR gain map"),
+        ("pixel-motion-photo-shortened.jpg", "the video of this motion photo"),
+    ],
+)
+def test_what_is_appended_is_named_and_announced_no_more(odd: Path, tmp_path: Path, name: str, part: str) -> None:
+    source = odd / "still" / name
+    medium = ImageFile(source, tmp_path / "out.jpg", Choices(3))
+    assert medium.notes == [f"{source}: not written: {text}" for text in (part, "its XMP, which announces them")]
+    written = written_metadata("JPEG", medium.info)
+    assert not {"xmp", "extra"} & set(written)
+    assert "icc_profile" in written
+    if "motion" in name:
+        exif = Image.Exif()
+        exif.load(written["exif"])
+        assert exif[ORIENTATION] == 6
