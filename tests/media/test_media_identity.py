@@ -119,7 +119,7 @@ def test_pictures(tmp_path: Path, same: Run, name: str, target: str) -> None:
 
 @pytest.mark.parametrize("told", [{"white": 128.0}, {"sigma": 3.0}, {"white": 1023.0, "sigma": 20.0}])
 @pytest.mark.parametrize("name", ["png-rgba", "png-gray-16"])
-def test_pictures_with_white_and_sigma(tmp_path: Path, same: Run, name: str, told: dict[str, float]) -> None:
+def test_pictures_with_white_and_sigma(tmp_path: Path, same: Run, name: str, told: dict[str, Any]) -> None:
     PICTURES[name][1](tmp_path / "in.png")
     same(tmp_path / "in.png", tmp_path / "out.png", **told)
     np.testing.assert_array_equal(_pixels(tmp_path / "out.png"), _pixels(tmp_path / "in.png"))
@@ -198,7 +198,7 @@ def _check(folder: Path, data: NDArray[Any], dtype: str) -> None:
     ("dtype", "scale"),
     [("uint16", 1), ("int16", 1), ("int32", 1), ("float32", 1), ("float32", 1023), ("float64", 1023)],
 )
-def test_tiff_with_white_and_sigma(tmp_path: Path, same: Run, dtype: str, scale: int, told: dict[str, float]) -> None:
+def test_tiff_with_white_and_sigma(tmp_path: Path, same: Run, dtype: str, scale: int, told: dict[str, Any]) -> None:
     data = (_noisy((2, *SIZE), dtype) * scale).astype(dtype)
     tifffile.imwrite(tmp_path / "in.tif", data, photometric="minisblack")
     same(tmp_path / "in.tif", tmp_path / "out.tif", **told)
@@ -348,7 +348,7 @@ def test_zarr(tmp_path: Path, axes: str, version: Any, dtype: str) -> None:
 
 @pytest.mark.parametrize("told", [{"white": 1023.0}, {"sigma": 40.0}])
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
-def test_zarr_with_white_and_sigma(tmp_path: Path, same: Run, dtype: str, told: dict[str, float]) -> None:
+def test_zarr_with_white_and_sigma(tmp_path: Path, same: Run, dtype: str, told: dict[str, Any]) -> None:
     data = (_noisy((2, *SIZE), np.float64) * 1023).astype(dtype)
     zarr.create_array(tmp_path / "in.zarr", shape=data.shape, dtype=dtype)[...] = data
     same(tmp_path / "in.zarr", tmp_path / "out.zarr", **told)
