@@ -1,5 +1,6 @@
 """What weights say of the noise that they are for, compared with what is found in frames."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,16 +47,23 @@ class Purpose:
         how = "as told" if found is None else "measured"
         kind = ", more where it is bright" if any(gain for gain, _ in noise.lines) else ""
         lines = [f"noise: {text}{kind}, {how}{self._level(sigma)}"]
-        if found is not None and found.correlated and self.correlated is False:
-            lines.append(
+        return [*lines, *self.doubts(noise)]
+
+    def doubts(self, noise: FrameNoise) -> list[str]:
+        """Return what may go wrong in a frame of this noise: one line, or none."""
+        found = noise.measured
+        if found is None or noise.nothing:
+            return []
+        if found.correlated and self.correlated is False:
+            return [
                 "neighbouring pixels share noise (demosaicing, compression); these weights are for independent noise "
                 "and will leave blotches: train on this footage (self2align init)"
-            )
-        elif found is not None and not found.certain:
-            lines.append(
+            ]
+        if not found.correlated and not found.certain:
+            return [
                 "texture and noise cannot be told apart here; the lower level was taken. If noise is left, set --sigma"
-            )
-        return lines
+            ]
+        return []
 
     def _level(self, sigma: float) -> str:
         """Return what happens to noise of that level."""
@@ -87,12 +95,17 @@ class NoiseNotes:
         self.purpose, self.say = purpose, say
         self.sigmas: list[float] = []
         self.untouched = 0
+        self.said: list[str] = []  # doubts at the first
+        self.doubts: Counter[str] = Counter()
 
     def __call__(self, noise: FrameNoise) -> None:
         """Take note of the noise of a frame."""
+        doubts = self.purpose.doubts(noise)
         if not self.sigmas:
+            self.said = doubts
             for line in self.purpose.compare(noise):
                 self.say(line)
+        self.doubts.update(doubts)
         self.sigmas.append(255 * noise.sigma)
         self.untouched += noise.nothing
 
@@ -101,3 +114,6 @@ class NoiseNotes:
         if len(self.sigmas) > 1 and max(self.sigmas) > VARIED * min(self.sigmas):
             left = f"; left as they are: {self.untouched}" if self.untouched else ""
             self.say(f"noise of the frames: sigma {min(self.sigmas):.3g} to {max(self.sigmas):.3g}{left}")
+        for line, count in self.doubts.items():
+            if line not in self.said:
+                self.say(f"in {count} of {len(self.sigmas)} frames: {line}")

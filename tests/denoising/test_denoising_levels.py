@@ -156,6 +156,16 @@ def test_frames_that_differ_are_summed_up() -> None:
     assert said[1] == "noise of the frames: sigma 0.1 to 20; left as they are: 1"
 
 
+def test_what_only_later_frames_give_reason_to_doubt_is_said_at_the_end() -> None:
+    said: list[str] = []
+    notes = NoiseNotes(Purpose(True, (3.0, 75.0), False), said.append)
+    blotched = np.stack([np.kron(one, np.ones((2, 2))) for one in _noisy(30.0, 96)]).astype(np.float32)
+    for frame in (_noisy(30.0), blotched, blotched):
+        notes(frame_noise(frame))
+    notes.summarise()
+    assert said[-1].startswith("in 2 of 3 frames: neighbouring pixels share noise")
+
+
 def test_large_offsets_of_floats_are_kept() -> None:
     frame = 1e12 + 255 * _noisy(12.0).astype(np.float64)
     found = Denoiser(_denoiser())(frame, axes="CYX")
