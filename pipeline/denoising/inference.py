@@ -19,6 +19,7 @@ from self2align.stores.weights import fit_weights, load_part
 
 Image = NDArray[np.float32]
 MARGIN = 16  # px
+ALIKE = 0.9  # of the channels are copies of one: nearly all
 MIDDLE = 0.5  # of the range that a network was trained on which is not normalised
 
 
@@ -54,7 +55,7 @@ def denoise_at_level(
     *,
     trained: float | None = None,
     exact: bool = True,
-    copies: int = 1,
+    copies: float = 1,
 ) -> Image:
     """Denoise an image of known noise.
 
@@ -75,7 +76,7 @@ def denoise_at_level(
         Whether the level of the noise is that of the training: there it was known, not measured.
     copies
         So many channels are copies of one, noise included, which is then stronger along gray than that of independent
-        channels, by the root of this number.
+        channels, by the root of this number. At least what `FrameNoise.shared` tells.
 
     Returns
     -------
@@ -87,6 +88,7 @@ def denoise_at_level(
         return noisy.copy()
     batch = as_batch(noisy)
     level = noise.level(batch)
+    copies = max(copies, 1 + (len(noisy) - 1) * noise.shared)
     if isinstance(network, Normalised) or trained is not None:
         seen, middle = normal(batch, copies**0.5 * level if exact else level), 0.0
         if trained is not None:
@@ -98,7 +100,9 @@ def denoise_at_level(
     else:
         clean = as_batch(run(noisy))
     if exact and noise.blotched == 1.0:
-        share = noise_share(shown, made, run, copies) if isinstance(network, Normalised) else None
+        # Of noise that channels share in part nothing is known from the outside.
+        told = isinstance(network, Normalised) and (copies == 1 or copies > ALIKE * len(noisy))
+        share = noise_share(shown, made, run, copies) if told else None
         clean = without_detail(batch, clean, level) if share is None else batch - share * (batch - clean)
     result: Image = without_cast(batch, clean, noise.blotched * level)[0].numpy()
     return result if noise.known is None else np.where(noise.known > 0, result, noisy)

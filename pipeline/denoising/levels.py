@@ -1,5 +1,6 @@
 """The noise of a frame, measured on the frame itself or told, as networks take it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,12 @@ NOTHING = 0.002
 RANGE = (0.005, 0.995)  # quantiles of a frame: a hot pixel does not count
 LEAST_KNOWN = 0.05  # of the highest level of a map: the least that the network is told, which would see huge values
 UNEQUAL = 1.2  # largest over smallest sigma of the channels: below that one level serves all
+DOUBTS = 3.0  # times the expected error of sigma: so much more, or it may be chance
+SHARED = 0.1  # share of the variance: if channels have less in common, it is taken for independent
+# Of the range of a frame: noise alone has at most 0.19, of its own range. Drawings and text have more.
+DRAWN = 0.25
+UNEVEN = 1.6  # largest over smallest sigma of the quarters of a frame: less goes unsaid
+QUARTERED = 128  # px: of smaller frames quarters tell nothing
 
 Sigma = float | NDArray[np.float32]
 
@@ -36,6 +43,10 @@ class FrameNoise:
         The standard deviation at each pixel, ``(1, H, W)`` or ``(C, H, W)``, where it was told.
     span
         Range of the values of the frame; 0 if the level was told.
+    shared
+        Share of the variance that all channels have in common: 1 for gray noise in RGB.
+    quarters
+        Of `uneven_sigmas`, where that was asked for.
     """
 
     lines: Sequence[tuple[float, float]]
@@ -43,6 +54,8 @@ class FrameNoise:
     measured: NoiseEstimate | None = None
     known: NDArray[np.float32] | None = None
     span: float = 0.0
+    shared: float = 0.0
+    quarters: tuple[float, float] | None = None
 
     @classmethod
     def told(cls, sigma: Sigma) -> "FrameNoise":
@@ -56,13 +69,24 @@ class FrameNoise:
     @property
     def nothing(self) -> bool:
         """Return whether there is no noise to speak of, in relation to the range of the frame; told noise is noise."""
-        return self.sigma <= NOTHING * self.span
+        return self.sigma <= NOTHING * self.span or self.drawn
+
+    @property
+    def drawn(self) -> bool:
+        """Return whether what was measured is more than noise can be: a drawing, or text."""
+        return self.measured is not None and self.measured.correlated and self.sigma > DRAWN * self.span
 
     @property
     def blotched(self) -> float:
         """Return by how much local means of the noise exceed those of white noise of the same level; 1 for white."""
         found = self.measured
         return 2 * found.unevenness**0.5 if found is not None and found.correlated else 1.0
+
+    def usual(self, noisy: NDArray[np.float32]) -> float:
+        """Return the standard deviation that is expected in a part of the frame, ``(C, H, W)``, by its brightness."""
+        means = noisy.mean((1, 2)).tolist() if len(self.lines) == len(noisy) else [float(noisy.mean())]
+        variances = [max(gain * mean + read, 0.0) for (gain, read), mean in zip(self.lines, means, strict=True)]
+        return math.sqrt(max(sum(variances) / len(variances), 1e-12))
 
     def level(self, noisy: Tensor) -> Tensor:
         """Return the standard deviation for frames ``(N, C, H, W)``: one for each channel or all, or at each pixel."""
@@ -88,7 +112,42 @@ def frame_noise(noisy: NDArray[np.float32], *, each_channel: bool = True) -> Fra
     low, high = np.quantile(noisy, RANGE)
     unequal = _channel_lines(noisy) if each_channel and len(noisy) > 1 else None
     lines, sigma = unequal or ([whole.line(noisy)], whole.sigma)
-    return FrameNoise(lines, sigma, whole, span=float(high - low))
+    shared = _shared(noisy, whole) if unequal is None and len(noisy) > 1 else 0.0
+    return FrameNoise(lines, sigma, whole, span=float(high - low), shared=shared)
+
+
+def uneven_sigmas(noisy: NDArray[np.float32], noise: FrameNoise) -> tuple[float, float] | None:
+    """Return the lowest and the highest standard deviation of the noise in the quarters of a frame, if they differ.
+
+    Brightness explains some of it; what it explains does not count, nor do quarters whose noise cannot be told.
+
+    Parameters
+    ----------
+    noisy
+        ``(C, H, W)``, white being 1.0.
+    noise
+        As measured on the whole frame.
+    """
+    _, height, width = noisy.shape
+    halves = [(slice(0, length // 2), slice(length // 2, length)) for length in (height, width)]
+    parts = [noisy[:, rows, columns] for rows in halves[0] for columns in halves[1]]
+    if noise.measured is None or noise.nothing or min(height, width) < QUARTERED:
+        return None
+    found = [(one.sigma, noise.usual(part)) for part in parts if (one := estimate_noise(part[None])).certain]
+    ratios = [sigma / usual for sigma, usual in found]
+    if len(found) < 2 or max(ratios) < UNEVEN * min(ratios):
+        return None
+    sigmas = [sigma for sigma, _ in found]
+    return min(sigmas), max(sigmas)
+
+
+def _shared(noisy: NDArray[np.float32], whole: NoiseEstimate) -> float:
+    """Return the share of the noise that channels have in common: their difference does not have it."""
+    if whole.correlated or not whole.sigma:
+        return 0.0
+    difference = (noisy[0] - noisy[-1]) / np.float32(2**0.5)
+    shared = 1 - (estimate_noise(difference[None, None]).sigma / whole.sigma) ** 2
+    return shared if shared > SHARED else 0.0
 
 
 def _channel_lines(noisy: NDArray[np.float32]) -> tuple[list[tuple[float, float]], float] | None:
@@ -99,10 +158,11 @@ def _channel_lines(noisy: NDArray[np.float32]) -> tuple[list[tuple[float, float]
     each = [estimate_noise(channel[None, None]) for channel in noisy]
     lines = [one.line(channel) for one, channel in zip(each, noisy, strict=True)]
     sigmas: list[float] | None = [one.sigma for one in each]
+    doubt = DOUBTS * max(one.error for one in each)
     if len(noisy) == 3 and not all(one.certain for one in each):
-        sigmas = channel_sigmas(noisy[None])
+        sigmas, doubt = channel_sigmas(noisy[None]), 0.0
         lines = [(0.0, sigma**2) for sigma in sigmas or ()]
-    if not sigmas or max(sigmas) <= UNEQUAL * min(sigmas):
+    if not sigmas or max(sigmas) <= (UNEQUAL + doubt) * min(sigmas):
         return None
     return lines, float(np.sqrt(np.mean(np.square(sigmas))))
 

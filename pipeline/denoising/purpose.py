@@ -42,11 +42,24 @@ class Purpose:
         text = f"sigma {round(sigma, 2):.3g} of 255"
         if found is None and sigma == 0:
             return ["the frame is too small to measure its noise: left as it is (--sigma sets the level)"]
+        if noise.drawn:
+            return [
+                f"what looks like noise, {text}, is more than noise can be in this range, as in drawings and text: "
+                "left as it is (--sigma sets the level)"
+            ]
         if noise.nothing:
             return [f"no noise to speak of, {text}: left as it is (--sigma sets the level)"]
         how = "as told" if found is None else "measured"
         kind = ", more where it is bright" if any(gain for gain, _ in noise.lines) else ""
+        if noise.shared:
+            kind += f", {noise.shared:.0%} of it the same in all channels"
         lines = [f"noise: {text}{kind}, {how}{self._level(sigma)}"]
+        if noise.quarters is not None:
+            low, high = (255 * one for one in noise.quarters)
+            lines.append(
+                f"noise is uneven over the frame: sigma {low:.3g} to {high:.3g} in its quarters. Where there is more "
+                "than measured, it stays (in Python sigma= takes a map)"
+            )
         return [*lines, *self.doubts(noise)]
 
     def doubts(self, noise: FrameNoise) -> list[str]:
@@ -61,7 +74,8 @@ class Purpose:
             ]
         if not found.correlated and not found.certain:
             return [
-                "texture and noise cannot be told apart here; the lower level was taken. If noise is left, set --sigma"
+                f"the level may be off by {found.error:.0%} or more: the frame is small, or texture and noise cannot "
+                "be told apart. If noise is left, or detail goes, set --sigma"
             ]
         return []
 

@@ -28,10 +28,11 @@ WINDOW, AROUND, WINDOWS = 64, 16, 3  # px of a window, px around it that the net
 # Where there is detail of variance d, in units of the noise's, and the network took off a share s of the noise's
 # variance, ``s d / (d + 4)`` is 0.56 to 0.6 in most photographs, whatever d; in fur and skin at sigma 5 0.6 to 0.8.
 SUSPECT, DETAIL = 0.6, 4.0
+MOST = 6.0  # standard deviations of the noise: hardly any noise exceeds it
 SPARED = 0.85  # share of noise in a window below which the whole image is looked at again: 0.1 dB there
 
 
-def noise_share(seen: Image, result: Image, run: Run, copies: int = 1) -> Tensor | None:
+def noise_share(seen: Image, result: Image, run: Run, copies: float = 1) -> Tensor | None:
     """Return the share of noise in what a network took off, ``(1, 1, H, W)``, 0 to 1; None where it is all noise.
 
     Parameters
@@ -56,31 +57,37 @@ def noise_share(seen: Image, result: Image, run: Run, copies: int = 1) -> Tensor
 
 
 def _over_channels(values: Image) -> Tensor:
-    """Return the local mean of the squares, ``(1, 1, H, W)``."""
-    return local_mean(torch.from_numpy(np.square(values).mean(0, dtype=np.float32))[None, None])
+    """Return the local mean of the squares, ``(1, 1, H, W)``; a hot pixel counts as `MOST` standard deviations."""
+    squares = np.minimum(np.square(values), np.float32(MOST**2))
+    return local_mean(torch.from_numpy(squares.mean(0, dtype=np.float32))[None, None])
 
 
 def _most_suspicious(power: Tensor, taken: Tensor) -> list[tuple[slice, slice]]:
     """Return rows and columns of the windows where most detail may have been taken for noise, and what is around."""
     detail = (power - 1).clamp(min=0)
-    suspicion = functional.avg_pool2d(taken * detail / (detail + DETAIL), WINDOW)[0, 0]
+    suspicion = functional.avg_pool2d(
+        taken * detail / (detail + DETAIL), WINDOW, ceil_mode=True, count_include_pad=False
+    )[0, 0]
     values, places = suspicion.flatten().topk(min(WINDOWS, suspicion.numel()))
-    starts = [divmod(int(place), suspicion.shape[1]) for place in places[values > SUSPECT]]
-    return [(_around(row), _around(column)) for row, column in starts]
+    height, width = power.shape[-2:]
+    cells = [divmod(int(place), suspicion.shape[1]) for place in places[values > SUSPECT]]
+    return [(_around(row, height), _around(column, width)) for row, column in cells]
 
 
-def _around(place: int) -> slice:
-    return slice(max(0, place * WINDOW - AROUND), (place + 1) * WINDOW + AROUND)
+def _around(cell: int, length: int) -> slice:
+    """Return a window and what is around it; the last one ends with the image."""
+    start = min(cell * WINDOW, length - WINDOW)
+    return slice(max(0, start - AROUND), start + WINDOW + AROUND)
 
 
-def _spares(window: Image, run: Run, unit: float, copies: int) -> bool:
+def _spares(window: Image, run: Run, unit: float, copies: float) -> bool:
     """Return whether a network takes off detail in a window."""
     result = run(window)
     share = _share(window, result, run, unit, copies, _over_channels((window - result) / unit))
-    return bool(share[..., AROUND:-AROUND, AROUND:-AROUND].mean() < SPARED)
+    return bool(share.mean() < SPARED)
 
 
-def _share(seen: Image, result: Image, run: Run, unit: float, copies: int, taken: Tensor) -> Tensor:
+def _share(seen: Image, result: Image, run: Run, unit: float, copies: float, taken: Tensor) -> Tensor:
     channels, height, width = seen.shape
     size = (1 if copies > 1 else channels, height, width)
     signs = (2 * np.random.default_rng(SEED).integers(0, 2, size, np.int8) - 1).astype(np.float32)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 
 from self2align.denoising import tiling
 from self2align.denoising.inference import core, denoise_at_level, framed, load_denoiser, margin_of
-from self2align.denoising.levels import FrameNoise, Sigma, frame_noise
+from self2align.denoising.levels import FrameNoise, Sigma, frame_noise, uneven_sigmas
 from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
 from self2align.noise.model import NoiseSettings
@@ -87,6 +88,7 @@ class TiledDenoiser:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
         self.trained, self.exact, self.watch = trained, exact, watch
         self.whites, self.clipping = dict(whites or {}), clipping
+        self.watched = False
         self.untouched = False  # whether the last frame was left as it is
         self.multiple = multiple_of(network)
         self.pixels = max(1, int(memory / (tiling.bytes_per_pixel(core(network), channels) * tiling.WORKSPACE)))
@@ -191,7 +193,9 @@ class TiledDenoiser:
         noise = frame_noise(noisy, each_channel=self.exact) if sigma is None else FrameNoise.told(sigma)
         self.untouched = noise.nothing
         if self.watch is not None:
-            self.watch(noise)
+            # Of the first frame: it costs as much as measuring the frame four times.
+            first, self.watched = not self.watched, True
+            self.watch(replace(noise, quarters=uneven_sigmas(noisy, noise)) if first else noise)
         return noise
 
     def _denoise(

@@ -1,16 +1,16 @@
 """LZW in TIFF files, which tifffile decodes with the package imagecodecs only.
 
-OpenCV decodes LZW too, but as a picture: it multiplies colours by alpha and knows no planes. Here it is given the bytes
-alone, as a gray picture of 8 bits; samples, predictor and planes are ours.
+Pillow decodes LZW too, but as a picture: it knows few kinds of pixels and planes. Here it is given the bytes alone, as
+a gray picture of 8 bits; samples, predictor and planes are ours.
 """
 
 import io
 import struct
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tifffile import COMPRESSION, FILLORDER, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
 
 
@@ -78,7 +78,15 @@ def _bytes(segments: list[bytes], shape: tuple[int, int], tile: tuple[int, int] 
         place, order = first.tags["Compression"].valueoffset, made.byteorder
     gray.seek(place)
     gray.write(struct.pack(f"{order}H", COMPRESSION.LZW))
-    pixels = cv2.imdecode(np.frombuffer(gray.getvalue(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.shape != shape or pixels.dtype != np.uint8:
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the size was checked
+    try:
+        with Image.open(gray, formats=["TIFF"]) as picture:
+            # OpenCV would return what it decodes of damaged bytes, and black.
+            pixels = np.asarray(picture)
+    except OSError as error:
+        raise ValueError("LZW that does not decode") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    if pixels.shape != shape or pixels.dtype != np.uint8:
         raise ValueError("LZW that does not decode")
-    return np.ascontiguousarray(pixels, np.uint8)
+    return pixels

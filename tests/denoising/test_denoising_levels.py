@@ -62,6 +62,46 @@ def test_texture_of_one_channel_is_not_taken_for_its_noise(sigmas: tuple[float, 
     assert len(measured) == (1 if len(set(sigmas)) == 1 else 3)
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
+def test_noise_that_channels_share_is_taken_off_as_in_gray(share: float) -> None:
+    draw = np.random.default_rng(0).standard_normal((4, 192, 192))
+    noisy = (0.5 + 25 / 255 * (share**0.5 * draw[:1] + (1 - share) ** 0.5 * draw[1:])).astype(np.float32)
+    found = frame_noise(noisy)
+    assert 255 * found.sigma == pytest.approx(25, rel=0.05)
+    assert found.shared == pytest.approx(share, abs=0.08)
+    shown: list[float] = []
+
+    def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        shown.append(float(image.std()))
+        return 0 * image
+
+    denoise_at_level(Normalised(UNet(3, width=4, depth=1)), noisy, found, run)
+    assert shown[0] == pytest.approx(25 / 255 / (1 + 2 * share) ** 0.5, rel=0.06)
+
+
+def test_noise_that_is_uneven_over_the_frame_is_said() -> None:
+    seen: list[FrameNoise] = []
+    half = np.where(np.arange(192) < 96, 5.0, 25.0)
+    for noisy in (_noisy(half), _noisy(half)):
+        _denoiser(watch=seen.append)(noisy)
+    low, high = (255 * one for one in seen[0].quarters or (0.0, 0.0))
+    assert (low, high) == pytest.approx((5, 25), rel=0.05)
+    assert (
+        "noise is uneven over the frame: sigma 4.9 to 25.2 in" in Purpose(True, (3.0, 75.0), False).compare(seen[0])[1]
+    )
+    even: list[FrameNoise] = []
+    shot = np.random.default_rng(0).poisson(np.linspace(2, 60, 192) * np.ones((3, 192, 1))) / 60
+    for noisy in (_noisy(10.0), shot.astype(np.float32)):
+        _denoiser(watch=even.append)(noisy)
+    assert [one.quarters for one in even] == [None, None]
+
+
+def test_a_drawing_is_left_as_it_is() -> None:
+    boxes = np.kron(np.indices((48, 48)).sum(0) % 2, np.ones((4, 4))).astype(np.float32)[None]
+    assert "as in drawings" in Purpose(True, (3.0, 75.0), False).compare(frame_noise(boxes))[0]
+    np.testing.assert_array_equal(_denoiser()(boxes), boxes)
+
+
 def test_noise_by_brightness_is_a_line() -> None:
     clean = np.linspace(0.05, 0.95, 256, dtype=np.float32) * np.ones((3, 256, 1), np.float32)
     noisy = np.random.default_rng(0).poisson(clean * 50) / 50

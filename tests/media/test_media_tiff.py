@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.media.running import Run
 
@@ -141,6 +142,17 @@ def test_a_stack_that_lists_its_first_page_only(tmp_path: Path, run: Run) -> Non
     run(tmp_path / "in.tif", tmp_path / "out.tif")
     assert len(run.seen) == 4
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif", key=range(4)), stack)
+
+
+def test_damaged_lzw_is_refused_whole(tmp_path: Path, rgb: Run) -> None:
+    frame = (_random((96, 96, 3), np.uint8) // 32).astype(np.uint8)
+    Image.fromarray(frame).save(tmp_path / "in.tif", compression="tiff_lzw")
+    stored = bytearray((tmp_path / "in.tif").read_bytes())
+    stored[4000:4200] = bytes(np.random.default_rng(1).integers(0, 256, 200, np.uint8))
+    (tmp_path / "in.tif").write_bytes(stored)
+    with pytest.raises(ValueError, match="LZW that does not decode"):
+        rgb(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert not (tmp_path / "out.tif").exists()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
