@@ -18,7 +18,9 @@ RANGE = (0.005, 0.995)  # quantiles of a frame: a hot pixel does not count
 LEAST_KNOWN = 0.05  # of the highest level of a map: the least that the network is told, which would see huge values
 UNEQUAL = 1.2  # largest over smallest sigma of the channels: below that one level serves all
 DOUBTS = 3.0  # times the expected error of sigma: so much more, or it may be chance
-SHARED = 0.1  # share of the variance: if channels have less in common, it is taken for independent
+# Share of the variance: if channels have less in common, it is taken for independent. Where the noise of a frame is not
+# certain, as of little noise in texture, texture may be among what they share.
+SHARED, MOSTLY = 0.1, 0.5
 # Of the range of a frame: noise alone has at most 0.19, of its own range. Drawings and text have more.
 DRAWN = 0.25
 UNEVEN = 1.6  # largest over smallest sigma of the quarters of a frame: less goes unsaid
@@ -147,7 +149,7 @@ def _shared(noisy: NDArray[np.float32], whole: NoiseEstimate) -> float:
         return 0.0
     difference = (noisy[0] - noisy[-1]) / np.float32(2**0.5)
     shared = 1 - (estimate_noise(difference[None, None]).sigma / whole.sigma) ** 2
-    return shared if shared > SHARED else 0.0
+    return shared if shared > (SHARED if whole.certain else MOSTLY) else 0.0
 
 
 def _channel_lines(noisy: NDArray[np.float32]) -> tuple[list[tuple[float, float]], float] | None:
