@@ -20,7 +20,7 @@ UNEQUAL = 1.2  # largest over smallest sigma of the channels: below that one lev
 DOUBTS = 3.0  # times the expected error of sigma: so much more, or it may be chance
 # Share of the variance: if channels have less in common, it is taken for independent. Where the noise of a frame is not
 # certain, as of little noise in texture, texture may be among what they share.
-SHARED, MOSTLY = 0.1, 0.5
+SHARED, MOSTLY = 0.18, 0.5
 # Of the range of a frame: noise alone has at most 0.19, of its own range. Drawings and text have more.
 DRAWN = 0.25
 UNEVEN = 1.6  # largest over smallest sigma of the quarters of a frame: less goes unsaid
