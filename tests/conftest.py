@@ -20,6 +20,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def odd(shared: Path) -> Path:
+    """The folder of odd files, a part of those data sets."""
+    folder = shared / "odd"
+    if not folder.is_dir():
+        pytest.skip("needs the odd files beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def texture() -> NDArray[np.float32]:
     """A smooth random picture, (3, 160, 200), in [0, 1], with detail at all scales above two px."""
     draw = np.random.default_rng(7)

@@ -21,14 +21,6 @@ from tests.media.running import Run
 ORIENTATION = 274
 
 
-@pytest.fixture(scope="session")
-def odd(shared: Path) -> Path:
-    """The folder of these files."""
-    if not (shared / "odd").is_dir():
-        pytest.skip("needs the odd files beside the project")
-    return shared / "odd"
-
-
 @pytest.fixture(params=[1, 3], ids=["gray", "rgb"])
 def same(request: pytest.FixtureRequest) -> Run:
     """A normalised network that changes nothing."""

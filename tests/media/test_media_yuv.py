@@ -272,10 +272,8 @@ def test_lossy_encoders_keep_the_means(tmp_path: Path, suffix: str, color_range:
 
 
 @pytest.mark.parametrize("name", ["testvid_1022ms.mp4", "sample_gamma2.2.mp4", "bear-vp9-odd-dimensions.webm"])
-def test_real_videos_keep_their_codes(tmp_path: Path, shared: Path, name: str) -> None:
-    source = shared / "odd" / "video" / name
-    if not source.exists():
-        pytest.skip("needs the folder odd of the data sets")
+def test_real_videos_keep_their_codes(tmp_path: Path, odd: Path, name: str) -> None:
+    source = odd / "video" / name
     _pass(source, tmp_path / "out.mkv", "ffv1")
     for one, other in zip(_read(tmp_path / "out.mkv")[1], _read(source)[1], strict=True):
         for plane, expected in zip(one, other, strict=True):
