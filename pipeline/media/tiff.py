@@ -1,20 +1,15 @@
 """TIFF files of any number of pages: ImageJ, OME and others."""
 
-import logging
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
+from tifffile import COMPRESSION, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
 
 from self2align.denoising.frames import DenoiseFrames
-from self2align.images.tiff_pages import is_lzw
+from self2align.images.tiff import as_line, colours_of, dtype_of, opened, page_of, virtual_pages
 from self2align.media.medium import (
     Choices,
     Frames,
@@ -26,7 +21,6 @@ from self2align.media.medium import (
     finished_frame,
     fitted,
 )
-from self2align.media.tiff_lzw import read_lzw
 from self2align.runtime.progress import Progress
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
@@ -36,7 +30,6 @@ _BIG = 2**32 - 2**25  # bytes of pixels above which 32-bit offsets are not enoug
 # Compressions that tifffile writes itself; other lossless ones become deflate.
 _CODECS = {COMPRESSION.NONE: None, COMPRESSION.LZMA: "lzma"}
 _CODECS |= {COMPRESSION.ADOBE_DEFLATE: "zlib", COMPRESSION.DEFLATE: "zlib"}
-_ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 # Tags on the layout of pixels, or measured on them: the new file has its own.
 _LAYOUT = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296}
@@ -45,13 +38,6 @@ _LAYOUT = frozenset(
 )
 _DIRECTORIES = {34665: "EXIF", 34853: "GPS", 40965: "interoperability"}  # which tifffile does not write
 _RATIONALS = {5: "u4", 10: "i4"}  # tag types of two integers a value
-# tifffile trusts a file; a broken one can raise any of these.
-_BROKEN = (
-    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
-    *(struct.error, zlib.error),
-)
-
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its errors are reported in one line here
 
 
 class TiffStack:
@@ -63,21 +49,21 @@ class TiffStack:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target = source, target
         self.notes: list[str] = []
-        with _opened(source) as file, _as_line(source):
-            first = _page(file, 0)
-            self.coding = coding_of(source, _dtype(first), choices)
+        with opened(source) as file, as_line(source):
+            first = page_of(file, 0)
+            self.coding = coding_of(source, dtype_of(first), choices)
             for number in range(len(file.pages)):
-                self._check(_page(file, number), number, _colours(first))
-            self.virtual = _virtual_pages(file, first)
+                self._check(page_of(file, number), number, colours_of(first))
+            self.virtual = virtual_pages(file, first)
             self.pages = self.virtual or len(file.pages)
             self.groups = _groups(file, first, self.pages, choices.channels)
-            check_channels(source, _colours(first) * len(self.groups[0]), choices)
+            check_channels(source, colours_of(first) * len(self.groups[0]), choices)
             self.notes += [f"{source}: {what}" for what in _left_out(file, first)]
-            self.shape = (_colours(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
+            self.shape = (colours_of(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
             self.lines = _lines(file, first, len(self.groups[0]))
         self.count = len(self.groups)
         self.sigma = choices.sigma
-        with _opened(source) as file:
+        with opened(source) as file:
             self._read(file, 0)  # a compression that is not decoded is found before any work
             self.coding = fitted(self._frames(file), choices)
 
@@ -87,10 +73,10 @@ class TiffStack:
             raise ValueError(where.format(f"colours of kind {PHOTOMETRIC(page.photometric).name}", "gray or RGB"))
         if page.axes not in ("YX", "YXS", "SYX"):
             raise ValueError(where.format(f"axes {page.axes}", "Y and X, and samples"))
-        if _dtype(page).name != self.coding.dtype:
-            raise ValueError(where.format(f"values of type {_dtype(page)}", f"{self.coding.dtype} as in page 0"))
-        if _colours(page) != colours:
-            raise ValueError(where.format(f"{_colours(page)} channels", f"{colours} as in page 0"))
+        if dtype_of(page).name != self.coding.dtype:
+            raise ValueError(where.format(f"values of type {dtype_of(page)}", f"{self.coding.dtype} as in page 0"))
+        if colours_of(page) != colours:
+            raise ValueError(where.format(f"{colours_of(page)} channels", f"{colours} as in page 0"))
         check_size(self.source, page.samplesperpixel, page.imagelength, page.imagewidth)
         size = self.source.stat().st_size
         if page.nbytes > _DENSEST * size:
@@ -103,7 +89,7 @@ class TiffStack:
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
-        with _opened(self.source) as file:
+        with opened(self.source) as file:
             finish_frames(self._frames(file), scratch, denoise, progress)
 
     def _frames(self, file: TiffFile) -> Frames:
@@ -113,39 +99,39 @@ class TiffStack:
         """See `Pictures`."""
 
         def read(index: int) -> NDArray[Any]:
-            with _opened(self.source) as file:
+            with opened(self.source) as file:
                 return self._read(file, index)
 
         return Frames(self.source, 1, self.coding, read, self.sigma)
 
     def _read(self, file: TiffFile, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""
-        with _as_line(self.source):
-            pages = [(self._samples(file, number), _colours(_page(file, 0))) for number in self.groups[index]]
+        with as_line(self.source):
+            pages = [(self._samples(file, number), colours_of(page_of(file, 0))) for number in self.groups[index]]
         return np.concatenate([samples[:colours] for samples, colours in pages])
 
     def _samples(self, file: TiffFile, number: int) -> NDArray[Any]:
         """Return the samples of a page, ``(S, H, W)``, in the machine's byte order."""
-        page = _page(file, 0 if self.virtual else number)
+        page = page_of(file, 0 if self.virtual else number)
         if self.virtual:
-            dtype = _dtype(page).newbyteorder(file.byteorder)
+            dtype = dtype_of(page).newbyteorder(file.byteorder)
             offset = page.dataoffsets[0] + number * page.nbytes
             pixels: NDArray[Any] = np.memmap(self.source, dtype, "r", offset, page.shape)
         else:
-            pixels = read_lzw(file, page) if is_lzw(page) else np.asarray(page.asarray())
+            pixels = np.asarray(page.asarray())
         samples = {"YX": pixels[None], "SYX": pixels, "YXS": np.moveaxis(pixels, -1, 0)}[page.axes]
         return samples.astype(self.coding.dtype, copy=False)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
         places = {number: (frame, part) for frame, group in enumerate(self.groups) for part, number in enumerate(group)}
-        with _opened(self.source) as file:
-            big = file.is_bigtiff or self.pages * _page(file, 0).nbytes > _BIG
+        with opened(self.source) as file:
+            big = file.is_bigtiff or self.pages * page_of(file, 0).nbytes > _BIG
             with TiffWriter(made, bigtiff=big, byteorder=file.byteorder) as out:
                 for number in range(self.pages):
-                    page = _page(file, 0 if self.virtual else number)
+                    page = page_of(file, 0 if self.virtual else number)
                     frame, part = places[number]
-                    colours = _colours(page)
+                    colours = colours_of(page)
                     samples = finished_frame(scratch, frame)[part * colours : (part + 1) * colours]
                     if page.samplesperpixel > colours:
                         samples = np.concatenate([samples, self._samples(file, number)[colours:]])
@@ -153,73 +139,10 @@ class TiffStack:
                     _write(out, page, samples, told)
 
 
-@contextmanager
-def _as_line(source: Path) -> Iterator[None]:
-    """Report any error of tifffile on a broken file in one line."""
-    try:
-        yield
-    except _BROKEN as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        if text.startswith(str(source)):
-            raise
-        if "imagecodecs" in text:
-            wanted = "that installed (pip install imagecodecs), or a file of 8, 16 or 32 bits without compression"
-            raise ValueError(f"{source}: found {text}, expected {wanted}") from error
-        raise ValueError(f"{source}: found {text}, expected a whole TIFF file") from error
-
-
-@contextmanager
-def _opened(source: Path) -> Iterator[TiffFile]:
-    if not source.is_file() or not source.stat().st_size:
-        raise ValueError(f"{source}: found no bytes, expected a TIFF file")
-    with _as_line(source):
-        file = TiffFile(source)
-        pages = len(file.pages)
-    with file:
-        if not pages:
-            raise ValueError(f"{source}: found no page, expected a TIFF file of one or more")
-        yield file
-
-
-def _page(file: TiffFile, number: int) -> TiffPage:
-    page = file.pages[number]
-    assert isinstance(page, TiffPage)
-    return page
-
-
-def _dtype(page: TiffPage) -> np.dtype[Any]:
-    if page.dtype is None:
-        raise ValueError(f"{page.bitspersample} bits of format {page.sampleformat}")
-    return np.dtype(page.dtype)
-
-
-def _colours(page: TiffPage) -> int:
-    """Return the number of samples of a page to denoise; alpha and other extra samples are copied."""
-    if page.photometric == PHOTOMETRIC.RGB:
-        return 3
-    return page.samplesperpixel - sum(kind in _ALPHA for kind in page.extrasamples)
-
-
-def _virtual_pages(file: TiffFile, first: TiffPage) -> int:
-    """Return the number of pages behind the only listed one; 0 if all pages are listed.
-
-    ImageJ lists one page of a stack larger than 4 GiB; tifffile can do the same.
-    """
-    if len(file.pages) > 1 or not (file.is_imagej or file.is_shaped):
-        return 0
-    values = int(np.prod(file.series[0].shape, dtype=np.int64))
-    pages = values * _dtype(first).itemsize // first.nbytes
-    if pages < 2 or not first.is_contiguous:
-        return 0
-    if first.dataoffsets[0] + pages * first.nbytes > file.filehandle.size:
-        raise ValueError(f"{pages} pages declared in {file.filehandle.size} bytes")
-    return pages
-
-
 def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[tuple[int, ...]]:
     """Return the pages of each frame: one, or one per channel if the network denoises channels together."""
     alone: list[tuple[int, ...]] = [(number,) for number in range(pages)]
-    if channels == 1 or _colours(first) > 1:
+    if channels == 1 or colours_of(first) > 1:
         return alone
     series = file.series[0]
     lengths = series.shape[: len(series.shape) - len(first.shape)]

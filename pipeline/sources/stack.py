@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from self2align.images.files import Pixels, to_color
 from self2align.images.names import natural
-from self2align.images.tiff_pages import is_lzw, read_page
 from self2align.sources.source import Selection, choose
 from self2align.stores.codes import WHITES
 from self2align.stores.scene import Scene
@@ -102,7 +101,7 @@ def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
         layout = _Layout.of(path, file)
         kept = range(layout.count)[::step][:most]
         try:
-            array = _read(path, file, layout, kept)
+            array = _read(file, layout, kept)
         except _BROKEN as error:
             raise ValueError(_broken(path, f"pages that do not decode ({_told(error)})")) from error
     order = [layout.axes.index(axis) for axis in (layout.frame, layout.color, "Y", "X") if axis]
@@ -151,7 +150,7 @@ class _Layout:
         return layout
 
 
-def _read(path: Path, file: tifffile.TiffFile, layout: _Layout, kept: range) -> NDArray[Any]:
+def _read(file: tifffile.TiffFile, layout: _Layout, kept: range) -> NDArray[Any]:
     """Return the frames that are wanted, all axes in their order."""
     series = file.series[0]
     shape, pages = layout.shape, list(range(len(series.pages)))
@@ -160,21 +159,9 @@ def _read(path: Path, file: tifffile.TiffFile, layout: _Layout, kept: range) -> 
     if leads:
         each = len(pages) // layout.count
         pages, shape = [frame * each + page for frame in kept for page in range(each)], (len(kept), *shape[1:])
-    if is_lzw(series.keyframe):
-        array = np.stack([_page(path, file, page) for page in pages])
-    else:
-        array = np.asarray(file.asarray(series=0, key=pages) if leads else series.asarray())
+    array = np.asarray(file.asarray(series=0, key=pages) if leads else series.asarray())
     array = array.reshape(shape)
     return array if leads or not layout.frame else array.take(kept, axis=layout.axes.index(layout.frame))
-
-
-def _page(path: Path, file: tifffile.TiffFile, place: int) -> NDArray[Any]:
-    """Return the pixels of a page, counted within the first series."""
-    there = file.series[0].pages[place]
-    assert there is not None
-    page = file.pages[there.index]
-    assert isinstance(page, tifffile.TiffPage)
-    return read_page(path, page, there.index)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Real files that are odd in one way each, where they lie beside the project: right, or one line that says why not."""
 
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +91,6 @@ def test_two_channels_of_one_moment_are_no_footage(odd: Path, tmp_path: Path) ->
     media = open_media(source, tmp_path / "out.tif", Choices(1), False)
     with pytest.raises(ValueError, match=r"temporal: found channels or planes beside time in .*, expected time alone"):
         check_footage(source, media)
-
-
-@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="imagecodecs reads them")
-@pytest.mark.parametrize("name", ["12bit.cropped.tif", "4bit.tif", "pil168.tif"])
-def test_packed_and_compressed_values_are_refused_with_what_to_do(odd: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=r"'imagecodecs' package, expected that installed \(pip install imagecodecs\)"):
-        open_media(str(odd / "tiff" / name), tmp_path / "out.tif", Choices(3), False)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_damaged_lzw_is_refused_whole(tmp_path: Path, rgb: Run) -> None:
     stored = bytearray((tmp_path / "in.tif").read_bytes())
     stored[4000:4200] = bytes(np.random.default_rng(1).integers(0, 256, 200, np.uint8))
     (tmp_path / "in.tif").write_bytes(stored)
-    with pytest.raises(ValueError, match="LZW that does not decode"):
+    with pytest.raises(ValueError, match=r"lzw_decode.*, expected a whole TIFF file"):
         rgb(tmp_path / "in.tif", tmp_path / "out.tif")
     assert not (tmp_path / "out.tif").exists()
 
