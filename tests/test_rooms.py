@@ -14,6 +14,7 @@ ROOMS = (
     "networks",
     "stores",
     "images",
+    "videos",
     "noise",
     "alignment",
     "sources",

@@ -39,6 +39,8 @@ class Choices:
         One letter for each axis of a Zarr array, "TCYX"; None for its dimension names.
     trained
         The value of 1.0 in the training footage, by type.
+    skip_damaged
+        Whether damaged frames of a video are left out; else they are refused.
     """
 
     channels: int
@@ -47,6 +49,7 @@ class Choices:
     axes: str | None = None
     sigma: float | None = None
     trained: Mapping[str, float] = field(default_factory=dict)
+    skip_damaged: bool = False
 
     def refuse(self, source: Path, *names: str) -> None:
         """Refuse choices that have no meaning for a file."""

@@ -10,14 +10,17 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.media.containers import ANY, CONTAINERS
+from self2align.media.containers import ANY, CONTAINERS, PLAIN_TAGS
 from self2align.media.segments import Encoding, Segment
+from self2align.videos.opening import address, opened
 
 # Metadata that a container writes itself.
 _OWN = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
 
-def check_container(source: Path, target: Path, encoding: Encoding, matrix: Sequence[int] | None) -> list[str]:
+def check_container(
+    source: Path, index: int, target: Path, encoding: Encoding, matrix: Sequence[int] | None
+) -> list[str]:
     """Return a line for each stream that the result cannot hold.
 
     Raises
@@ -25,9 +28,9 @@ def check_container(source: Path, target: Path, encoding: Encoding, matrix: Sequ
     ValueError
         If that is the video or sound: refused before hours of work, not after.
     """
-    with av.open(str(source)) as video, _written(BytesIO(), target) as out:
+    with opened(source) as video, _written(BytesIO(), target, video) as out:
         try:
-            _, _, left_out = _begin(video, out, target, encoding, matrix)
+            _, _, left_out = _begin(video, index, out, target, encoding, matrix)
             out.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             text = " ".join(str(error).split())
@@ -38,6 +41,7 @@ def check_container(source: Path, target: Path, encoding: Encoding, matrix: Sequ
 
 def remux(
     source: Path,
+    index: int,
     target: Path,
     made: Path,
     encoding: Encoding,
@@ -50,6 +54,8 @@ def remux(
     ----------
     source
         The video that was denoised.
+    index
+        Of the stream that is its footage.
     target
         Its suffix chooses the container.
     made
@@ -61,9 +67,9 @@ def remux(
     segments
         Files of all segments, in order.
     """
-    with av.open(str(source)) as video, _written(str(made), target) as out:
-        shown, copies, _ = _begin(video, out, target, encoding, matrix)
-        packets = [_encoded(segments, shown, video.streams.video[0].time_base)]
+    with opened(source) as video, _written(address(made), target, video) as out:
+        shown, copies, _ = _begin(video, index, out, target, encoding, matrix)
+        packets = [_encoded(segments, shown, video.streams[index].time_base)]
         if copies:
             packets.append(_copied(video, copies))
         # In order of time, so the container does not have to buffer.
@@ -71,16 +77,26 @@ def remux(
             out.mux(packet)
 
 
-def _written(file: Any, target: Path) -> Any:
+def _written(file: Any, target: Path, source: Any) -> Any:
     # Bitexact: otherwise Matroska writes random identifiers.
-    return av.open(file, "w", format=CONTAINERS[target.suffix.lower()][0], container_options={"fflags": "+bitexact"})
+    options = {"fflags": "+bitexact"}
+    container = CONTAINERS[target.suffix.lower()][0]
+    if container in ("mov", "mp4") and any(name not in PLAIN_TAGS for name in _tags(source)):
+        options["movflags"] = "+use_metadata_tags"
+    return av.open(file, "w", format=container, container_options=options)
+
+
+def _tags(source: Any) -> dict[str, str]:
+    """Return the metadata of a file without what a container writes itself, and without second copies by language."""
+    found = {name: text for name, text in source.metadata.items() if name.lower() not in _OWN}
+    return {name: text for name, text in found.items() if found.get(name.rpartition("-")[0]) != text}
 
 
 def _begin(
-    video: Any, out: Any, target: Path, encoding: Encoding, matrix: Sequence[int] | None
+    video: Any, index: int, out: Any, target: Path, encoding: Encoding, matrix: Sequence[int] | None
 ) -> tuple[Any, dict[int, Any], list[str]]:
     """Add all streams to a container; return the video stream, the copies by index, and lines on what is left out."""
-    main = video.streams.video[0]
+    main = video.streams[index]
     shown = out.add_stream(encoding.codec, rate=encoding.rate)
     encoding.set_up(shown.codec_context)
     shown.time_base = main.time_base
@@ -92,9 +108,9 @@ def _begin(
         copy = None if stream is main else _copy(stream, out, target)
         if copy is not None:
             copies[stream.index] = copy
-        elif stream is not main:
+        elif stream.type != "video":
             left_out.append(f"its {stream.type} stream {stream.index} is not copied")
-    out.metadata.update({name: text for name, text in video.metadata.items() if name not in _OWN})
+    out.metadata.update(_tags(video))
     if video.chapters():
         out.set_chapters(video.chapters())
     return shown, copies, left_out
@@ -109,7 +125,8 @@ def _copy(stream: Any, out: Any, target: Path) -> Any:
     except ValueError as error:
         if stream.type == "audio":
             name = stream.codec_context.name if stream.codec_context is not None else "unknown"
-            raise ValueError(f"sound of codec {name}, which {target.suffix} does not hold; {ANY} would") from error
+            remedy = "expected video alone" if target.suffix.lower() == ANY else f"{ANY} holds more"
+            raise ValueError(f"sound of codec {name}, which {target.suffix} does not hold; {remedy}") from error
         return None
     _describe(stream, copy)
     return copy

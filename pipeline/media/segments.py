@@ -15,8 +15,9 @@ from av.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
-from self2align.media.containers import ENCODERS
-from self2align.media.yuv import bits_of, is_yuv, nearest
+from self2align.media.containers import ENCODERS, LOCATING
+from self2align.videos.tags import FIELDS, LEFT, TOP_FIRST, location_name
+from self2align.videos.yuv import SAMPLINGS, bits_of, block_of, is_yuv, nearest
 
 _UNSPECIFIED, _FULL = 0, 2
 _LIMITED, _BT709 = 1, 1  # for RGB that an encoder accepts only as YUV: range and matrix of HD video
@@ -40,6 +41,10 @@ class Encoding:
         FFmpeg's numbers.
     aspect
         Pixel aspect ratio; None if unknown.
+    fields
+        FFmpeg's number of the order of interlaced fields; 0 for whole frames.
+    location
+        FFmpeg's number of where chroma samples lie; 0 if unknown.
     """
 
     codec: str
@@ -52,10 +57,24 @@ class Encoding:
     color_primaries: int
     color_trc: int
     aspect: Fraction | None
+    fields: int = 0
+    location: int = 0
 
     @classmethod
-    def like(cls, codec: str, stream: Any, frame: Any) -> "Encoding":
-        """Return the encoding closest to that of a stream and its first frame."""
+    def like(cls, codec: str, stream: Any, frame: Any, interlaced: bool = False, location: int = 0) -> "Encoding":
+        """Return the encoding closest to that of a stream and its first frame.
+
+        Parameters
+        ----------
+        codec
+            The encoder.
+        stream, frame
+            The stream, and its first frame.
+        interlaced
+            Whether any frame is.
+        location
+            See the class.
+        """
         known = [pixels.name for pixels in av.Codec(codec, "w").video_formats or []]
         planar = nearest(known, frame.format) if is_yuv(frame.format) else None
         best = find_best_pix_fmt_of_list(known, frame.format.name)[0] if planar is None else av.VideoFormat(planar)
@@ -74,14 +93,23 @@ class Encoding:
             color_primaries=int(frame.color_primaries),
             color_trc=int(frame.color_trc),
             aspect=stream.sample_aspect_ratio or None,
+            fields=int(stream.codec_context.field_order) if interlaced else 0,
+            location=location,
         )
 
-    def lost_bits(self, frame: Any) -> str | None:
-        """Return a line if the encoder takes fewer bits than a frame of the source has, else None."""
-        found, written = bits_of(frame.format), bits_of(av.VideoFormat(self.pixels))
-        if written >= found:
-            return None
-        return f"its {found} bits become {written}: {self.codec} takes no more (libx265 takes 12, ffv1 16; in .mkv)"
+    def losses(self, frame: Any) -> list[str]:
+        """Return a line for each property of the source's pixels that the encoder does not take."""
+        source, form = frame.format, av.VideoFormat(self.pixels)
+        lines = []
+        if bits_of(form) < bits_of(source):
+            taken = f"{self.codec} takes no more (libx265 takes 12, ffv1 16; in .mkv)"
+            lines.append(f"its {bits_of(source)} bits become {bits_of(form)}: {taken}")
+        if is_yuv(source) and is_yuv(form) and any(np.array(block_of(form)) > block_of(source)):
+            found, written = (SAMPLINGS[block_of(one)] for one in (source, form))
+            lines.append(f"its chroma of 4:{found[1]}:{found[2]} becomes 4:{written[1]}:{written[2]}: {self.codec}")
+        if self.location not in (0, LEFT) and self.codec not in LOCATING:
+            lines.append(f"not written: that its chroma samples lie at the {location_name(self.location)}")
+        return lines
 
     def set_up(self, context: Any) -> None:
         """Set up an encoder."""
@@ -91,7 +119,14 @@ class Encoding:
         context.color_primaries, context.color_trc = self.color_primaries, self.color_trc
         if self.aspect is not None:
             context.sample_aspect_ratio = self.aspect
-        context.options = dict(ENCODERS[self.codec])
+        options = dict(ENCODERS[self.codec])
+        if self.location and self.codec in LOCATING:
+            options["chroma_sample_location"] = str(self.location)
+        if self.fields in FIELDS:
+            context.field_order = self.fields
+            if self.codec == "libx264":
+                options["x264-params"] += f":{'tff' if self.fields in TOP_FIRST else 'bff'}=1"
+        context.options = options
 
 
 @dataclass(frozen=True)

@@ -5,36 +5,38 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil, inf
+from math import inf
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from self2align.denoising.frames import DenoiseFrames, Unclipped
-from self2align.media.containers import CONTAINERS, ENCODERS
+from self2align.media.containers import CONTAINERS, ENCODERS, default_codec
 from self2align.media.medium import Choices, check_channels, check_size, coding_of
-from self2align.media.pixels import Values, pixels_of
+from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
 from self2align.media.segments import Encoding, SegmentEncoder
 from self2align.runtime.progress import Progress
-from self2align.sources.video import SUFFIXES as SOURCE_SUFFIXES
-from self2align.sources.video import decode
+from self2align.videos.decoding import Damage, decode
+from self2align.videos.opening import SUFFIXES as VIDEO_SUFFIXES
+from self2align.videos.opening import find_footage, opened
+from self2align.videos.pixels import Values, pixels_of
+from self2align.videos.tags import FIELDS, chroma_location, display_matrix, frame_data
+from self2align.videos.timing import look_through
 
-SUFFIXES = SOURCE_SUFFIXES
+SUFFIXES = VIDEO_SUFFIXES
 SEGMENT = 24  # frames: what a kill can lose, and the largest distance of key frames
 _ANY = (-inf, inf)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A decoded frame, its values, ``(C, H, W)``, when it is shown, and how long it would be the last, in ticks."""
+    """A decoded frame, its values, ``(C, H, W)``, and when it is shown, in ticks."""
 
     frame: Any
     noisy: Values
     time: int
-    last: int
 
 
 class VideoFile:
@@ -51,30 +53,43 @@ class VideoFile:
         if suffix not in CONTAINERS:
             expected = ", ".join(sorted(CONTAINERS))
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected one of {expected}")
-        codec = CONTAINERS[suffix][1] if choices.codec is None else choices.codec
-        if codec not in ENCODERS:
-            raise ValueError(f"codec: found {codec!r}, expected one of {', '.join(sorted(ENCODERS))}")
-        self.source, self.target = source, target
-        with closing(decode(source)) as frames:
+        if choices.codec is not None and choices.codec not in ENCODERS:
+            raise ValueError(f"codec: found {choices.codec!r}, expected one of {', '.join(sorted(ENCODERS))}")
+        self.source, self.target, self.skips = source, target, choices.skip_damaged
+        with closing(decode(source, self._damage())) as frames:
             first = next(frames)
-        self.form = _form(first)
         self.pixels = pixels_of(source, first)
         self.coding = coding_of(source, np.dtype(self.pixels.dtype), choices)
         self.level = None if choices.sigma is None else choices.sigma * self.coding.scale
         check_size(source, self.pixels.channels, first.height, first.width)
         check_channels(source, self.pixels.channels, choices)
-        matrix: Any = first.side_data.get("DISPLAYMATRIX")
-        self.matrix = None if matrix is None else np.frombuffer(matrix, np.int32).tolist()
-        with av.open(str(source)) as container:
-            stream: Any = container.streams.video[0]
-            self.encoding = Encoding.like(codec, stream, first)
-            self.tick = stream.time_base
-            self.count = max(1, stream.frames or ceil(_seconds(container, stream) * self.encoding.rate))
-        left_out = check_container(source, target, self.encoding, self.matrix)
-        lost = self.encoding.lost_bits(first)
-        self.notes = [f"{source}: {what}" for what in (*left_out, *([lost] if lost else []))]
-        if first.interlaced_frame:
-            self.notes.append(f"{source}: its fields are interlaced, and are denoised and written as whole frames")
+        self.matrix = display_matrix(first)
+        with opened(source) as container:
+            streams = find_footage(source, container)
+            stream: Any = container.streams[streams.index]
+            self.index, location = streams.index, chroma_location(source, streams.index)
+            # A damaged frame is to be known before the work, not after most of it; decoding is a small part of that.
+            damage = self._damage()
+            self.course = look_through(source, damage)
+            self.count = len(self.course.times)
+            codec = choices.codec or default_codec(suffix, self.pixels.bits)
+            self.encoding = Encoding.like(codec, stream, first, self.course.interlaced, location)
+        left_out = check_container(source, self.index, target, self.encoding, self.matrix)
+        skipped = [] if damage is None else [f"left out: {what}" for what in damage.notes]
+        lost = [f"not written: its {what}" for what in frame_data(first)]
+        notes = (*skipped, *streams.notes, *left_out, *lost, *self.encoding.losses(first), *self._of_fields())
+        self.notes = [f"{source}: {what}" for what in notes]
+
+    def _damage(self) -> Damage | None:
+        return Damage() if self.skips else None
+
+    def _of_fields(self) -> list[str]:
+        """Return a line on interlaced footage."""
+        if not self.course.interlaced:
+            return []
+        kept = self.encoding.fields in FIELDS
+        order = "their order is kept" if kept else "not written: their order, which the file does not say"
+        return [f"its fields are interlaced, and are denoised and written as whole frames; {order}"]
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
@@ -89,14 +104,14 @@ class VideoFile:
                 continue
             if encoder is None:
                 encoder = SegmentEncoder(self.encoding)
-            frame = self.pixels.frame(read.frame, read.noisy, clean, self.coding, self.encoding)
+            frame = frame_of(self.pixels, read.frame, read.noisy, clean, self.coding, self.encoding)
             encoder.add(frame, read.time)
-            progress(number + 1, max(self.count, number + 1))
+            progress(number + 1, self.count)
             if (number + 1) % SEGMENT == 0:
-                encoder.finish(read.last).save(_place(scratch, number // SEGMENT))
+                encoder.finish(self.course.last).save(_place(scratch, number // SEGMENT))
                 encoder = None
         if encoder is not None:
-            encoder.finish(read.last).save(_place(scratch, number // SEGMENT))
+            encoder.finish(self.course.last).save(_place(scratch, number // SEGMENT))
 
     def _ends(self, denoise: DenoiseFrames) -> tuple[float, float]:
         """Return the range of values that a denoiser expects: where it undoes clipping, that of RGB footage."""
@@ -107,29 +122,15 @@ class VideoFile:
 
     def _noisy(self, first: int, waiting: deque["_Read"], ends: tuple[float, float]) -> Iterator[Values]:
         """Yield frames from number ``first`` on, ``(C, H, W)``, limited to a range, and note them as they are."""
-        for frame, time, last in islice(self._frames(), first, None):
-            noisy = self.pixels.values(frame, self.coding)
-            waiting.append(_Read(frame, noisy, time, last))
-            yield noisy if ends == _ANY else noisy.clip(*ends)
-
-    def _frames(self) -> Iterator[tuple[Any, int, int]]:
-        """Yield each frame with its time and duration, in ticks."""
-        usual = max(1, round(1 / (self.encoding.rate * self.tick)))
-        previous: int | None = None
-        with closing(decode(self.source)) as frames:
-            for number, frame in enumerate(frames):
-                if _form(frame) != self.form:
-                    found, expected = (f"{w} x {h} pixels of {name}" for w, h, name in (_form(frame), self.form))
-                    raise ValueError(f"{self.source}: found {found} in frame {number}, expected {expected} throughout")
-                time = frame.pts if frame.pts is not None else (0 if previous is None else previous + usual)
-                # Two frames with the same time are shown one after the other, as players do.
-                time = time if previous is None else max(time, previous + 1)
-                yield frame, time, frame.duration or usual
-                previous = time
+        with closing(decode(self.source, self._damage())) as frames:
+            for frame, time in islice(zip(frames, self.course.times, strict=True), first, None):
+                noisy = self.pixels.values(frame, self.coding)
+                waiting.append(_Read(frame, noisy, time))
+                yield noisy if ends == _ANY else noisy.clip(*ends)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
-        remux(self.source, self.target, made, self.encoding, self.matrix, _segments(scratch))
+        remux(self.source, self.index, self.target, made, self.encoding, self.matrix, _segments(scratch))
 
 
 def _place(scratch: Path, number: int) -> Path:
@@ -138,14 +139,3 @@ def _place(scratch: Path, number: int) -> Path:
 
 def _segments(scratch: Path) -> list[Path]:
     return sorted(scratch.glob("*.npz"))
-
-
-def _form(frame: Any) -> tuple[int, int, str]:
-    return frame.width, frame.height, frame.format.name
-
-
-def _seconds(container: Any, stream: Any) -> Any:
-    """Return the duration of a video as its file states it, s."""
-    if stream.duration is not None:
-        return stream.duration * stream.time_base
-    return (container.duration or 0) / av.time_base

@@ -43,6 +43,24 @@ def noisy_coding(noise: NoiseSettings, stretch: float = 1.0) -> Coding:
     return unclipped(noise.at(noise.levels[1]), noise.levels[1], stretch)
 
 
+def warped_coding(noise: NoiseSettings, held: Coding, stretch: float) -> Coding:
+    """Return how warped frames are stored: over the range of their noise, or of real footage that of its codes.
+
+    Parameters
+    ----------
+    noise, stretch
+        See `noisy_coding`.
+    held
+        How the frames are stored.
+    """
+    coding = noisy_coding(noise, stretch)
+    if noise.at().synthetic or held.offset == 0:
+        return coding
+    limit = np.iinfo(held.dtype)
+    low, high = (stretch * float(end) for end in held.decode(np.array([limit.min, limit.max])))
+    return Coding(coding.dtype, (high - low) / 65535, low)
+
+
 def scene_level(levels: tuple[float, float], seed: int, title: str) -> float:
     """Return the sigma of a scene on the scale 0 to 255, drawn between two levels, uniformly in its logarithm.
 
@@ -110,5 +128,6 @@ def _draw(
     frames = []
     for number, frame in enumerate(clean, start):
         draw = FrameDraw(generator(seed, purpose, title, number))
-        frames.append(coding.encode(model.sample(frame, draw)))
+        # Video has values below black and above white, of which no model of noise knows.
+        frames.append(coding.encode(model.sample(frame.clip(0, 1), draw)))
     return np.stack(frames)

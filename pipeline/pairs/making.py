@@ -18,7 +18,7 @@ from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
 from self2align.noise.scenes import scene_noise
-from self2align.noise.synthesis import noisy_coding
+from self2align.noise.synthesis import warped_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
 from self2align.runtime.devices import device
@@ -163,8 +163,8 @@ def make_pairs(
         seed=seed,
     )
     noise = NoiseSettings.recorded(store.attributes)
-    warped = noisy_coding(noise, stretch=max(LIMITS))
     held, channels = store.coding(scenes[0]), store.channels(scenes[0])
+    warped = warped_coding(noise, held, stretch=max(LIMITS))
     layout = table(len(rows), settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
     how = (settings.crop, settings.margin, settings.exposure, settings.kernel, warped)
     fill = partial(fill_pairs, noisy, aligner, scenes, [scene_noise(store, scene) for scene in scenes], rows, *how)

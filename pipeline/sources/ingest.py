@@ -60,7 +60,7 @@ def _fault(scene: Scene, crop: tuple[int, int] | None, single: bool) -> str | No
         return f"{height} x {width} px: smaller than the crop of {crop[0]} x {crop[1]} px"
     if len(scene.frames) < 2 and not single:
         return "one frame: no neighbour to align"
-    if float(scene.frames.max()) <= BLACK * scene.white:
+    if float(scene.coding.decode(scene.frames.max())) <= BLACK:
         return "black: nothing to align"
     return None
 
@@ -83,6 +83,7 @@ def _decode_unit(
     skipped: list[dict[str, str]] = []
     for read in open_source(kind, path, selection).read(unit):
         scene = read if white is None else replace(read, white=white)
+        skipped += [{"scene": f"a part of {unit}", "why": line} for line in scene.lost]
         fault = _fault(scene, crop, single)
         if fault is not None:
             skipped.append({"scene": scene.name, "why": fault})
@@ -101,7 +102,8 @@ def _decode_unit(
                 "height": height,
                 "width": width,
                 "dtype": str(cut.frames.dtype),
-                "white": cut.white,
+                "scale": cut.coding.scale,
+                "offset": cut.coding.offset,
                 "handle": handle,
                 "pairs": 0 if cut.truth is None else len(cut.truth.target),
             }
@@ -173,7 +175,7 @@ def _part(key: str, roles: Sequence[str], scene: dict[str, Any]) -> Part:
         height=scene["height"],
         width=scene["width"],
     )
-    coding = Coding(scene["dtype"], 1 / scene["white"])
+    coding = Coding(scene["dtype"], scene["scale"], scene["offset"])
     return Part(record, coding, scene["channels"], scene["handle"], scene["pairs"])
 
 
@@ -198,7 +200,7 @@ class Ingested:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return a line for each scene that was left out."""
+        """Return a line for each scene, or part of a file, that was left out."""
         return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
 
 

@@ -25,6 +25,8 @@ class Selection:
         Keep every step-th frame.
     max_frames
         At most so many frames a scene, from its first; None for all.
+    skip_damaged
+        Whether damaged frames of a video are left out; else they are an error.
     """
 
     glob: Sequence[str] = ("*",)
@@ -32,6 +34,7 @@ class Selection:
     color: str = "rgb"
     step: int = 1
     max_frames: int | None = None
+    skip_damaged: bool = False
 
 
 class Source(Protocol):

@@ -1,13 +1,11 @@
 """Video files, cut into shots."""
 
-import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,20 +14,18 @@ from self2align.images.names import natural
 from self2align.sources.cuts import HEIGHT, WIDTH, find_shots
 from self2align.sources.source import Selection, refusal, takes
 from self2align.stores.scene import Scene
-
-SUFFIXES = frozenset(
-    {".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
-    | {".webm", ".wmv", ".y4m"}
-)
-CUT, LATE = 0.02, 0.1  # of a video's length, and seconds, that its frames may lack of what the file says
+from self2align.videos.decoding import Damage, decode
+from self2align.videos.opening import SUFFIXES
+from self2align.videos.pixels import pixels_of
 
 
 class Video:
     """Scenes from a video file, or from a folder of them at any depth: every shot is one.
 
     A scene is named by its file, relative to the root and without suffix, and by the number of the shot in
-    it: "holiday/beach/003". Frames are 8-bit, or 16-bit where the file has more than 8; upright where the
-    file says how it was held.
+    it: "holiday/beach/003". Frames of RGB and gray are 8-bit, or 16-bit where the file has more than 8; those of
+    YUV are held in 16 bits, what lies below black and above white too. They are upright where the file says how it
+    was held.
 
     Parameters
     ----------
@@ -85,116 +81,65 @@ def read_shots(path: Path, name: str, selection: Selection) -> Iterator[Scene]:
     """Yield the wanted shots of a video as scenes "<name>/000", "<name>/001", ...
 
     The file is decoded twice, for its cuts and for its frames, so that no more than one scene (and of it
-    no more than what is kept) is ever in memory. Numbers count all shots, wanted or not.
+    no more than what is kept) is ever in memory. Numbers count all shots, wanted or not. Where damaged frames are
+    left out, a shot ends.
 
     Raises
     ------
     ValueError
         If the file has no video or does not decode to its end.
     """
-    shots = find_shots(_thumbnails(path))
+    damage = Damage()
+    found = find_shots(_thumbnails(path, damage if selection.skip_damaged else None))
+    bounds = {bound for shot in found for bound in shot}
+    shots = list(pairwise(sorted(bounds | damage.starts)))
     names = [f"{name}/{index:03d}" for index in range(len(shots))]
     wanted = [index for index, shot in enumerate(names) if takes(selection, shot)]
-    with closing(decode(path)) as frames:
+    again = Damage() if selection.skip_damaged else None
+    with closing(decode(path, again)) as frames:
         for index, (start, stop) in enumerate(shots[: max(wanted, default=-1) + 1]):
             shot = islice(frames, stop - start)
             if index in wanted:
-                yield _scene(names[index], path, shot, stop - start, selection)
+                lost = [line for at, line in damage.gaps if at == start] + (
+                    damage.ends if (start, stop) == shots[-1] else []
+                )
+                yield _scene(names[index], path, shot, stop - start, selection, tuple(lost))
             for _ in shot:  # what was not wanted of it
                 pass
 
 
-def _scene(name: str, path: Path, shot: Iterator[av.VideoFrame], length: int, selection: Selection) -> Scene:
+def _scene(
+    name: str, path: Path, shot: Iterator[Any], length: int, selection: Selection, lost: tuple[str, ...]
+) -> Scene:
     """Read the wanted frames of one shot."""
     count = len(range(0, length, selection.step)[: selection.max_frames])
     frames: Pixels | None = None
-    white = 255.0
+    interlaced = False
     for index, picture in enumerate(islice(shot, 0, (count - 1) * selection.step + 1, selection.step)):
-        image, white = _pixels(picture)
-        frame = to_color(image, selection.color)
+        pixels = pixels_of(path, picture)
+        stored, coding = pixels.stored(picture)
+        frame = to_color(_upright(stored, picture.rotation), selection.color)
         if frames is None:
+            held, white, bits = coding, pixels.white, pixels.bits
             frames = np.empty((count, *frame.shape), dtype=frame.dtype)
         if frame.shape != frames.shape[1:]:
             (h, w), (height, width) = frame.shape[1:], frames.shape[2:]
             raise ValueError(f"{path}: found {w} x {h} pixels in {name}, expected {width} x {height} throughout")
+        interlaced = interlaced or picture.interlaced_frame
+        if coding != held:
+            raise ValueError(f"{path}: found pixels of {picture.format.name} in {name}, expected one kind throughout")
         frames[index] = frame
     assert frames is not None, name
-    return Scene(name, frames, white)
+    scale, offset = held.scale * white, held.offset * white
+    return Scene(name, frames, white, None, scale, offset, bits if offset else None, lost, interlaced)
 
 
-def decode(path: Path) -> Generator[av.VideoFrame, None, None]:
-    """Yield the frames of a file's first video stream; refuse a file that does not decode to its end."""
-    count, shown, told = 0, None, 0.0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-                raise ValueError(f"{path}: found no video stream ({kinds}), expected one")
-            told = _told_end(container)
-            for packet in container.demux(container.streams.video[0]):
-                if packet.is_corrupt:
-                    raise ValueError(_broken(path, count, "a corrupt packet"))
-                for frame in packet.decode():
-                    if frame.is_corrupt:
-                        raise ValueError(_broken(path, count, "a corrupt frame"))
-                    yield frame
-                    count += 1
-                    shown = _shown(frame, container.streams.video[0], shown)
-    except av.FFmpegError as error:
-        raise ValueError(_broken(path, count, f"{error.strerror}")) from error
-    if count == 0:
-        raise ValueError(f"{path}: found no frames, expected a video")
-    if shown is not None and told - shown[1] > CUT * (told - shown[0]) + LATE:
-        text = f"found {count} frames until {shown[1]:.3f} s, expected them until {told:.3f} s"
-        raise ValueError(f"{path}: {text}, as the file says")
+def _upright(pixels: NDArray[Any], rotation: int) -> Pixels:
+    """Return pixels ``(C, H, W)`` turned by what the file says, in degrees counter-clockwise."""
+    return np.ascontiguousarray(np.rot90(pixels, k=(rotation // 90) % 4, axes=(1, 2)))
 
 
-def _shown(frame: av.VideoFrame, stream: Any, before: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return the seconds from which and until which frames are shown, this one too; None where nothing says so."""
-    if frame.pts is None or not (frame.duration or stream.average_rate):
-        return before
-    begin = float(frame.pts * stream.time_base)
-    lasts = float(frame.duration * stream.time_base if frame.duration else 1 / stream.average_rate)
-    first, last = before or (begin, begin + lasts)
-    return min(first, begin), max(last, begin + lasts)
-
-
-def _told_end(container: Any) -> float:
-    """Return the second until which a Matroska file says that its video lasts; 0 where nothing says so.
-
-    Its demuxer takes a file that is cut short for one that ends; those of other containers do not.
-    """
-    if "matroska" not in container.format.name:
-        return 0.0
-    stream = container.streams.video[0]
-    found = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
-    hours, minutes, seconds = found.groups() if found else (0, 0, 0)
-    return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
-
-
-def _broken(path: Path, count: int, what: str) -> str:
-    size = path.stat().st_size if path.is_file() else 0
-    return f"{path}: found {what} after {count} frames ({size} bytes), expected a video whole to its end"
-
-
-def _thumbnails(path: Path) -> Iterator[NDArray[np.uint8]]:
-    for frame in decode(path):
+def _thumbnails(path: Path, damage: Damage | None) -> Iterator[NDArray[np.uint8]]:
+    for frame in decode(path, damage):
         small = frame.reformat(width=WIDTH, height=HEIGHT, format="rgb24", interpolation="AREA")
         yield small.to_ndarray().astype(np.uint8, copy=False)
-
-
-def _pixels(frame: av.VideoFrame) -> tuple[Pixels, float]:
-    """Return a decoded frame as ``(C, H, W)``, uint8 or uint16, upright, with its white."""
-    deep = max(component.bits for component in frame.format.components) > 8
-    # A palette has one component too, of indices.
-    gray = len(frame.format.components) == 1 and not frame.format.has_palette and not frame.format.is_bayer
-    layout = {
-        (False, False): "rgb24",
-        (False, True): "gray",
-        (True, False): "rgb48le",
-        (True, True): "gray16le",
-    }
-    array: NDArray[Any] = frame.to_ndarray(format=layout[deep, gray])
-    image = array[..., None] if gray else array
-    upright = np.rot90(image, k=(frame.rotation // 90) % 4)
-    return np.ascontiguousarray(upright.transpose(2, 0, 1)), 65535.0 if deep else 255.0

@@ -62,6 +62,11 @@ class Coding:
         return Coding(str(dtype), float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0)))
 
 
+# R'G'B' of the planes of video: what lies below black and above white, saturated colors too, in steps of a 64th of a
+# level of 255.
+VIDEO = Coding("uint16", 1 / 2**14, -1.5)
+
+
 def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained: Mapping[str, float]) -> Coding:
     """Return how a type holds values.
 
@@ -74,7 +79,7 @@ def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained:
     white
         The value that stands for 1.0; None for that of the training footage, or else of the type.
     trained
-        White of the training footage, by type.
+        White of the training footage, by type; "video": its share of the white of the type, for footage in `VIDEO`.
 
     Raises
     ------
@@ -86,9 +91,8 @@ def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained:
     if white is not None and not white > 0:
         raise ValueError(f"white: found {white:g}, expected more than 0")
     if white is None:
-        white = {**WHITES, **trained}.get(dtype.name)
-    if white is None:
-        white = 1.0  # `fit_range` finds a better one
+        usual = WHITES.get(dtype.name, 1.0)  # where 1.0 does not fit, `fit_range` finds a better one
+        white = trained.get(dtype.name, usual * trained.get("video", 1.0) if dtype.kind == "u" else usual)
     return Coding(dtype.name, 1 / white)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.stores.codes import Coding
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -37,14 +39,32 @@ class Scene:
     name
         Unique within its source, with "/" between levels ("clips/bikes/000").
     frames
-        ``(T, C, H, W)``, uint8, uint16 or float32, in the source's own range.
+        ``(T, C, H, W)``, uint8, uint16 or float32: codes, ``value = code * scale + offset``.
     white
         The value that stands for 1.0: 255, 65535 or 1.
     truth
         Where the motion was made by us; else None.
+    scale, offset
+        Of the codes: 1 and 0 unless values lie between those of the source's type, or outside its range.
+    bits
+        Of the source's values, if its codes do not show them; else None.
+    lost
+        A line for each part of the source that was left out just before the scene, or after the last one.
+    interlaced
+        Whether frames are of two fields, recorded one after the other.
     """
 
     name: str
     frames: NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
     white: float
     truth: Truth | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    bits: int | None = None
+    lost: tuple[str, ...] = ()
+    interlaced: bool = False
+
+    @property
+    def coding(self) -> Coding:
+        """Return how the frames hold values in units of white."""
+        return Coding(self.frames.dtype.name, self.scale / self.white, self.offset / self.white)

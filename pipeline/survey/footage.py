@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,14 +13,17 @@ from self2align.alignment.dis import Dis
 from self2align.noise.estimation.estimate import NoiseEstimate, code_step, estimate_noise, shared_noise
 from self2align.noise.estimation.views import SHIFT, SIDE
 from self2align.runtime.spacing import evenly_spaced
-from self2align.sources import stack, video
+from self2align.sources import stack
 from self2align.sources.folder import scenes_root, walk
 from self2align.sources.ingest import BLACK, open_source
 from self2align.sources.source import Selection
 from self2align.stores.scene import Scene
+from self2align.videos.opening import SUFFIXES as VIDEOS
+from self2align.videos.opening import find_footage, opened
 
 SCENES = 4  # scenes that are surveyed, evenly spaced over folders or files
 FRAMES = 17  # frames that are read of each scene
+TICKS = 1_000_000  # a second, in units of a container's duration
 LAGS = (1, 2, 4)  # distances in frames at which shared noise is measured
 NOISE_STEP = 4  # the noise is estimated from every fourth frame
 BLUR = 2.0  # px, before the motion is estimated: only its length is needed, not its edges
@@ -149,7 +151,7 @@ def source_kind(path: Path) -> str:
     if images is not None:
         file = images[0] / min(images[1])
         return "stack" if file.suffix.lower() in stack.SUFFIXES and stack.count_frames(file) > 1 else "folder"
-    if any(file.suffix.lower() in video.SUFFIXES for file in path.rglob("*")):
+    if any(file.suffix.lower() in VIDEOS for file in path.rglob("*")):
         return "video"
     raise ValueError(f"{path}: found neither images nor videos, expected footage")
 
@@ -187,8 +189,8 @@ def survey_footage(path: Path) -> FootageSurvey:
 
 def _is_black(scene: Scene) -> bool:
     # The white of 16-bit and float footage is not known yet.
-    least = BLACK * scene.white if scene.frames.dtype == np.uint8 else 0.0
-    return float(scene.frames.max()) <= least
+    least = BLACK if scene.frames.dtype == np.uint8 or scene.bits is not None else 0.0
+    return float(scene.coding.decode(scene.frames.max())) <= least
 
 
 def survey_scene(scene: Scene) -> SceneSurvey:
@@ -204,24 +206,33 @@ def survey_scene(scene: Scene) -> SceneSurvey:
     if min(height, width) < SIDE + SHIFT:
         raise ValueError(f"{scene.name}: found {height} x {width} px, expected at least {SIDE + SHIFT} px each way")
     gray = bool((codes == codes[:, :1]).all())
-    values = (codes[:, :1] if gray else codes).astype(np.float32) / np.float32(scene.white)
+    values = scene.coding.decode(codes[:, :1] if gray else codes)
     if not np.isfinite(values).all():
         raise ValueError(f"{scene.name}: found values that are not finite, expected finite numbers")
-    integer = np.issubdtype(codes.dtype, np.integer)
-    step = code_step(codes[0]) if integer else 0
+    bits, step = _bits_and_step(scene)
     return SceneSurvey(
         name=scene.name,
         height=height,
         width=width,
         gray=gray,
-        bits=round(np.log2((scene.white + 1) / step)) if integer else 32,
+        bits=bits,
         white=scene.white,
         brightest=float(values.max()),
         motion=_motion(values),
-        noise=estimate_noise(values[::NOISE_STEP], step / scene.white),
+        noise=estimate_noise(values[::NOISE_STEP], step),
         shared=tuple(shared_noise(values[[0, lag]]) for lag in LAGS if lag < len(values)),
         frames=values[:2].copy(),
     )
+
+
+def _bits_and_step(scene: Scene) -> tuple[int, float]:
+    """Return the bits that the values of a scene use, 32 for floats, and the distance of two values; white is 1.0."""
+    if scene.bits is not None:
+        return scene.bits, 2.0**-scene.bits
+    if not np.issubdtype(scene.frames.dtype, np.integer):
+        return 32, 0.0
+    step = code_step(scene.frames[0])
+    return round(np.log2((scene.white + 1) / step)), step / scene.white
 
 
 def _motion(values: NDArray[np.float32]) -> tuple[float, float]:
@@ -245,16 +256,16 @@ def count_frames(kind: str, path: Path) -> int:
         return sum(len(files) for _, files in walk(scenes_root(path)))
     if kind == "stack":
         return sum(map(stack.count_frames, [path] if path.is_file() else stack.list_stacks(path)))
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.suffix.lower() in video.SUFFIXES]
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.suffix.lower() in VIDEOS]
     return sum(map(_stated_frames, files))
 
 
 def _stated_frames(path: Path) -> int:
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+    with opened(path) as container:
+        stream = container.streams[find_footage(path, container).index]
         if stream.frames or container.duration is None:
             return int(stream.frames)
-        return int(container.duration / av.time_base * float(stream.average_rate or 25))
+        return int(container.duration / TICKS * float(stream.average_rate or 25))
 
 
 def _parts(kind: str, units: Sequence[str], names: Sequence[str]) -> Iterator[str]:

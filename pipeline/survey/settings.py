@@ -153,7 +153,7 @@ def _targets_and_crops(survey: FootageSurvey, pairs: CommentedMap, crop: int) ->
 
 
 def _bytes_per_value(survey: FootageSurvey) -> int:
-    return -(-max(scene.bits for scene in survey.surveyed) // 8)
+    return 2 if survey.kind == "video" else -(-max(scene.bits for scene in survey.surveyed) // 8)
 
 
 def _white(survey: FootageSurvey) -> float | None:
@@ -164,7 +164,8 @@ def _white(survey: FootageSurvey) -> float | None:
     levels of 255.
     """
     scene = max(survey.surveyed, key=lambda scene: scene.brightest)
-    if DIM <= scene.brightest <= 1:
+    # Video is stored with what it has above white.
+    if scene.brightest >= DIM and (scene.brightest <= 1 or survey.kind == "video"):
         return None
     brightest = scene.brightest * scene.white
     if scene.bits == 32:

@@ -26,6 +26,7 @@ from self2align.runtime.provenance import code_digest
 from self2align.runtime.scratch import workspace, write_json
 from self2align.runtime.tables import spread
 from self2align.samplers.sampler import keep_probabilities, load_sampler
+from self2align.stores.codes import VIDEO, Coding
 from self2align.stores.pairs import PairStore
 from self2align.stores.weights import save_weights
 from self2align.training.crops import TRAINING, Crops
@@ -143,9 +144,15 @@ def _header(
         "subsample": settings.subsample_for(objective.downscale),
         "training": asdict(settings.training),
         "version": __version__,
-        # The value that stands for 1.0 in real footage, by type; synthetic noise has none.
-        "whites": {coding.dtype: float(f"{1 / coding.scale:.9g}")} if real else {},
+        "whites": whites(coding) if real else {},
     }
+
+
+def whites(coding: Coding) -> dict[str, float]:
+    """Return the value that stands for 1.0 in real footage, by type; of video the share of its type's white."""
+    if coding.offset:
+        return {"video": float(f"{VIDEO.scale / coding.scale:.9g}")}
+    return {coding.dtype: float(f"{1 / coding.scale:.9g}")}
 
 
 def noise_seen(crops: Crops, objective: Objective, *, real: bool) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from PIL import Image
 
 from self2align.images.files import write_png
 from self2align.survey.footage import survey_footage
+from self2align.survey.settings import choose, read_profile
+from self2align.videos.yuv import Yuv, planar_frame
 
 Levels = NDArray[np.uint8]
 
@@ -96,3 +98,28 @@ def test_a_path_without_footage_is_refused(tmp_path: Path, texture: NDArray[np.f
     write_scene(tmp_path, frames_of(texture, 1))
     with pytest.raises(ValueError, match=r"found no scene of two frames or more"):
         survey_footage(tmp_path)
+
+
+@pytest.mark.parametrize(("pixels", "bits"), [("yuv444p", 8), ("yuv444p10le", 10)])
+def test_noise_above_white_and_below_black_is_measured_as_it_is(
+    tmp_path: Path, texture: NDArray[np.float32], pixels: str, bits: int
+) -> None:
+    # Half of the noise at the dark end lies below 16 of 255, and the light end at 245 above 235.
+    draw, sigma = np.random.default_rng(0), 8 / 255
+    yuv, size = Yuv(bits, (1, 1), full=False), (96, 128)
+    black = [np.full(size, code << bits - 8, np.uint16) for code in (16, 128, 128)]
+    with av.open(str(tmp_path / "clip.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = *size, pixels
+        for t in range(9):
+            light = 1.045 * np.clip(1.4 * texture[:, 2 * t : 96 + 2 * t, 3 * t : 128 + 3 * t] - 0.2, 0, 1)
+            noisy = light + sigma * draw.standard_normal(light.shape).astype(np.float32)
+            out.mux(stream.encode(planar_frame(yuv.coded(yuv.added(black, noisy), yuv), pixels)))
+        out.mux(stream.encode(None))
+    found = survey_footage(tmp_path / "clip.mkv")
+    assert found.noise.sigma == pytest.approx(sigma, rel=0.04)
+    assert max(found.noise.clipped) < 0.001
+    assert (found.surveyed[0].bits, found.surveyed[0].white) == (bits, 255 if bits == 8 else 65535)
+    assert found.surveyed[0].brightest > 1.04
+    profile = read_profile(Path("profiles/default.yaml"))
+    assert choose(found, profile).white is None

@@ -1,0 +1,176 @@
+"""Decoding the frames of a video, with what is damaged refused or left out."""
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+
+from self2align.videos.opening import find_footage, opened
+
+CUT, LATE = 0.02, 0.1  # of a video's length, and seconds, that its frames may lack of what the file says
+OPTION = "--skip-damaged, or skip_damaged: true of a source, leaves out what is damaged"
+# Without it decoders conceal some of what they find broken (HEVC, MJPEG) and pass it on as a frame.
+STRICT = {"err_detect": "explode"}
+
+
+@dataclass
+class Damage:
+    """What was left out of a video.
+
+    Attributes
+    ----------
+    gaps
+        For each gap between frames, the number of frames before it that were kept, and a line on it.
+    ends
+        Lines on what is missing after the last frame.
+    """
+
+    gaps: list[tuple[int, str]] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+
+    @property
+    def starts(self) -> set[int]:
+        """Return the frames before which there is a gap."""
+        return {before for before, _ in self.gaps}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return all lines."""
+        return (*(line for _, line in self.gaps), *self.ends)
+
+
+@dataclass
+class _Gap:
+    """Frames that are left out, since the first of them is damaged: how many, and from when on, s."""
+
+    what: str
+    begin: float | None
+    count: int = 1
+
+    def note(self, end: float | None) -> str:
+        frames = f"{self.count} frame{'s' if self.count > 1 else ''}"
+        begin = "an unknown time" if self.begin is None else f"{self.begin:.3f} s"
+        until = "its end" if end is None else f"{end:.3f} s"
+        return f"{frames} from {begin} until {until}: {self.what}, and what refers to it"
+
+
+def decode(path: Path, damage: Damage | None = None) -> Generator[av.VideoFrame, None, None]:
+    """Yield the frames of a file's footage.
+
+    Parameters
+    ----------
+    path
+        The file.
+    damage
+        Filled with what was left out: from a damaged frame on, all frames until the next key frame, since they may
+        refer to it, and an end that is missing. None to refuse a file with damage.
+
+    Raises
+    ------
+    ValueError
+        If there is no video, nothing of it decodes, or there is damage that is not to be left out.
+    """
+    reading = _Reading(path, damage)
+    try:
+        with opened(path) as container:
+            stream = container.streams[find_footage(path, container).index]
+            stream.codec_context.options = STRICT
+            told = _told_end(container, stream)
+            for packet in container.demux(stream):
+                yield from reading.frames(packet)
+    except av.FFmpegError as error:
+        reading.ends(f"{error.strerror}")
+    if reading.gap is not None and damage is not None:
+        damage.ends.append(reading.gap.note(None))
+    if reading.count == 0:
+        raise ValueError(f"{path}: found no frames that decode, expected a video")
+    shown = reading.shown
+    if shown is not None and not reading.ended and told - shown[1] > CUT * (told - shown[0]) + LATE:
+        text = (
+            f"found {reading.count} frames until {shown[1]:.3f} s, expected them until {told:.3f} s, as the file says"
+        )
+        reading.refuse(text)
+
+
+class _Reading:
+    """How far a video was read, and what was found damaged."""
+
+    def __init__(self, path: Path, damage: Damage | None) -> None:
+        self.path, self.damage = path, damage
+        self.count = 0
+        self.gap: _Gap | None = None
+        self.shown: tuple[float, float] | None = None
+        self.ended = False
+
+    def frames(self, packet: Any) -> Generator[av.VideoFrame, None, None]:
+        """Yield the whole frames that a packet completes."""
+        begin = None if packet.pts is None else float(packet.pts * packet.time_base)
+        if packet.is_corrupt:
+            self._lose("a corrupt packet", begin)
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError as error:
+            self._lose(f"{error.strerror}", begin)
+            return
+        for frame in decoded:
+            if frame.is_corrupt:
+                self._lose("a corrupt frame", frame.time)
+            elif self.gap is not None and not frame.key_frame:
+                self.gap.count += 1
+            else:
+                self._keep(frame)
+                yield frame
+                self._show(frame, packet.stream)
+
+    def _lose(self, what: str, begin: float | None) -> None:
+        if self.damage is None:
+            size = self.path.stat().st_size
+            found = f"found {what} after {self.count} frames ({size} bytes), expected a video whole to its end"
+            raise ValueError(f"{self.path}: {found}; {OPTION}")
+        if self.gap is not None:
+            self.gap.count += 1
+            return
+        self.gap = _Gap(what, begin)
+
+    def _keep(self, frame: Any) -> None:
+        if self.gap is not None and self.damage is not None:
+            self.damage.gaps.append((self.count, self.gap.note(frame.time)))
+            self.gap = None
+        self.count += 1
+
+    def _show(self, frame: Any, stream: Any) -> None:
+        """Note from when until when frames were shown, s; not where nothing says so."""
+        if frame.pts is None or not (frame.duration or stream.average_rate):
+            return
+        begin = float(frame.pts * stream.time_base)
+        lasts = float(frame.duration * stream.time_base if frame.duration else 1 / stream.average_rate)
+        first, last = self.shown or (begin, begin + lasts)
+        self.shown = min(first, begin), max(last, begin + lasts)
+
+    def ends(self, what: str) -> None:
+        """Refuse or note that the file cannot be read on."""
+        self.ended = True
+        if self.damage is None:
+            self._lose(what, None)
+        self.refuse(f"found {what} after {self.count} frames, expected a video whole to its end")
+
+    def refuse(self, text: str) -> None:
+        """Refuse or note an end that is missing."""
+        if self.damage is None:
+            raise ValueError(f"{self.path}: {text}; {OPTION}")
+        self.damage.ends.append(f"its end: {text}")
+
+
+def _told_end(container: Any, stream: Any) -> float:
+    """Return the second until which a Matroska file says that its video lasts; 0 where nothing says so.
+
+    Its demuxer takes a file that is cut short for one that ends; those of other containers do not.
+    """
+    if "matroska" not in container.format.name:
+        return 0.0
+    found = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
+    hours, minutes, seconds = found.groups() if found else (0, 0, 0)
+    return 3600 * float(hours) + 60 * float(minutes) + float(seconds)

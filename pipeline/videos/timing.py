@@ -1,0 +1,76 @@
+"""When the frames of a video are shown."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from self2align.videos.decoding import Damage, decode
+from self2align.videos.opening import find_footage, opened
+
+
+@dataclass(frozen=True)
+class Course:
+    """All frames of a video in the order of showing.
+
+    Attributes
+    ----------
+    first
+        The first frame.
+    times
+        When each is shown, in ticks.
+    last
+        How long the last one is shown, in ticks.
+    interlaced
+        Whether any frame is.
+    """
+
+    first: Any
+    times: list[int]
+    last: int
+    interlaced: bool
+
+
+def form(frame: Any) -> tuple[int, int, str]:
+    """Return width, height and name of the pixel format of a frame."""
+    return frame.width, frame.height, frame.format.name
+
+
+def look_through(path: Path, damage: Damage | None) -> Course:
+    """Decode a video once, for what only that tells.
+
+    Parameters
+    ----------
+    path, damage
+        See `self2align.videos.decoding.decode`.
+
+    Raises
+    ------
+    ValueError
+        As `decode` does, and if frames differ in size or pixel format.
+    """
+    with opened(path) as container:
+        stream = container.streams[find_footage(path, container).index]
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        usual, begin = max(1, round(1 / (rate * stream.time_base))), stream.start_time or 0
+        decoding_times = "avi" in container.format.name
+    times: list[int] = []
+    first: Any = None
+    interlaced, start = False, 0
+    with closing(decode(path, damage)) as frames:
+        for number, frame in enumerate(frames):
+            if first is None:
+                first, start = frame, frame.dts or 0
+            if form(frame) != form(first):
+                found, expected = (f"{w} x {h} pixels of {name}" for w, h, name in (form(frame), form(first)))
+                raise ValueError(f"{path}: found {found} in frame {number}, expected {expected} throughout")
+            # AVI tells when frames are decoded. They are shown in their order, at these times, from the start on.
+            time = frame.pts if not decoding_times else None if frame.dts is None else frame.dts - start + begin
+            if time is None:
+                time = times[-1] + usual if times else begin
+            # Two frames with the same time are shown one after the other, as players do.
+            times.append(max(time, times[-1] + 1) if times else time)
+            interlaced = interlaced or frame.interlaced_frame
+    last = usual if decoding_times else frame.duration or usual
+    return Course(first, times, last, interlaced)
