@@ -1,12 +1,13 @@
 """TIFF files of any number of pages: ImageJ, OME and others."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import COMPRESSION, PHOTOMETRIC, PREDICTOR, TiffFile, TiffPage, TiffWriter
+from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images.tiff import as_line, colours_of, dtype_of, opened, page_of, virtual_pages
@@ -21,23 +22,12 @@ from self2align.media.medium import (
     finished_frame,
     fitted,
 )
+from self2align.media.tiff_writing import not_written, write_stack
 from self2align.runtime.progress import Progress
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
 
 _DENSEST = 1100  # decoded bytes per byte of file; deflate reaches at most 1032
-_BIG = 2**32 - 2**25  # bytes of pixels above which 32-bit offsets are not enough
-# Compressions that tifffile writes itself; other lossless ones become deflate.
-_CODECS = {COMPRESSION.NONE: None, COMPRESSION.LZMA: "lzma"}
-_CODECS |= {COMPRESSION.ADOBE_DEFLATE: "zlib", COMPRESSION.DEFLATE: "zlib"}
-# Tags on the layout of pixels, or measured on them: the new file has its own.
-_LAYOUT = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296}
-    | {317, 320, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521}
-    | {529, 530, 531, 532, 32997, 32998, 34665, 34853, 40965}
-)
-_DIRECTORIES = {34665: "EXIF", 34853: "GPS", 40965: "interoperability"}  # which tifffile does not write
-_RATIONALS = {5: "u4", 10: "i4"}  # tag types of two integers a value
 
 
 class TiffStack:
@@ -58,7 +48,7 @@ class TiffStack:
             self.pages = self.virtual or len(file.pages)
             self.groups = _groups(file, first, self.pages, choices.channels)
             check_channels(source, colours_of(first) * len(self.groups[0]), choices)
-            self.notes += [f"{source}: {what}" for what in _left_out(file, first)]
+            self.notes += [f"{source}: {what}" for what in _left_out(file, first, self.coding.dtype)]
             self.shape = (colours_of(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
             self.lines = _lines(file, first, len(self.groups[0]))
         self.count = len(self.groups)
@@ -124,19 +114,20 @@ class TiffStack:
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
-        places = {number: (frame, part) for frame, group in enumerate(self.groups) for part, number in enumerate(group)}
         with opened(self.source) as file:
-            big = file.is_bigtiff or self.pages * page_of(file, 0).nbytes > _BIG
-            with TiffWriter(made, bigtiff=big, byteorder=file.byteorder) as out:
-                for number in range(self.pages):
-                    page = page_of(file, 0 if self.virtual else number)
-                    frame, part = places[number]
-                    colours = colours_of(page)
-                    samples = finished_frame(scratch, frame)[part * colours : (part + 1) * colours]
-                    if page.samplesperpixel > colours:
-                        samples = np.concatenate([samples, self._samples(file, number)[colours:]])
-                    told = _told(file, page) if number == 0 or not self.virtual else []
-                    _write(out, page, samples, told)
+            write_stack(made, file, self._made_pages(file, scratch), self.pages, self.coding.dtype)
+
+    def _made_pages(self, file: TiffFile, scratch: Path) -> Iterator[tuple[TiffPage, NDArray[Any]]]:
+        """Yield each page of the source with the samples of the result, ``(S, H, W)``."""
+        places = {number: (frame, part) for frame, group in enumerate(self.groups) for part, number in enumerate(group)}
+        for number in range(self.pages):
+            page = page_of(file, 0 if self.virtual else number)
+            frame, part = places[number]
+            colours = colours_of(page)
+            samples = finished_frame(scratch, frame)[part * colours : (part + 1) * colours]
+            if page.samplesperpixel > colours:
+                samples = np.concatenate([samples, self._samples(file, number)[colours:]])
+            yield page, samples
 
 
 def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[tuple[int, ...]]:
@@ -163,14 +154,9 @@ def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
     return count_lines({letter: length for letter, length in named.items() if letter != "C" or channels == 1})
 
 
-def _left_out(file: TiffFile, first: TiffPage) -> list[str]:
+def _left_out(file: TiffFile, first: TiffPage, dtype: str) -> list[str]:
     """Return what to know about a file before the work: what is not written, and what may be meant otherwise."""
-    found = []
-    if first.subifds:
-        found.append("its reduced levels are not written")
-    directories = [name for code, name in _DIRECTORIES.items() if code in first.tags]
-    if directories:
-        found.append(f"not written: its {' and '.join(directories)} data")
+    found = not_written(file, first, dtype)
     if file.is_shaped and first.photometric == PHOTOMETRIC.RGB and first.axes == "SYX":
         # What tifffile makes of three or four gray frames of 8 or 16 bits, unless told otherwise.
         count, alpha = first.samplesperpixel, first.samplesperpixel - 3
@@ -180,45 +166,3 @@ def _left_out(file: TiffFile, first: TiffPage) -> list[str]:
             "tifffile.imwrite(..., photometric='minisblack')"
         )
     return found
-
-
-def _write(out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[tuple[int, int, int, Any, bool]]) -> None:
-    """Append a page with the layout of another and new samples, ``(S, H, W)``."""
-    compression = COMPRESSION(page.compression)
-    codec = _CODECS.get(compression, "zlib")
-    # tifffile has the float predictor only with imagecodecs.
-    predictor = samples.dtype.kind != "f" and (page.predictor == PREDICTOR.HORIZONTAL or compression not in _CODECS)
-    out.write(
-        {"YX": samples[0], "SYX": samples, "YXS": np.moveaxis(samples, 0, -1)}[page.axes],
-        # Without the tag tifffile takes zero for white.
-        photometric=page.photometric if 262 in page.tags else PHOTOMETRIC.MINISBLACK,
-        planarconfig=None if page.axes == "YX" else page.planarconfig,
-        extrasamples=page.extrasamples or None,
-        compression=codec,
-        predictor=predictor,
-        tile=(page.tilelength, page.tilewidth) if page.is_tiled else None,
-        subfiletype=page.subfiletype or None,
-        resolution=_resolution(page),
-        resolutionunit=page.resolutionunit if 282 in page.tags else None,
-        software=False,
-        metadata=None,
-        extratags=told,
-    )
-
-
-def _resolution(page: TiffPage) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    x, y = (page.tags.valueof(code) for code in (282, 283))
-    return (x, y) if x and y and x[1] and y[1] else None
-
-
-def _told(file: TiffFile, page: TiffPage) -> list[tuple[int, int, int, Any, bool]]:
-    """Return the tags of a page that stay valid, with their raw values; rationals as integers, two a value."""
-    told: list[tuple[int, int, int, Any, bool]] = []
-    for tag in page.tags:
-        if tag.code not in _LAYOUT:
-            file.filehandle.seek(tag.valueoffset)
-            value: Any = file.filehandle.read(tag.valuebytecount)
-            if tag.dtype in _RATIONALS:  # of bytes tifffile counts each integer as a value
-                value = np.frombuffer(value, file.byteorder + _RATIONALS[tag.dtype]).tolist()
-            told.append((tag.code, int(tag.dtype), tag.count, value, False))
-    return told
