@@ -16,8 +16,10 @@ from torch import Tensor
 from typer import Argument, Option, run
 
 from self2align.alignment.loading import load_aligner
-from self2align.denoising.fusion import fuse
+from self2align.denoising.agreement import SecondLook
+from self2align.denoising.fusion import Pilot, fuse
 from self2align.denoising.inference import denoise, load_denoiser
+from self2align.denoising.levels import frame_noise
 from self2align.evaluation.metrics import psnr
 from self2align.images.levels import to_levels
 from self2align.runtime.devices import device
@@ -38,6 +40,10 @@ def measure(
     def single(frame: Tensor) -> Tensor:
         return torch.from_numpy(denoise(network, frame.cpu().numpy(), square=False, device=device())).to(device())
 
+    def pilot(frame: Tensor) -> Pilot:
+        level = frame_noise(frame.cpu().numpy()).level(frame[None].cpu())[0]
+        return Pilot(single(frame), SecondLook(single, level.square().expand_as(frame).to(frame)))
+
     chosen = [int(text) for text in radii.split(",")]
     store = FrameStore(data / "synthesize/noisy.zarr")
     print("scene".ljust(24), "single".rjust(8), *(f"radius {one}".rjust(9) for one in chosen))
@@ -54,7 +60,7 @@ def measure(
             return float(np.mean([psnr(to_levels(found[at].cpu().numpy()), to_levels(truth[at])) for at in these]))
 
         row = [quality([single(frame) for frame in noisy])]
-        row += [quality(list(fuse(noisy, single, align, radius=one, exposure=True))) for one in chosen]
+        row += [quality(list(fuse(noisy, pilot, align, radius=one, exposure=True))) for one in chosen]
         print(scene.title.ljust(24), *(f"{value:8.2f} " for value in row), flush=True)
         rows.append(row)
     print("mean".ljust(24), *(f"{value:8.2f} " for value in np.mean(rows, 0)))

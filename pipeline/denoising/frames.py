@@ -14,7 +14,9 @@ from torch import Tensor
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.dis import LEAST
 from self2align.alignment.loading import load_aligner
-from self2align.denoising.fusion import fuse
+from self2align.denoising.agreement import SecondLook
+from self2align.denoising.fusion import Pilot, fuse
+from self2align.denoising.inference import ALIKE
 from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.clipping import Clipping
@@ -139,12 +141,21 @@ class WithNeighbours:
         for clean in fuse(placed, partial(self._alone, sigma, copies), self.aligner, radius=self.radius, exposure=True):
             yield clean.cpu().numpy()
 
-    def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Tensor | None:
+    def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:
         noisy = frame.cpu().numpy()
         noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
         if noise.nothing:
             return None
-        return torch.from_numpy(self.denoiser(noisy, noise=noise, copies=copies)).to(self.denoiser.device)
+
+        def single(image: Tensor) -> Tensor:
+            clean = self.denoiser(image.cpu().numpy(), noise=noise, copies=copies)
+            return torch.from_numpy(clean).to(self.denoiser.device)
+
+        alike = copies > 1 or noise.shared > ALIKE
+        # Stein's lemma needs noise that is independent from pixel to pixel, and between the channels or one for all.
+        white = noise.blotched == 1.0 and (alike or noise.shared == 0.0)
+        variance = noise.level(frame[None].cpu())[0].square().expand_as(frame).to(frame)
+        return Pilot(single(frame), SecondLook(single, variance, alike) if white else None)
 
 
 def _of_plane(sigma: Sigma | None, number: int) -> Sigma | None:

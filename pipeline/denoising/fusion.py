@@ -9,6 +9,7 @@ from torch import Tensor
 from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
+from self2align.denoising.agreement import SecondLook, agree
 from self2align.denoising.wiener import wiener
 
 # Power of the confidence: a bad neighbour harms an average more than it harms training.
@@ -37,8 +38,43 @@ class Neighbour:
         return self.gain * warp(source[None], self.transfer[None], "sinc")[0] + self.offset
 
 
-def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Return the mean of a frame and its aligned neighbours, and the remaining share of the noise variance.
+@dataclass(frozen=True)
+class Pilot:
+    """What the denoiser of single frames makes of one.
+
+    Attributes
+    ----------
+    image
+        ``(C, H, W)``.
+    look
+        How it is denoised again; None where the noise is not independent from pixel to pixel.
+    """
+
+    image: Tensor
+    look: SecondLook | None = None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A weighted mean of a frame and its aligned neighbours.
+
+    Attributes
+    ----------
+    image
+        ``(C, H, W)``.
+    share
+        ``(H, W)``: noise variance relative to that of the frame, in (0, 1].
+    own
+        ``(H, W)``: weight of the frame, in (0, 1].
+    """
+
+    image: Tensor
+    share: Tensor
+    own: Tensor
+
+
+def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> Mean:
+    """Return the mean of a frame and its aligned neighbours, weighted by confidence.
 
     Parameters
     ----------
@@ -46,13 +82,6 @@ def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tupl
         ``(C, H, W)``.
     neighbours
         (aligned neighbour ``(C, H, W)``, confidence ``(H, W)``).
-
-    Returns
-    -------
-    mean
-        ``(C, H, W)``, weighted by confidence.
-    share
-        ``(H, W)``: noise variance of the mean relative to that of the target, in (0, 1].
     """
     total, weights = target.clone(), torch.ones_like(target[0])
     squares = torch.ones_like(weights)
@@ -61,7 +90,7 @@ def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> tupl
         total += weight * aligned
         weights += weight
         squares += weight**2
-    return total / weights, squares / weights**2
+    return Mean(total / weights, squares / weights**2, 1 / weights)
 
 
 def frame_noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
@@ -105,7 +134,7 @@ def windows(frames: Iterable[Tensor], radius: int) -> Iterator[tuple[int, Mappin
 @torch.inference_mode()
 def fuse(
     frames: Iterable[Tensor],
-    denoise: Callable[[Tensor], Tensor | None],
+    denoise: Callable[[Tensor], Pilot | None],
     aligner: Aligner,
     *,
     radius: int,
@@ -114,14 +143,15 @@ def fuse(
     """Denoise footage, each frame with the help of its neighbours.
 
     The denoised frame is the first estimate of an empirical Wiener filter, which filters the mean of the noisy frame
-    and its aligned neighbours. Where no neighbour is trusted, the filter uses the noise level of the single frame.
+    and its aligned neighbours. Where the result would be worse than the denoised frame, that is taken instead, or
+    something between them; see `self2align.denoising.agreement`.
 
     Parameters
     ----------
     frames
         ``(C, H, W)``, noisy, all of one size, white being 1.0.
     denoise
-        A frame's denoiser, ``(C, H, W) -> (C, H, W)``; None where there is no noise to speak of, and the frame stays.
+        A frame's denoiser; None where there is no noise to speak of, and the frame stays.
     aligner
         See `self2align.alignment.aligner.Aligner`.
     radius
@@ -148,6 +178,19 @@ def fuse(
             yield target
         else:
             chosen = ((neighbours_of[at, other], held[other]) for other in sorted(held) if other != at)
-            mean, share = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
-            yield wiener(mean, pilot, share * frame_noise_variance(target, pilot))
+            mean = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
+            yield _filtered(target, pilot, mean)
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - radius and pair[0] > at}
+
+
+def _filtered(target: Tensor, pilot: Pilot, mean: Mean) -> Tensor:
+    """Return the filtered mean, as far as it is better than what the frame alone gives."""
+    variance = frame_noise_variance(target, pilot.image)
+    fused = wiener(mean.image, pilot.image, mean.share * variance)
+    if pilot.look is None:
+        return fused
+
+    def again(change: Tensor, single: Tensor) -> Tensor:
+        return wiener(mean.image + mean.own * change, single, mean.share * variance)
+
+    return agree(target, pilot.image, fused, again, pilot.look)

@@ -1,0 +1,90 @@
+"""How far to go from what one frame gives to what several give, by Stein's unbiased risk estimate.
+
+A mean of aligned frames has less noise than one frame, but it is biased where frames differ in more than their noise:
+clouds that change, a dissolve, a wrong alignment. At the first and last frame the neighbours all lie on one side, and
+what changes evenly no longer cancels. And the filter of the mean may lose what the network had kept.
+
+Between the single estimate ``s`` and the fused one ``f = s + d`` of the clean image x the squared error
+``|s + k d - x|^2`` is least for ``k = <x - s, d> / <d, d>``. With the noisy frame ``y = x + n`` in place of x only
+``<n, d>`` is unknown, which Stein's lemma (1981) gives for independent Gaussian noise: the sum of variance times the
+derivative of d by its own pixel. A second look at the frame with a little noise added tells it (Ramani et al. 2008).
+The neighbours' noise is independent of the frame's, so nothing is assumed of the neighbours.
+
+Measured in docs/decisions/temporal.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+STEP = 0.1  # of the noise's standard deviation: small for the network, large for its rounding
+SEED = 11
+AROUND = 12  # px each way over which the share is found
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """What is needed to look at a frame again.
+
+    Attributes
+    ----------
+    denoise
+        Denoises a frame, ``(C, H, W)``, that differs from it a little, for noise of the same level.
+    variance
+        Of its noise, ``(C, H, W)``, which is independent from pixel to pixel.
+    alike
+        Whether the channels are copies of one; otherwise their noise is independent too.
+    """
+
+    denoise: Callable[[Tensor], Tensor]
+    variance: Tensor
+    alike: bool = False
+
+
+def agree(
+    noisy: Tensor, single: Tensor, fused: Tensor, fuse: Callable[[Tensor, Tensor], Tensor], look: SecondLook
+) -> Tensor:
+    """Return the estimate between two of least expected error, ``(C, H, W)``.
+
+    Parameters
+    ----------
+    noisy
+        The frame, ``(C, H, W)``.
+    single, fused
+        Its two estimates, ``(C, H, W)``.
+    fuse
+        Returns the second estimate of the frame plus a small change, from this change and the first estimate then.
+    look
+        How the frame is denoised again.
+    """
+    change = _small_noise(look)
+    difference = fused - single
+    single_again = look.denoise(noisy + change)
+    difference_again = fuse(change, single_again) - single_again
+    # The change is STEP standard deviations: its product with what it makes of the difference holds the variance.
+    noise = (difference_again - difference) * change / STEP**2
+    power = _around(difference.square()).clamp(min=1e-20)
+    share = _around(difference * (noisy - single) - noise) / power
+    # Less its standard error: a little less of the fused estimate costs less than a little of a wrong one.
+    count = (1 if look.alike else len(noisy)) * (2 * AROUND + 1) ** 2
+    doubt = (_around(look.variance) / (power * count)).sqrt()
+    return single + (share - doubt).clamp(0, 1) * difference
+
+
+def _small_noise(look: SecondLook) -> Tensor:
+    """Return noise of random sign and `STEP` standard deviations, ``(C, H, W)``."""
+    channels, height, width = look.variance.shape
+    size = (1 if look.alike else channels, height, width)
+    signs = 2 * np.random.default_rng(SEED).integers(0, 2, size, np.int8) - 1
+    return STEP * look.variance.sqrt() * torch.from_numpy(signs).to(look.variance)
+
+
+def _around(values: Tensor) -> Tensor:
+    """Return the local mean over the channels and `AROUND` px each way, ``(1, H, W)``."""
+    window = 2 * AROUND + 1
+    mean: Tensor = functional.avg_pool2d(values.mean(0, keepdim=True), window, 1, AROUND, count_include_pad=False)
+    return mean
