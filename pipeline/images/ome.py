@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from xml.dom import minidom
-from xml.parsers.expat import ExpatError
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile
+
+from self2align.images.ome_xml import Block, Changes, changed
 
 MOST_XML = 2**26  # bytes of a companion file
 
@@ -66,36 +66,35 @@ def stand_alone(source: Path, xml: str, pages: int) -> Alone:
     ValueError
         If the XML is broken.
     """
-    document = _parsed(source, xml)
-    only = _children(document.documentElement, "BinaryOnly")
-    identifier = (only[0] if only else document.documentElement).getAttribute("UUID")
+    root = _parsed(source, xml)
+    only = _children(root, "BinaryOnly")
+    identifier = (only[0] if only else root).get("UUID", "")
     if only:
-        name = only[0].getAttribute("MetadataFile")
+        name = only[0].get("MetadataFile", "")
         told = _companion(source, name)
         if told is None:
             return Alone(None, files=[name or "not named"], identified=True)
-        xml, document = told, _parsed(source, told)
-    root = document.documentElement
-    named = list(document.getElementsByTagNameNS("*", "UUID"))
+        xml, root = told, _parsed(source, told)
+    named = [node for node in root.iter() if _name(node) == "UUID"]
     own = _own(source, named, identifier)
-    others = {node.getAttribute("FileName") for node in named if node not in own}
-    parts, whole = [], True
-    for image in _children(root, "Image"):
-        for pixels in _children(image, "Pixels"):
-            planes = _Planes(source, pixels, own, pages)
-            if planes.count:
-                whole = planes.restrict() and whole
-                parts += [planes.part] if planes.part else []
-            elif others:
-                _remove_image(document, image)
-    identified = bool(named) or root.hasAttribute("UUID")
+    others = sorted({node.get("FileName", "") for node in named if (node.text or "").strip() not in own} - {""})
+    parts, blocks, left_out = [], {}, {}
+    whole = True
+    for number, image in enumerate(_children(root, "Image")):
+        planes = _Planes(source, _children(image, "Pixels"), own, pages)
+        if not planes.count and others:
+            left_out[number] = image.get("ID", "")
+        elif planes.count and planes.part:
+            block = planes.block()
+            parts.append(planes.part)
+            whole = whole and block is not None
+            blocks |= {} if block is None else {number: block}
+    identified = bool(named) or "UUID" in root.attrib
+    if not whole:
+        return Alone(None, parts, others, identified)
     if not identified and not parts:
         return Alone(xml)
-    for node in named:
-        node.parentNode.removeChild(node)
-    if root.hasAttribute("UUID"):
-        root.removeAttribute("UUID")
-    return Alone(document.toxml(encoding="UTF-8").decode() if whole else None, parts, sorted(others - {""}), identified)
+    return Alone(changed(xml, Changes(blocks, left_out, identifiers=True)), parts, others, identified)
 
 
 def open_alone(source: Path) -> tuple[TiffFile, list[str]]:
@@ -136,20 +135,14 @@ def open_alone(source: Path) -> tuple[TiffFile, list[str]]:
 
 def retyped(xml: str, dtype: str) -> str:
     """Return OME-XML of pixels of another type: float32 or float64."""
-    document = minidom.parseString(xml.encode())
-    for pixels in document.getElementsByTagNameNS("*", "Pixels"):
-        pixels.setAttribute("Type", {"float32": "float", "float64": "double"}[dtype])
-        if pixels.hasAttribute("SignificantBits"):
-            pixels.removeAttribute("SignificantBits")
-    return document.toxml(encoding="UTF-8").decode()
+    return changed(xml, Changes(dtype=dtype))
 
 
-def _parsed(source: Path, xml: str) -> Any:
+def _parsed(source: Path, xml: str) -> Element:
     try:
-        return minidom.parseString(xml.encode())
-    except (ExpatError, ValueError) as error:
-        text = " ".join(str(error).split())
-        raise ValueError(f"{source}: found OME-XML that does not parse ({text}), expected it whole") from error
+        return fromstring(xml)
+    except ParseError as error:
+        raise ValueError(f"{source}: found OME-XML that does not parse ({error}), expected it whole") from error
 
 
 def _companion(source: Path, name: str) -> str | None:
@@ -160,43 +153,34 @@ def _companion(source: Path, name: str) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _children(node: Any, name: str) -> list[Any]:
-    return [child for child in node.childNodes if child.nodeType == child.ELEMENT_NODE and child.localName == name]
+def _name(node: Element) -> str:
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
-def _own(source: Path, named: list[Any], identifier: str) -> list[Any]:
-    """Return the elements that name this file: by its identifier, else by its name.
+def _children(node: Element, name: str) -> list[Element]:
+    return [child for child in node if _name(child) == name]
+
+
+def _own(source: Path, named: list[Element], identifier: str) -> set[str]:
+    """Return the identifiers that are of this file: its own, else those with its name.
 
     One that names no second file is this one under its former name.
     """
-    texts = {_text(node) for node in named}
+    texts = {(node.text or "").strip() for node in named}
     if identifier in texts:
-        return [node for node in named if _text(node) == identifier]
+        return {identifier}
     if len(texts) == 1 and not identifier:
-        return named
-    return [node for node in named if node.getAttribute("FileName").lower() == source.name.lower()]
+        return texts
+    return {(node.text or "").strip() for node in named if node.get("FileName", "").lower() == source.name.lower()}
 
 
-def _text(node: Any) -> str:
-    return "".join(child.data for child in node.childNodes if child.nodeType == child.TEXT_NODE).strip()
-
-
-def _number(source: Path, node: Any, name: str, usual: int) -> int:
-    text = node.getAttribute(name)
+def _number(source: Path, node: Element, name: str, usual: int) -> int:
+    text = node.get(name, "")
     if not text:
         return usual
     if not text.isdigit() or len(text) > 12:
         raise ValueError(f"{source}: found {name} {text[:20]!r} in its OME-XML, expected a whole number")
     return int(text)
-
-
-def _remove_image(document: Any, image: Any) -> None:
-    """Remove an image and what refers to it."""
-    identity = image.getAttribute("ID")
-    for node in list(document.getElementsByTagNameNS("*", "ImageRef")):
-        if node.getAttribute("ID") == identity:
-            node.parentNode.removeChild(node)
-    image.parentNode.removeChild(image)
 
 
 class _Planes:
@@ -210,34 +194,53 @@ class _Planes:
         What they are of the image; empty if they are all of it.
     """
 
-    def __init__(self, source: Path, pixels: Any, own: list[Any], pages: int) -> None:
-        self.source, self.pixels = source, pixels
-        self.axes = [axis for axis in reversed(pixels.getAttribute("DimensionOrder") or "XYCZT") if axis in "CZT"]
-        samples = [_number(source, one, "SamplesPerPixel", 1) for one in _children(pixels, "Channel")]
-        self.samples = max(1, *samples[:1]) if samples else 1
-        told = {axis: _number(source, pixels, f"Size{axis}", 1) for axis in self.axes}
-        told["C"] = told.get("C", 1) // self.samples
+    def __init__(self, source: Path, pixels: list[Element], own: set[str], pages: int) -> None:
+        self.source, self.count, self.part = source, 0, ""
+        if not pixels:
+            return
+        node = pixels[0]
+        order = node.get("DimensionOrder", "XYCZT")
+        self.axes = [axis for axis in reversed(order if set("CZT") <= set(order) else "XYCZT") if axis in "CZT"]
+        channels = _children(node, "Channel")
+        self.samples = max(1, _number(source, channels[0], "SamplesPerPixel", 1)) if channels else 1
+        told = {axis: _number(source, node, f"Size{axis}", 1) for axis in self.axes}
+        told["C"] //= self.samples
         self.sizes = [max(1, told[axis]) for axis in self.axes]
         every = math.prod(self.sizes)
-        found = {place: page for place, page in self._pages(own, pages) if place < every}
+        found = {place: page for place, page in self._pages(node, own, pages) if place < every}
         self.pages = dict(sorted(found.items()))
         self.count = len(found)
         self.part = f"{self.count} of {every} planes" if self.count < every else ""
 
-    def _pages(self, own: list[Any], pages: int) -> Iterator[tuple[int, int]]:
+    def _pages(self, pixels: Element, own: set[str], pages: int) -> Iterator[tuple[int, int]]:
         """Yield the place of each plane in the order of planes, and its page."""
-        for node in _children(self.pixels, "TiffData"):
+        for node in _children(pixels, "TiffData"):
             names = _children(node, "UUID")
-            if names and names[0] not in own:
+            if names and (names[0].text or "").strip() not in own:
                 continue
             page = _number(self.source, node, "IFD", 0)
-            usual = 1 if node.hasAttribute("IFD") else pages
+            usual = 1 if "IFD" in node.attrib else pages
             count = _number(self.source, node, "PlaneCount", _number(self.source, node, "NumPlanes", usual))
-            firsts = [_number(self.source, node, f"First{axis}", 0) for axis in self.axes]
             start = 0
-            for first, size in zip(firsts, self.sizes, strict=True):
-                start = start * size + first
+            for axis, size in zip(self.axes, self.sizes, strict=True):
+                start = start * size + _number(self.source, node, f"First{axis}", 0)
             yield from ((start + step, page + step) for step in range(min(count or usual, pages - page)))
+
+    def block(self) -> Block | None:
+        """Return the planes as a block; None if they are none, and add to ``part`` where it lies."""
+        flat = self._whole()
+        if not len(flat):
+            return None
+        places = np.unravel_index(flat, self.sizes)
+        first = {axis: int(place.min()) for axis, place in zip(self.axes, places, strict=True)}
+        size = {axis: int(place.max()) - first[axis] + 1 for axis, place in zip(self.axes, places, strict=True)}
+        spans = [f"{axis} {first[axis]} to {first[axis] + size[axis] - 1}" for axis in self.axes if size[axis] > 1]
+        self.part += f" ({', '.join(spans)})" if spans else ""
+        at = [
+            {axis: int(index) - first[axis] for axis, index in zip(self.axes, place, strict=True)}
+            for place in zip(*places, strict=True)
+        ]
+        return Block(first, size, self.samples, list(zip(at, (self.pages[int(one)] for one in flat), strict=True)))
 
     def _whole(self) -> NDArray[np.intp]:
         """Return the places of the planes that make up a block: all, or those of the first moments that are whole."""
@@ -247,42 +250,7 @@ class _Planes:
         if math.prod(lengths.tolist()) == len(flat):
             return flat
         along = int(lengths.argmax())
-        each = np.bincount(places[along] - places[along].min())
-        whole = each == math.prod(lengths.tolist()) // lengths[along]
-        moments = len(whole) if whole.all() else int(np.argmin(whole))
-        block: NDArray[np.intp] = flat[places[along] - places[along].min() < moments]
+        moments = places[along] - places[along].min()
+        whole = np.bincount(moments) == math.prod(lengths.tolist()) // lengths[along]
+        block: NDArray[np.intp] = flat[moments < (len(whole) if whole.all() else int(np.argmin(whole)))]
         return block
-
-    def restrict(self) -> bool:
-        """Make the XML say that the image is what the file holds; return False if that is no block of planes."""
-        if not self.part:
-            return True
-        block = self._whole()
-        places = np.unravel_index(block, self.sizes)
-        if not len(block):
-            return False
-        first = {axis: int(place.min()) for axis, place in zip(self.axes, places, strict=True)}
-        size = {axis: int(place.max()) - first[axis] + 1 for axis, place in zip(self.axes, places, strict=True)}
-        spans = [f"{axis} {first[axis]} to {first[axis] + size[axis] - 1}" for axis in self.axes if size[axis] > 1]
-        self.part += f" ({', '.join(spans)})" if spans else ""
-        for axis in self.axes:
-            self.pixels.setAttribute(f"Size{axis}", str(size[axis] * (self.samples if axis == "C" else 1)))
-        channels = _children(self.pixels, "Channel")
-        for channel in [*channels[: first["C"]], *channels[first["C"] + size["C"] :]]:
-            self.pixels.removeChild(channel)
-        for plane in _children(self.pixels, "Plane"):
-            at = {axis: _number(self.source, plane, f"The{axis}", 0) - first[axis] for axis in self.axes}
-            for axis in self.axes:
-                plane.setAttribute(f"The{axis}", str(at[axis]))
-            if not all(0 <= at[axis] < size[axis] for axis in self.axes):
-                self.pixels.removeChild(plane)
-        model, *others = _children(self.pixels, "TiffData")
-        for flat, *place in zip(block, *places, strict=True):
-            node = self.pixels.ownerDocument.createElementNS(model.namespaceURI, model.tagName)
-            told = {f"First{axis}": int(at) - first[axis] for axis, at in zip(self.axes, place, strict=True)}
-            for name, value in {**told, "IFD": self.pages[int(flat)], "PlaneCount": 1}.items():
-                node.setAttribute(name, str(value))
-            self.pixels.insertBefore(node, model)
-        for node in (model, *others):
-            self.pixels.removeChild(node)
-        return True
