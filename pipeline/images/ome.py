@@ -38,6 +38,16 @@ class Alone:
     identified: bool = False
 
     @property
+    def lines(self) -> list[str]:
+        """Return what to know about a result made of the file."""
+        lines = [self.apart] if self.apart else []
+        if self.xml is None:
+            lines.append("not read and not written: its OME-XML, so that its axes are not known")
+        elif self.identified:
+            lines.append("not written: the identifiers (UUID) in its OME-XML, which are of that file")
+        return lines
+
+    @property
     def apart(self) -> str | None:
         """Return what a line says of a file that is a part of more; None if it is the whole."""
         if not self.parts and not self.files and self.xml is not None:
@@ -78,7 +88,9 @@ def stand_alone(source: Path, xml: str, pages: int) -> Alone:
     named = [node for node in root.iter() if _name(node) == "UUID"]
     own = _own(source, named, identifier)
     others = sorted({node.get("FileName", "") for node in named if (node.text or "").strip() not in own} - {""})
-    parts, blocks, left_out = [], {}, {}
+    parts: list[str] = []
+    blocks: dict[int, Block] = {}
+    left_out: dict[int, str] = {}
     whole = True
     for number, image in enumerate(_children(root, "Image")):
         planes = _Planes(source, _children(image, "Pixels"), own, pages)
@@ -97,7 +109,7 @@ def stand_alone(source: Path, xml: str, pages: int) -> Alone:
     return Alone(changed(xml, Changes(blocks, left_out, identifiers=True)), parts, others, identified)
 
 
-def open_alone(source: Path) -> tuple[TiffFile, list[str]]:
+def open_alone(source: Path) -> tuple[TiffFile, Alone | None]:
     """Open a TIFF file without the others of its OME series, of which tifffile reads those absent as zeros.
 
     Parameters
@@ -107,8 +119,8 @@ def open_alone(source: Path) -> tuple[TiffFile, list[str]]:
 
     Returns
     -------
-    file, said
-        The open file, and what to know about it.
+    file, alone
+        The open file, and what it holds of an OME series; None if it is of none.
 
     Raises
     ------
@@ -118,19 +130,14 @@ def open_alone(source: Path) -> tuple[TiffFile, list[str]]:
     file = TiffFile(source)
     try:
         xml = file.ome_metadata
-        alone = stand_alone(source, xml, len(file.pages)) if xml else Alone(None)
+        alone = stand_alone(source, xml, len(file.pages)) if xml else None
     except BaseException:
         file.close()
         raise
-    if not xml or alone.xml == xml:
-        return file, []
+    if alone is None or alone.xml == xml:
+        return file, alone
     file.close()
-    said = [alone.apart] if alone.apart else []
-    if alone.xml is None:
-        return TiffFile(source, is_ome=False), [*said, "not read: its OME-XML, so that its axes are not known"]
-    if alone.identified:
-        said.append("not written: the identifiers (UUID) in its OME-XML, which are of that file")
-    return TiffFile(source, omexml=alone.xml), said
+    return TiffFile(source, is_ome=False) if alone.xml is None else TiffFile(source, omexml=alone.xml), alone
 
 
 def retyped(xml: str, dtype: str) -> str:
@@ -154,7 +161,7 @@ def _companion(source: Path, name: str) -> str | None:
 
 
 def _name(node: Element) -> str:
-    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
+    return node.tag.rpartition("}")[2]
 
 
 def _children(node: Element, name: str) -> list[Element]:

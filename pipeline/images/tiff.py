@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
+from self2align.images.ome import open_alone
+
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 # tifffile trusts a file; a broken one can raise any of these.
 _BROKEN = (
@@ -34,13 +36,23 @@ def as_line(source: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[TiffFile]:
-    """Open a file of at least one page."""
+def opened(source: Path, told: list[str] | None = None) -> Iterator[TiffFile]:
+    """Open a file of at least one page.
+
+    Parameters
+    ----------
+    source
+        The file.
+    told
+        Receives what to know about the file if it is a part of an OME series.
+    """
     if not source.is_file() or not source.stat().st_size:
         raise ValueError(f"{source}: found no bytes, expected a TIFF file")
     with as_line(source):
-        file = TiffFile(source)
+        file, alone = open_alone(source)
         pages = len(file.pages)
+    if told is not None and alone is not None:
+        told += alone.lines
     with file:
         if not pages:
             raise ValueError(f"{source}: found no page, expected a TIFF file of one or more")

@@ -38,8 +38,8 @@ class TiffStack:
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target = source, target
-        self.notes: list[str] = []
-        with opened(source) as file, as_line(source):
+        told: list[str] = []
+        with opened(source, told) as file, as_line(source):
             first = page_of(file, 0)
             self.coding = coding_of(source, dtype_of(first), choices)
             for number in range(len(file.pages)):
@@ -48,7 +48,8 @@ class TiffStack:
             self.pages = self.virtual or len(file.pages)
             self.groups = _groups(file, first, self.pages, choices.channels)
             check_channels(source, colours_of(first) * len(self.groups[0]), choices)
-            self.notes += [f"{source}: {what}" for what in _left_out(file, first, self.coding.dtype)]
+            told += _left_out(file, first, self.coding.dtype)
+            self.notes = [f"{source}: {what}" for what in told]
             self.shape = (colours_of(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
             self.lines = _lines(file, first, len(self.groups[0]))
         self.count = len(self.groups)

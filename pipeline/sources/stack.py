@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from self2align.images.files import Pixels, to_color
 from self2align.images.names import natural
+from self2align.images.ome import open_alone
 from self2align.sources.source import Selection, choose
 from self2align.stores.codes import WHITES
 from self2align.stores.scene import Scene
@@ -82,6 +83,13 @@ def count_frames(path: Path) -> int:
     """Return how many frames a TIFF file holds."""
     with _opened(path) as file:
         return _Layout.of(path, file).count
+
+
+def part_of_series(path: Path) -> str | None:
+    """Return what a file holds of an OME series of several files; None if it is no part of one."""
+    file, alone = open_alone(path)
+    file.close()
+    return None if alone is None else alone.apart
 
 
 def read_stack(path: Path, step: int = 1, most: int | None = None) -> Pixels:
@@ -174,7 +182,8 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     logger.setLevel(logging.ERROR)
     logger.propagate = False
     try:
-        with tifffile.TiffFile(path) as file:
+        file, _ = open_alone(path)
+        with file:
             _ = file.series
             if complaints.first:
                 raise ValueError(_broken(path, complaints.first))

@@ -88,6 +88,8 @@ class FootageSurvey:
         Mean number of frames per scene.
     surveyed
         The surveyed scenes.
+    told
+        What to know about its files, a line each.
     """
 
     kind: str
@@ -96,6 +98,7 @@ class FootageSurvey:
     scenes: int
     frames: int
     surveyed: tuple[SceneSurvey, ...]
+    told: tuple[str, ...] = ()
 
     @property
     def gray(self) -> bool:
@@ -184,7 +187,14 @@ def survey_footage(path: Path) -> FootageSurvey:
         )
     scenes = len(names) * len(units) // len(opened) if kind == "video" else len(units)
     frames = max(2, count_frames(kind, path) // scenes)
-    return FootageSurvey(kind, path, tuple(_parts(kind, units, names)), scenes, frames, tuple(surveyed))
+    told = tuple(_parts_of_series(path)) if kind == "stack" else ()
+    return FootageSurvey(kind, path, tuple(_parts(kind, units, names)), scenes, frames, tuple(surveyed), told)
+
+
+def _parts_of_series(path: Path) -> Iterator[str]:
+    for file in [path] if path.is_file() else stack.list_stacks(path):
+        if (told := stack.part_of_series(file)) is not None:
+            yield f"{file.name} {told}"
 
 
 def _is_black(scene: Scene) -> bool:

@@ -176,7 +176,7 @@ def _white(survey: FootageSurvey) -> float | None:
 def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
     """Return unusual properties of the footage and what follows from them."""
     noise, (usual, largest) = survey.noise, survey.motion
-    lines = []
+    lines = list(survey.told)
     if noise.correlated:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression). Aligner: dis, because the training of "

@@ -187,7 +187,12 @@ def _assert_same(folder: Path, data: NDArray[Any], dtype: str) -> None:
     # Floats go through float32 arithmetic: its rounding, of values up to the range of the frame.
     within = 2.0**-22 * float(np.ptp(data)) if np.dtype(dtype).kind == "f" else 0
     np.testing.assert_allclose(result, data, rtol=0, atol=within)
-    assert _tags(folder / "out.tif") == _tags(folder / "in.tif")
+    before, after = _tags(folder / "in.tif"), _tags(folder / "out.tif")
+    if str(before[0].get(270)).count("OME"):  # without its identifier; attributes in another order
+        with tifffile.TiffFile(folder / "in.tif") as one, tifffile.TiffFile(folder / "out.tif") as two:
+            assert (two.series[0].axes, two.series[0].shape) == (one.series[0].axes, one.series[0].shape)
+        before, after = ([{**tags, 270: None} for tags in pages] for pages in (before, after))
+    assert after == before
 
 
 @pytest.mark.parametrize("told", [{"white": 1023.0}, {"sigma": 0.05}, {"white": 1023.0, "sigma": 40.0}])
