@@ -6,6 +6,7 @@ from self2align.report.contents import size_text
 from self2align.survey.footage import FootageSurvey
 from self2align.survey.pace import duration_text, seconds
 from self2align.survey.settings import Choices
+from self2align.survey.unread import unread_note
 
 
 def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: str) -> list[str]:
@@ -34,7 +35,9 @@ def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: st
         "reading and storing.",
         f"Pairs: at most {pairs}, {size_text(_store(params, survey, pairs))} in pairs.zarr before compression.",
     ]
-    return [*lines, *(f"Note: {remark}." for remark in chosen.remarks)]
+    unread = unread_note(survey.kind, survey.path)
+    remarks = [*chosen.remarks, *([unread] if unread else [])]
+    return [*lines, *(f"Note: {remark}." for remark in remarks)]
 
 
 def _footage(survey: FootageSurvey) -> str:

@@ -168,6 +168,8 @@ def survey_footage(path: Path) -> FootageSurvey:
         If it cannot be read, or no scene has two frames that are not black.
     """
     kind = source_kind(path)
+    if kind == "folder":
+        path = scenes_root(path)  # DVC hashes all of the folder: masks and lists beside the frames need not be in it
     selection = Selection(max_frames=FRAMES)
     units = open_source(kind, path, selection).units()
     opened = [units[at] for at in evenly_spaced(len(units), SCENES)]
