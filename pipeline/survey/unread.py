@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from self2align.report.contents import size_text
-from self2align.sources import stack, video
+from self2align.sources import stack
 from self2align.sources.folder import walk
+from self2align.videos.opening import SUFFIXES
 
 SHARE = 0.1  # of the folder's bytes: less costs little
 LEAST = 2**28  # bytes: DVC hashes about as much in a second
@@ -19,7 +20,7 @@ def read_files(kind: str, path: Path) -> Iterator[Path]:
     elif kind == "stack":
         yield from stack.list_stacks(path)
     else:
-        yield from (file for file in path.rglob("*") if file.suffix.lower() in video.SUFFIXES)
+        yield from (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
 def unread_note(kind: str, path: Path) -> str | None:
