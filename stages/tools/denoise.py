@@ -59,11 +59,11 @@ def denoise(
     media = open_media(
         source, output, Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites), overwrite
     )
-    if temporal:
-        check_footage(source, media)
     for _, medium in media:
         for note in medium.notes:
             say(note)
+    if temporal:
+        check_footage(source, media)
     if unclip and denoiser.clipping:
         ends = denoiser.clipping.ends
         say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
