@@ -15,7 +15,7 @@ def ingest(
     from self2align.params.loading import item, load
     from self2align.sources.ingest import ingest_source
     from self2align.sources.source import Selection
-    from self2align.stages.screen import bar, show_scenes
+    from self2align.stages.screen import bar, say, show_scenes
 
     chosen = load(params)
     row = item(chosen.ingest.sources, source, f"{params}: ingest.sources")
@@ -24,11 +24,15 @@ def ingest(
         stage="ingest",
         kind=row.kind,
         path=Path(row.path),
-        selection=Selection(tuple(row.glob), tuple(row.exclude), chosen.ingest.color, row.step, row.max_frames),
+        selection=Selection(
+            tuple(row.glob), tuple(row.exclude), chosen.ingest.color, row.step, row.max_frames, axes=row.axes
+        ),
         out=out,
         bars=bar,
         crop=(row.crop[0], row.crop[1]) if row.crop else None,
         white=row.white,
         roles=row.roles,
     )
+    for line in ingested.readings:
+        say(line)
     show_scenes(out, ingested.scenes, ingested.notes)

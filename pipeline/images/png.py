@@ -1,10 +1,11 @@
-"""PNG files, chunk by chunk: Pillow writes no 16-bit colour, and OpenCV writes no metadata."""
+"""PNG files with their metadata, chunk by chunk, which imagecodecs does not write; Pillow writes no 16-bit colour."""
 
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +26,6 @@ KEPT = (
     b"iTXt",
     b"tIME",
 )
-_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # gray, gray with alpha, RGB, RGB with alpha
-_UP = 2  # filter: the difference to the row above
 
 Chunk = tuple[bytes, bytes]
 
@@ -81,15 +80,11 @@ def encode_png(pixels: NDArray[Any], told: Iterable[Chunk] = ()) -> bytes:
         Chunks that precede the pixels.
     """
     assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
-    height, width, channels = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _KINDS[channels], 0, 0, 0)
-    rows = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">"))).view(np.uint8).reshape(height, -1)
-    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
-    filtered[:, 0] = _UP
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])  # modulo 256, as the format wants it
-    body = [(b"IHDR", header), *told, (b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
-    return SIGNATURE + b"".join(_packed(*chunk) for chunk in body)
+    shown = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    data = bytes(imagecodecs.png_encode(shown))
+    # The encoder's own chunks are IHDR, IDAT and IEND.
+    own = [chunk for chunk in chunks(data) if chunk[0] in (b"IHDR", b"IDAT", b"IEND")]
+    return SIGNATURE + b"".join(_packed(*chunk) for chunk in [own[0], *told, *own[1:]])
 
 
 def _packed(name: bytes, content: bytes) -> bytes:

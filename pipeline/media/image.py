@@ -19,7 +19,7 @@ from self2align.media.medium import (
     finish_frames,
     finished_frame,
 )
-from self2align.media.picture import alpha_of, lost_metadata, picture_of, png_chunks, written_metadata
+from self2align.media.picture import alpha_of, lost_metadata, png_chunks, to_write, written_metadata
 from self2align.runtime.progress import Progress
 
 # Lossy formats at high quality; WebP without loss.
@@ -37,12 +37,13 @@ class ImageFile:
     """One picture, gray or RGB, 8 or 16 bits; alpha, color profile, EXIF and resolution are kept. See `Pictures`."""
 
     count = lines = 1
+    reading = ""
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "codec", "axes")
         self.source, self.target = source, target
-        self.info = picture_of(source)
-        self.notes = [f"{source}: not written: {part}" for part in self.info.left_out]
+        self.info, left_out = to_write(source)
+        self.notes = [f"{source}: not written: {part}" for part in left_out]
         self.shape = (self.info.channels, self.info.height, self.info.width)
         check_size(source, *self.shape)
         check_channels(source, self.info.channels, choices)

@@ -36,7 +36,7 @@ class Choices:
     sigma
         Standard deviation of the noise in the values of the file; None to measure it on each frame.
     axes
-        One letter for each axis of a Zarr array, "TCYX"; None for its dimension names.
+        A letter for each axis of a TIFF stack or Zarr array, "TCYX"; None for what the file says.
     trained
         The value of 1.0 in the training footage, by type.
     skip_damaged
@@ -67,6 +67,8 @@ class Medium(Protocol):
         Number of frames, for the progress; an estimate for video.
     notes
         A line for each property that the result does not keep.
+    reading
+        How a stack or an array is read: frames, axes, type; "" for other files.
     lines
         Number of axes along which frames lie: 1 for time, one more for each of focal planes and channels.
     """
@@ -74,6 +76,7 @@ class Medium(Protocol):
     count: int
     lines: int
     notes: list[str]
+    reading: str
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None: ...
 
@@ -167,17 +170,6 @@ def fitted(frames: "Frames", choices: Choices) -> Coding:
     if choices.white is not None or coding.dtype in choices.trained or coding.dtype == "uint8":
         return coding
     return fit_scale(coding, [frames.read(index) for index in sampled(frames.count)])
-
-
-def count_lines(axes: Mapping[str, int]) -> int:
-    """Return the number of axes along which frames lie: see `Medium.lines`.
-
-    Parameters
-    ----------
-    axes
-        Length of each axis by its letter. An axis C is never time: channels show one moment.
-    """
-    return max(1, sum(length > 1 for name, length in axes.items() if name != "C")) + (axes.get("C", 1) > 1)
 
 
 def check_size(source: Path, channels: int, height: int, width: int) -> None:

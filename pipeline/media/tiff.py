@@ -7,163 +7,147 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import PHOTOMETRIC, TiffFile, TiffPage
+from tifffile import TiffFile, TiffPage
 
 from self2align.denoising.frames import DenoiseFrames
-from self2align.images.tiff import as_line, colours_of, dtype_of, opened, page_of, virtual_pages
+from self2align.images.tiff import SUFFIXES, TiffArray, opened, page_of
+from self2align.images.tiff_layout import footage
 from self2align.media.medium import (
     Choices,
     Frames,
     check_channels,
     check_size,
     coding_of,
-    count_lines,
     finish_frames,
     finished_frame,
     fitted,
 )
+from self2align.media.planes import Planes
 from self2align.media.tiff_writing import not_written, write_stack
 from self2align.runtime.progress import Progress
-
-SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
-
-_DENSEST = 1100  # decoded bytes per byte of file; deflate reaches at most 1032
+from self2align.stores.codes import Coding
 
 
 class TiffStack:
-    """Pages, or groups of pages that are the channels of one picture; tags that stay valid are kept. See `Pictures`."""
+    """Frames of a stack, whatever its axes; pages beside it are copied, and tags that stay valid are kept.
+
+    See `self2align.images.tiff_layout` for what is the footage of a file, and `Pictures`.
+    """
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
-        choices.refuse(source, "codec", "axes")
+        choices.refuse(source, "codec")
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
-        self.source, self.target = source, target
+        self.source, self.target, self.sigma = source, target, choices.sigma
         told: list[str] = []
-        with opened(source, told) as file, as_line(source):
-            first = page_of(file, 0)
-            self.coding = coding_of(source, dtype_of(first), choices)
-            for number in range(len(file.pages)):
-                self._check(page_of(file, number), number, colours_of(first))
-            self.virtual = virtual_pages(file, first)
-            self.pages = self.virtual or len(file.pages)
-            self.groups = _groups(file, first, self.pages, choices.channels)
-            check_channels(source, colours_of(first) * len(self.groups[0]), choices)
-            told += _left_out(file, first, self.coding.dtype)
-            self.notes = [f"{source}: {what}" for what in told]
-            self.shape = (colours_of(first) * len(self.groups[0]), first.imagelength, first.imagewidth)
-            self.lines = _lines(file, first, len(self.groups[0]))
-        self.count = len(self.groups)
-        self.sigma = choices.sigma
-        with opened(source) as file:
-            self._read(file, 0)  # a compression that is not decoded is found before any work
-            self.coding = fitted(self._frames(file), choices)
+        with footage(source, choices.axes, told) as (file, layout):
+            self.layout = layout
+            self.planes = Planes(layout.axes, choices.channels)
+            self.count, self.lines, self.shape = self.planes.count, self.planes.lines, self.planes.shape
+            check_size(source, *self.shape)
+            check_channels(source, self.planes.channels, choices)
+            self.coding = coding_of(source, layout.dtype, choices)
+            if layout.white is not None and choices.white is None and layout.dtype.name not in choices.trained:
+                self.coding = Coding(layout.dtype.name, 1 / layout.white)
+            array = layout.array(file)
+            self._read(array, 0)  # a page that does not decode is found before any work
+            self.coding = fitted(self._frames(array), choices)
+            lost = not_written(file, page_of(file, layout.first), self.coding.dtype)
+            self.notes = [f"{source}: {what}" for what in [*told, *lost, *self._beside()]]
+        self.reading = layout.describe(source) if self.count > 1 or layout.remarks else ""
 
-    def _check(self, page: TiffPage, number: int, colours: int) -> None:
-        where = f"{self.source}: found {{}} in page {number}, expected {{}}"
-        if page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB):
-            raise ValueError(where.format(f"colours of kind {PHOTOMETRIC(page.photometric).name}", "gray or RGB"))
-        if page.axes not in ("YX", "YXS", "SYX"):
-            raise ValueError(where.format(f"axes {page.axes}", "Y and X, and samples"))
-        if dtype_of(page).name != self.coding.dtype:
-            raise ValueError(where.format(f"values of type {dtype_of(page)}", f"{self.coding.dtype} as in page 0"))
-        if colours_of(page) != colours:
-            raise ValueError(where.format(f"{colours_of(page)} channels", f"{colours} as in page 0"))
-        check_size(self.source, page.samplesperpixel, page.imagelength, page.imagewidth)
-        size = self.source.stat().st_size
-        if page.nbytes > _DENSEST * size:
-            declared = f"{page.imagewidth} x {page.imagelength} pixels, {page.nbytes} bytes, declared"
-            raise ValueError(where.format(declared, f"what a file of {size} bytes can hold"))
-        # tifffile reads missing pixels as zeros.
-        end = max((at + count for at, count in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-        if end > size:
-            raise ValueError(where.format(f"pixels until byte {end}", f"a whole file, not {size} bytes of it"))
+    def _beside(self) -> list[str]:
+        """Return what of the file is not denoised, or not written."""
+        found = []
+        if self.layout.others:
+            found.append(f"pages beside its footage are copied as they are: {_listed(self.layout.others)}")
+        if self.layout.left_out:
+            found.append(f"not written: pages {_listed(self.layout.left_out)}, reduced levels or what is not read")
+        return found
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
         with opened(self.source) as file:
-            finish_frames(self._frames(file), scratch, denoise, progress)
+            finish_frames(self._frames(self.layout.array(file)), scratch, denoise, progress)
 
-    def _frames(self, file: TiffFile) -> Frames:
-        return Frames(self.source, self.count, self.coding, partial(self._read, file), self.sigma)
+    def _frames(self, array: TiffArray) -> Frames:
+        return Frames(self.source, self.count, self.coding, partial(self._read, array), self.sigma)
 
     def still(self) -> Frames:
         """See `Pictures`."""
 
         def read(index: int) -> NDArray[Any]:
             with opened(self.source) as file:
-                return self._read(file, index)
+                return self._read(self.layout.array(file), index)
 
         return Frames(self.source, 1, self.coding, read, self.sigma)
 
-    def _read(self, file: TiffFile, index: int) -> NDArray[Any]:
+    def _read(self, array: TiffArray, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""
-        with as_line(self.source):
-            pages = [(self._samples(file, number), colours_of(page_of(file, 0))) for number in self.groups[index]]
-        return np.concatenate([samples[:colours] for samples, colours in pages])
-
-    def _samples(self, file: TiffFile, number: int) -> NDArray[Any]:
-        """Return the samples of a page, ``(S, H, W)``, in the machine's byte order."""
-        page = page_of(file, 0 if self.virtual else number)
-        if self.virtual:
-            dtype = dtype_of(page).newbyteorder(file.byteorder)
-            offset = page.dataoffsets[0] + number * page.nbytes
-            pixels: NDArray[Any] = np.memmap(self.source, dtype, "r", offset, page.shape)
-        else:
-            pixels = np.asarray(page.asarray())
-        samples = {"YX": pixels[None], "SYX": pixels, "YXS": np.moveaxis(pixels, -1, 0)}[page.axes]
-        return samples.astype(self.coding.dtype, copy=False)
+        return self.planes.read(array.__getitem__, index)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
         with opened(self.source) as file:
-            write_stack(made, file, self._made_pages(file, scratch), self.pages, self.coding.dtype)
+            first = page_of(file, self.layout.first)
+            count = len(self.layout.numbers) + len(self.layout.others)
+            write_stack(made, file, self._made_pages(file, scratch), first, count, self.coding.dtype)
 
     def _made_pages(self, file: TiffFile, scratch: Path) -> Iterator[tuple[TiffPage, NDArray[Any]]]:
-        """Yield each page of the source with the samples of the result, ``(S, H, W)``."""
-        places = {number: (frame, part) for frame, group in enumerate(self.groups) for part, number in enumerate(group)}
-        for number in range(self.pages):
-            page = page_of(file, 0 if self.virtual else number)
-            frame, part = places[number]
-            colours = colours_of(page)
-            samples = finished_frame(scratch, frame)[part * colours : (part + 1) * colours]
-            if page.samplesperpixel > colours:
-                samples = np.concatenate([samples, self._samples(file, number)[colours:]])
-            yield page, samples
+        """Yield each page of the source with the pixels of the result, in the order of the page's axes."""
+        layout, pixels = self.layout, _Pixels(self, file, scratch)
+        for number in sorted({*layout.others, *pixels.places}):
+            page = page_of(file, number)
+            if number in layout.others:
+                yield page, np.asarray(page.asarray())
+            else:
+                for place in pixels.places[number]:
+                    yield page, pixels(place).reshape(page.shape)
 
 
-def _groups(file: TiffFile, first: TiffPage, pages: int, channels: int) -> list[tuple[int, ...]]:
-    """Return the pages of each frame: one, or one per channel if the network denoises channels together."""
-    alone: list[tuple[int, ...]] = [(number,) for number in range(pages)]
-    if channels == 1 or colours_of(first) > 1:
-        return alone
-    series = file.series[0]
-    lengths = series.shape[: len(series.shape) - len(first.shape)]
-    place = series.axes.find("C")
-    if not 0 <= place < len(lengths) or lengths[place] != channels or np.prod(lengths) != pages:
-        return alone
-    table = np.moveaxis(np.arange(pages).reshape(lengths), place, -1).reshape(-1, channels)
-    return [tuple(int(number) for number in group) for group in table]
+class _Pixels:
+    """Pages of the result, by their place among those of the footage.
+
+    Parameters
+    ----------
+    stack
+        What was read.
+    file
+        Its file, open.
+    scratch
+        Folder of the finished frames.
+    """
+
+    def __init__(self, stack: TiffStack, file: TiffFile, scratch: Path) -> None:
+        layout = stack.layout
+        self.stack, self.array = stack, layout.array(file)
+        if layout.virtual:
+            self.places = {layout.first: range(len(layout.numbers))}
+        else:
+            self.places = {number: range(place, place + 1) for place, number in enumerate(layout.numbers)}
+        self.scratch = scratch
+        # A page of such a file has a part of every frame: putting each together would open all frames for each page.
+        self.whole = self._piece([slice(0, length) for length in layout.axes.shape]) if self.array.scattered else None
+
+    def __call__(self, place: int) -> NDArray[Any]:
+        """Return the pixels of a page with all its samples."""
+        lead = [int(at) for at in np.unravel_index(place, self.array.numbers.shape)]
+        if self.whole is not None:
+            light: NDArray[Any] = self.whole[tuple(lead)]
+        else:
+            across = [slice(at, at + 1) for at in lead]
+            within = [slice(0, length) for length in self.stack.layout.axes.shape[len(lead) :]]
+            light = self._piece([*across, *within])[(0,) * len(lead)]
+        if self.array.cut is None:
+            return light
+        pixels = self.array.stored(self.stack.layout.numbers[place]).copy()
+        self.array.light(pixels)[...] = light
+        return pixels
+
+    def _piece(self, region: list[slice]) -> NDArray[Any]:
+        return self.stack.planes.piece(region, partial(finished_frame, self.scratch), self.stack.coding.dtype)
 
 
-def _lines(file: TiffFile, first: TiffPage, channels: int) -> int:
-    """Return the number of axes along which frames lie, without channels that are denoised together."""
-    series = file.series[0]
-    lead = len(series.shape) - len(first.shape)
-    named = dict(zip(series.axes[:lead], series.shape[:lead], strict=True))
-    if file.is_imagej and (file.imagej_metadata or {}).get("mode", "grayscale") == "grayscale" and set(named) == {"C"}:
-        return 1  # tifffile calls the pages of a plain stack channels
-    return count_lines({letter: length for letter, length in named.items() if letter != "C" or channels == 1})
-
-
-def _left_out(file: TiffFile, first: TiffPage, dtype: str) -> list[str]:
-    """Return what to know about a file before the work: what is not written, and what may be meant otherwise."""
-    found = not_written(file, first, dtype)
-    if file.is_shaped and first.photometric == PHOTOMETRIC.RGB and first.axes == "SYX":
-        # What tifffile makes of three or four gray frames of 8 or 16 bits, unless told otherwise.
-        count, alpha = first.samplesperpixel, first.samplesperpixel - 3
-        kind = "RGB with alpha, which is not denoised" if alpha else "RGB"
-        found.append(
-            f"its {count} planes are read as {kind}; if they are gray frames or channels, write them with "
-            "tifffile.imwrite(..., photometric='minisblack')"
-        )
-    return found
+def _listed(numbers: tuple[int, ...]) -> str:
+    """Return the first few numbers of pages."""
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

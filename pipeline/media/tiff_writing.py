@@ -56,7 +56,12 @@ def not_written(file: TiffFile, first: TiffPage, dtype: str) -> list[str]:
 
 
 def write_stack(
-    made: Path, file: TiffFile, pages: Iterable[tuple[TiffPage, NDArray[Any]]], count: int, dtype: str
+    made: Path,
+    file: TiffFile,
+    pages: Iterable[tuple[TiffPage, NDArray[Any]]],
+    kind: TiffPage,
+    count: int,
+    dtype: str,
 ) -> None:
     """Write pages, each with the layout and tags of one of another file.
 
@@ -67,44 +72,44 @@ def write_stack(
     file
         The other file.
     pages
-        A page of that file and samples ``(S, H, W)``. A page in a row stands for pages that the file does not list;
-        its tags are written once.
+        A page of that file and pixels in the order of its axes. A page in a row stands for pages that the file does
+        not list; its tags are written once.
+    kind
+        A page of the footage.
     count
         How many.
     dtype
-        Type of the samples.
+        Type of its values in the result; pages of another type are copies.
     """
     directories: dict[int, dict[int, Directory]] = {}
-    first = file.pages[0]
-    assert isinstance(first, TiffPage)
-    size = count * first.size * np.dtype(dtype).itemsize
-    changed = np.dtype(dtype) != first.dtype
+    size = count * kind.size * np.dtype(dtype).itemsize
     previous: TiffPage | None = None
     with TiffWriter(made, bigtiff=file.is_bigtiff or size > _BIG, byteorder=file.byteorder) as out:
-        for number, (page, samples) in enumerate(pages):
+        for number, (page, pixels) in enumerate(pages):
             told: list[Told] = []
             if page is not previous:
-                told = [_true(file, page, tag, count, dtype) for tag in kept_tags(file, page, changed)]
+                told = [
+                    _true(file, page, tag, count, dtype) for tag in kept_tags(file, page, pixels.dtype != page.dtype)
+                ]
                 directories[number] = directories_of(file, page)
-            _write(out, page, samples, [tag for tag in told if tag[3] != b""])
+            _write(out, page, pixels, [tag for tag in told if tag[3] != b""])
             previous = page
     pointing = {number: found for number, found in directories.items() if found}
     if pointing:
         write_directories(made, pointing)
 
 
-def _write(out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[Told]) -> None:
-    """Append a page with the layout of another and new samples, ``(S, H, W)``."""
+def _write(out: TiffWriter, page: TiffPage, pixels: NDArray[Any], told: list[Told]) -> None:
+    """Append a page with the layout of another and new pixels, in the order of its axes."""
     codec = _CODECS.get(COMPRESSION(page.compression), "zlib")
-    floats = samples.dtype.kind == "f"
+    floats = pixels.dtype.kind == "f"
     predictor: Any = None
     if page.predictor != PREDICTOR.NONE and codec not in _UNPREDICTED:
         predictor = PREDICTOR.FLOATINGPOINT if floats else PREDICTOR.HORIZONTAL
     bits = _packed_bits(page) if codec is None and not floats else None
     out.write(
-        {"YX": samples[0], "SYX": samples, "YXS": np.moveaxis(samples, 0, -1)}[page.axes],
-        # Without the tag tifffile takes zero for white.
-        photometric=page.photometric if 262 in page.tags else PHOTOMETRIC.MINISBLACK,
+        pixels,
+        photometric=_photometric(page),
         planarconfig=None if page.axes == "YX" else page.planarconfig,
         extrasamples=page.extrasamples or None,
         bitspersample=bits,
@@ -118,6 +123,13 @@ def _write(out: TiffWriter, page: TiffPage, samples: NDArray[Any], told: list[To
         metadata=None,
         extratags=told,
     )
+
+
+def _photometric(page: TiffPage) -> int:
+    """Return what the values mean: YCbCr is decoded to RGB, and without the tag tifffile takes zero for white."""
+    if page.photometric == PHOTOMETRIC.YCBCR:
+        return PHOTOMETRIC.RGB
+    return page.photometric if 262 in page.tags else PHOTOMETRIC.MINISBLACK
 
 
 def _packed_bits(page: TiffPage) -> int | None:

@@ -46,6 +46,7 @@ class VideoFile:
     """
 
     lines = 1
+    reading = ""
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "axes")

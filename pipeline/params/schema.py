@@ -39,6 +39,13 @@ class SourceParams(Section):
     step: Count = 1
     max_frames: Annotated[int, Field(ge=2)] | None = None
     white: Positive | None = None
+    axes: Annotated[str, Field(pattern=r"^[A-Za-z]{2,}$")] | None = None
+
+    @model_validator(mode="after")
+    def _of_arrays(self) -> Self:
+        if self.axes is not None and self.kind not in ("array", "stack"):
+            raise ValueError(f"axes: found {self.axes!r} for the kind {self.kind}, expected null: stack or array")
+        return self
 
 
 class IngestParams(Section):

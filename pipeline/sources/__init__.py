@@ -1,6 +1,7 @@
 """Where frames come from."""
 
 SOURCES = {
+    "array": "self2align.sources.array:Array",
     "folder": "self2align.sources.folder:Folder",
     "images": "self2align.sources.images:Images",
     "sample": "self2align.sources.sample:Sample",

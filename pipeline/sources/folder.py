@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from self2align.images.files import SUFFIXES, Pixels, read_image, to_color
+from self2align.images.files import SUFFIXES, check_image, read_image, to_color
 from self2align.images.names import natural
+from self2align.images.types import Pixels
 from self2align.sources.source import Selection, choose
 from self2align.stores.scene import Scene
 
@@ -31,7 +33,7 @@ class Folder:
 
     def __init__(self, path: Path, selection: Selection) -> None:
         self.path = path
-        self.selection = selection
+        self.selection = selection.without_axes("folder")
 
     def units(self) -> list[str]:
         """Return the names of the wanted scenes."""
@@ -45,17 +47,28 @@ class Folder:
         prefix = base.relative_to(self.path).as_posix()
         return choose(sorted(names, key=natural), self.selection, self.path, "" if prefix == "." else prefix)
 
+    def check(self, unit: str) -> str:
+        """Refuse images that are not read, or differ in size."""
+        files = self._wanted(unit)
+        sizes = [check_image(file) for file in files]
+        for file, size in zip(files, sizes, strict=True):
+            _check_size(file, size, files[0], sizes[0])
+        return ""
+
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the one scene of that name."""
+        frames, white = read_frames(self._wanted(unit), self.selection.color)
+        yield Scene(unit, frames, white)
+
+    def _wanted(self, unit: str) -> list[Path]:
+        """Return the images of a scene that a selection takes."""
         base = scenes_root(self.path)
         folder = base if unit == self._name(base, base) and list_images(base) else base / unit
         files = list_images(folder) if folder.is_dir() else []
         if not files:
             raise ValueError(f"{folder}: found no images, expected the frames of scene {unit!r}")
         check_stems(files)
-        kept = files[:: self.selection.step][: self.selection.max_frames]
-        frames, white = read_frames(kept, self.selection.color)
-        yield Scene(unit, frames, white)
+        return files[:: self.selection.step][: self.selection.max_frames]
 
     def _name(self, base: Path, folder: Path) -> str:
         return folder.relative_to(base).as_posix() if folder != base else base.resolve().name
@@ -69,12 +82,18 @@ def scenes_root(path: Path) -> Path:
     davis = path / "JPEGImages"
     if davis.is_dir():
         return davis / "480p" if (davis / "480p").is_dir() else davis
+    return vimeo_root(path) or path
+
+
+@cache
+def vimeo_root(path: Path) -> Path | None:
+    """Return the folder of Vimeo-90K's sequences; None for another layout. Listed once: there are 90,000."""
     vimeo = path / "sequences"
     if vimeo.is_dir():
-        inside = [entry.name for entry in vimeo.iterdir() if entry.is_dir()]
+        inside = [entry.name for entry in os.scandir(vimeo) if entry.is_dir()]
         if inside and all(re.fullmatch(r"\d{5}", name) for name in inside):
             return vimeo
-    return path
+    return None
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -113,6 +132,13 @@ def check_stems(files: Sequence[Path]) -> None:
             raise ValueError(f"{file}: found {other.name} beside it, expected one image of that name")
 
 
+def _check_size(file: Path, size: tuple[int, ...], first: Path, expected: tuple[int, ...]) -> None:
+    """Refuse an image of another height and width than the first."""
+    (h, w), (height, width) = size, expected
+    if size != expected:
+        raise ValueError(f"{file}: found {w} x {h} pixels, expected {width} x {height} as in {first}")
+
+
 def read_frames(files: Sequence[Path], color: str) -> tuple[Pixels, float]:
     """Read images of one size and type as ``(T, C, H, W)``, with their white."""
     frames: Pixels | None = None
@@ -123,9 +149,7 @@ def read_frames(files: Sequence[Path], color: str) -> tuple[Pixels, float]:
         if frames is None:
             white = own_white
             frames = np.empty((len(files), *frame.shape), dtype=frame.dtype)
-        if frame.shape != frames.shape[1:]:
-            (h, w), (height, width) = frame.shape[1:], frames.shape[2:]
-            raise ValueError(f"{file}: found {w} x {h} pixels, expected {width} x {height} as in {files[0]}")
+        _check_size(file, frame.shape[1:], files[0], frames.shape[2:])
         if frame.dtype != frames.dtype:
             raise ValueError(f"{file}: found {frame.dtype} pixels, expected {frames.dtype} as in {files[0]}")
         frames[index] = frame

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from self2align.images.files import SUFFIXES
-from self2align.images.names import natural
-from self2align.sources.folder import check_stems, list_images, read_frames, walk
+from self2align.images.files import SUFFIXES, check_image
+from self2align.images.names import file_of, natural
+from self2align.sources.folder import check_stems, read_frames, walk
 from self2align.sources.source import Selection, choose
 from self2align.stores.scene import Scene
 
@@ -23,7 +23,7 @@ class Images:
 
     def __init__(self, path: Path, selection: Selection) -> None:
         self.path = path
-        self.selection = selection
+        self.selection = selection.without_axes("images")
 
     def units(self) -> list[str]:
         """Return the names of the wanted images."""
@@ -37,11 +37,15 @@ class Images:
         names = [file.relative_to(self.path).with_suffix("").as_posix() for file in files]
         return choose(sorted(names, key=natural), self.selection, self.path)
 
+    def check(self, unit: str) -> str:
+        """Refuse an image that is not read."""
+        check_image(self._file(unit))
+        return ""
+
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the image of that name."""
-        folder = (self.path / unit).parent
-        files = [file for file in list_images(folder) if file.with_suffix("") == self.path / unit]
-        if len(files) != 1:
-            raise ValueError(f"{self.path / unit}: found {len(files)} images of that name, expected one")
-        frames, white = read_frames(files, self.selection.color)
+        frames, white = read_frames([self._file(unit)], self.selection.color)
         yield Scene(unit, frames, white)
+
+    def _file(self, unit: str) -> Path:
+        return file_of(self.path / unit, SUFFIXES)

@@ -25,10 +25,11 @@ BLACK = 0.02  # of white: a scene that is never brighter has nothing to align
 
 @dataclass(frozen=True)
 class Decoded:
-    """The scenes of a source, decoded, and those left out with the reason."""
+    """The scenes of a source, decoded, those left out with the reason, and how files were read (`summarised`)."""
 
     parts: list[Part]
     skipped: list[dict[str, str]]
+    readings: tuple[str, ...] = ()
 
 
 def open_source(kind: str, path: Path, selection: Selection) -> Source:
@@ -148,7 +149,10 @@ def decode(
     ValueError
         If there is no usable scene.
     """
-    units = open_source(kind, path, selection).units()
+    source = open_source(kind, path, selection)
+    units = source.units()
+    # Before any is decoded: the last file of a folder may be one that is not read.
+    readings = summarised([source.check(unit) for unit in units])
     tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
     run_tasks(_decode_unit, tasks, progress)
     parts, skipped = [], []
@@ -161,7 +165,23 @@ def decode(
         raise ValueError(
             f"{path}: found no usable scene for {key!r} ({len(skipped)} left out{first}), expected at least one"
         )
-    return Decoded(parts, skipped)
+    return Decoded(parts, skipped, readings)
+
+
+def summarised(readings: Sequence[str]) -> tuple[str, ...]:
+    """Return lines that say how files are read (`Source.check`): one for all that are read alike.
+
+    Parameters
+    ----------
+    readings
+        "FILE: how it is read", or "" for files whose reading is plain.
+    """
+    alike: dict[str, list[str]] = {}
+    for line in filter(None, readings):
+        alike.setdefault(line.rpartition(": ")[2], []).append(line)
+    return tuple(
+        lines[0] + (f" (and {len(lines) - 1} more files alike)" if len(lines) > 1 else "") for lines in alike.values()
+    )
 
 
 def _part(key: str, roles: Sequence[str], scene: dict[str, Any]) -> Part:
@@ -193,10 +213,11 @@ def fetch_truth(folder: Path, part: Part) -> Truth:
 
 @dataclass(frozen=True)
 class Ingested:
-    """The scenes of a store of frames, and those left out with the reason."""
+    """The scenes of a store of frames, those left out with the reason, and how files were read."""
 
     scenes: list[SceneRecord]
     skipped: list[dict[str, str]]
+    readings: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -261,7 +282,7 @@ def ingest_source(
         frames, truth = partial(fetch_frames, folder), partial(fetch_truth, folder)
         with bars(f"storing {key}") as progress:
             scenes = write_frames(out, decoded.parts, frames, attributes, scratch, progress, truth)
-    return Ingested(scenes, decoded.skipped)
+    return Ingested(scenes, decoded.skipped, decoded.readings)
 
 
 def _listing(path: Path) -> list[list[str | int]]:

@@ -27,6 +27,8 @@ class Selection:
         At most so many frames a scene, from its first; None for all.
     skip_damaged
         Whether damaged frames of a video are left out; else they are an error.
+    axes
+        What the axes of stacks and arrays mean, a letter each; None for what the files say. Other files have none.
     """
 
     glob: Sequence[str] = ("*",)
@@ -35,6 +37,19 @@ class Selection:
     step: int = 1
     max_frames: int | None = None
     skip_damaged: bool = False
+    axes: str | None = None
+
+    def without_axes(self, kind: str) -> "Selection":
+        """Return the selection, for files whose axes need no names.
+
+        Raises
+        ------
+        ValueError
+            If it names them.
+        """
+        if self.axes is not None:
+            raise ValueError(f"axes: found {self.axes!r} for a source of kind {kind}, expected none: stack and array")
+        return self
 
 
 class Source(Protocol):
@@ -46,8 +61,18 @@ class Source(Protocol):
         """Return the units in order: scene folders, video files. Cheap: decodes nothing."""
         ...
 
+    def check(self, unit: str) -> str:
+        """Refuse a unit that `read` would refuse, as far as the heads of its files show it, before any is decoded.
+
+        Returns
+        -------
+        str
+            How its file is read, where that is not plain: a stack's frames, axes and type; else "".
+        """
+        ...
+
     def read(self, unit: str) -> Iterator[Scene]:
-        """Yield the wanted scenes of one unit, in order."""
+        """Yield the wanted scenes of one unit, in order. Costs as much for each however many there are."""
         ...
 
 

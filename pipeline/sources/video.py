@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.images.files import Pixels, to_color
+from self2align.images.files import to_color
 from self2align.images.names import natural
+from self2align.images.types import Pixels
 from self2align.sources.cuts import HEIGHT, WIDTH, find_shots
 from self2align.sources.source import Selection, refusal, takes
 from self2align.stores.scene import Scene
@@ -50,6 +51,10 @@ class Video:
         if not units:
             raise refusal([f"{name}/000" for name in names], self.selection, self.path)
         return units
+
+    def check(self, unit: str) -> str:
+        """Refuse nothing: what is wrong with a video is found by decoding it."""
+        return ""
 
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the wanted shots of one file."""

@@ -10,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.dis import Dis
+from self2align.images.tiff import SUFFIXES as TIFF
 from self2align.noise.estimation.estimate import NoiseEstimate, code_step, estimate_noise, shared_noise
 from self2align.noise.estimation.views import SHIFT, SIDE
 from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack
+from self2align.sources.array import array_axes, list_arrays
 from self2align.sources.folder import scenes_root, walk
-from self2align.sources.ingest import BLACK, open_source
+from self2align.sources.ingest import BLACK, open_source, summarised
 from self2align.sources.source import Selection
+from self2align.stores.arrays import is_zarr
 from self2align.stores.scene import Scene
 from self2align.videos.opening import SUFFIXES as VIDEOS
 from self2align.videos.opening import find_footage, opened
@@ -88,6 +91,10 @@ class FootageSurvey:
         Mean number of frames per scene.
     surveyed
         The surveyed scenes.
+    axes
+        What the axes of its stacks or arrays mean, if the user said so.
+    readings
+        Lines that say how stacks and arrays are read.
     told
         What to know about its files, a line each.
     """
@@ -98,6 +105,8 @@ class FootageSurvey:
     scenes: int
     frames: int
     surveyed: tuple[SceneSurvey, ...]
+    axes: str | None = None
+    readings: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
 
     @property
@@ -136,42 +145,62 @@ class FootageSurvey:
         )
 
 
-def source_kind(path: Path) -> str:
-    """Return the kind of source that reads a path: "video", "folder" or "stack".
+def source_kind(path: Path, axes: str | None = None) -> str:
+    """Return the kind of source that reads a path: "video", "folder", "stack" or "array".
 
     Raises
     ------
     ValueError
-        If the path holds neither videos nor images.
+        If the path holds neither videos nor images, or is a file of another kind.
     """
     if path.is_file():
-        return "stack" if path.suffix.lower() in stack.SUFFIXES else "video"
+        suffix = path.suffix.lower()
+        if suffix in TIFF:
+            return "stack"
+        if suffix not in VIDEOS:
+            known = ", ".join(sorted(VIDEOS | TIFF))
+            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected footage: a file of {known}, or a folder")
+        return "video"
+    if is_zarr(path):
+        return "array"
     if not path.is_dir():
         raise ValueError(
             f"{path}: found nothing, expected a video, a TIFF stack, or a folder of videos, stacks or images"
         )
     images = next(walk(path), None)
     if images is not None:
-        file = images[0] / min(images[1])
-        return "stack" if file.suffix.lower() in stack.SUFFIXES and stack.count_frames(file) > 1 else "folder"
+        stacks = (images[0] / name for name in sorted(images[1]) if Path(name).suffix.lower() in TIFF)
+        return "stack" if any(stack.count_frames(file, axes) > 1 for file in stacks) else "folder"
     if any(file.suffix.lower() in VIDEOS for file in path.rglob("*")):
         return "video"
+    if list_arrays(path):
+        return "array"
     raise ValueError(f"{path}: found neither images nor videos, expected footage")
 
 
-def survey_footage(path: Path) -> FootageSurvey:
-    """Survey footage: the first frames of at most four scenes.
+def survey_footage(path: Path, axes: str | None = None) -> FootageSurvey:
+    """Survey footage: the first frames of at most four scenes, and the heads of all files.
+
+    Parameters
+    ----------
+    path
+        File or folder of the footage.
+    axes
+        What the axes of stacks and arrays mean, a letter each; None for what the files say.
 
     Raises
     ------
     ValueError
         If it cannot be read, or no scene has two frames that are not black.
     """
-    kind = source_kind(path)
+    kind = source_kind(path, axes)
     if kind == "folder":
         path = scenes_root(path)  # DVC hashes all of the folder: masks and lists beside the frames need not be in it
-    selection = Selection(max_frames=FRAMES)
+    selection = Selection(max_frames=FRAMES, axes=axes)
     units = open_source(kind, path, selection).units()
+    # Whatever is refused later is refused now; all frames of a folder, not only those that are surveyed.
+    whole = open_source(kind, path, Selection(axes=axes))
+    readings = summarised([whole.check(unit) for unit in units])
     opened = [units[at] for at in evenly_spaced(len(units), SCENES)]
     surveyed: list[SceneSurvey] = []
     names: list[str] = []
@@ -188,9 +217,10 @@ def survey_footage(path: Path) -> FootageSurvey:
             "hold the frames of one scene"
         )
     scenes = len(names) * len(units) // len(opened) if kind == "video" else len(units)
-    frames = max(2, count_frames(kind, path) // scenes)
+    frames = max(2, count_frames(kind, path, axes) // scenes)
+    parts = tuple(_parts(kind, units, names))
     told = tuple(_parts_of_series(path)) if kind == "stack" else ()
-    return FootageSurvey(kind, path, tuple(_parts(kind, units, names)), scenes, frames, tuple(surveyed), told)
+    return FootageSurvey(kind, path, parts, scenes, frames, tuple(surveyed), axes, readings, told)
 
 
 def _parts_of_series(path: Path) -> Iterator[str]:
@@ -262,12 +292,14 @@ def _motion(values: NDArray[np.float32]) -> tuple[float, float]:
     return float(median), float(quantile)
 
 
-def count_frames(kind: str, path: Path) -> int:
+def count_frames(kind: str, path: Path, axes: str | None = None) -> int:
     """Return the number of frames; of a video the number in its header, or an estimate from its duration."""
     if kind == "folder":
         return sum(len(files) for _, files in walk(scenes_root(path)))
     if kind == "stack":
-        return sum(map(stack.count_frames, [path] if path.is_file() else stack.list_stacks(path)))
+        return sum(stack.count_frames(file, axes) for file in ([path] if path.is_file() else stack.list_stacks(path)))
+    if kind == "array":
+        return sum(array_axes(one, axes)[0].count for one in ([path] if is_zarr(path) else list_arrays(path)))
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.suffix.lower() in VIDEOS]
     return sum(map(_stated_frames, files))
 

@@ -288,6 +288,8 @@ def _sources(survey: FootageSurvey, chosen: Choices) -> CommentedMap:
             source["max_frames"] = chosen.max_frames
         if chosen.white is not None:
             source["white"] = chosen.white
+        if survey.axes is not None:
+            source["axes"] = survey.axes
     return sources
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from self2align.report.contents import size_text
 from self2align.sources import stack
+from self2align.sources.array import list_arrays
 from self2align.sources.folder import walk
+from self2align.stores.arrays import is_zarr
 from self2align.videos.opening import SUFFIXES
 
 SHARE = 0.1  # of the folder's bytes: less costs little
@@ -19,6 +21,8 @@ def read_files(kind: str, path: Path) -> Iterator[Path]:
         yield from (folder / name for folder, names in walk(path) for name in names)
     elif kind == "stack":
         yield from stack.list_stacks(path)
+    elif kind == "array":
+        yield from (file for one in ([path] if is_zarr(path) else list_arrays(path)) for file in one.rglob("*"))
     else:
         yield from (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
 

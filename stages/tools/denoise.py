@@ -27,7 +27,9 @@ def denoise(
     sigma: Annotated[
         float | None, Option(help="Standard deviation of the noise, in the values of the file; default: measured.")
     ] = None,
-    axes: Annotated[str | None, Option(help="Axes of a Zarr array that does not name them: TCYX.")] = None,
+    axes: Annotated[
+        str | None, Option(help="Axes of a TIFF stack or Zarr array, a letter each: TCYX; default: as it says.")
+    ] = None,
     codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
     memory: Annotated[
         int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
@@ -60,8 +62,9 @@ def denoise(
         source, output, Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites), overwrite
     )
     for _, medium in media:
-        for note in medium.notes:
-            say(note)
+        for line in [medium.reading, *medium.notes]:
+            if line:
+                say(line)
     if temporal:
         check_footage(source, media)
     if unclip and denoiser.clipping:

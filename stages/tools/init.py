@@ -8,8 +8,13 @@ from typer import Argument, Option
 
 def init(
     folder: Annotated[Path, Argument(metavar="DIR", help="Folder to make: new, or empty.")],
-    source: Annotated[Path, Option(help="Noisy footage: a video, a TIFF stack, folders of these or of images.")],
+    source: Annotated[
+        Path, Option(help="Noisy footage: a video, a TIFF stack, a Zarr array, folders of these or of images.")
+    ],
     profile: Annotated[str, Option(help="default (minutes to half an hour on a CPU), or quality (hours).")] = "default",
+    axes: Annotated[
+        str | None, Option(help="Axes of TIFF stacks or Zarr arrays, a letter each: TYX; default: as they say.")
+    ] = None,
 ) -> None:
     """Survey noisy footage and make a working folder for it: dvc.yaml and params.yaml."""
     from self2align.runtime.shipped import shipped
@@ -24,7 +29,9 @@ def init(
         raise ValueError(f"--profile: found {profile!r}, expected default or quality")
     check_place(folder, source)
     say(f"reading {source}")
-    survey = survey_footage(source)
+    survey = survey_footage(source, axes)
+    for line in survey.readings:
+        say(line)
     content = read_profile(shipped("profiles") / f"{profile}.yaml")
     chosen = choose(survey, content)
     apply(content, survey, chosen, min(cores(), 8))

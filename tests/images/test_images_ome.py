@@ -57,7 +57,7 @@ def test_half_a_series_is_that_half(tmp_path: Path, mine: int, both: bool, ident
     for number in (0, 1) if both else (mine,):
         _write(tmp_path / f"part{number}.ome.tif", stacks[number], _xml(2, 8, 1, number, identified))
     path = tmp_path / f"part{mine}.ome.tif"
-    np.testing.assert_array_equal(read_stack(path)[:, 0], stacks[mine])
+    np.testing.assert_array_equal(read_stack(path)[0][:, 0], stacks[mine])
     assert part_of_series(path) == (
         f"holds 4 of 8 planes (T {4 * mine} to {4 * mine + 3}) of its OME series (the rest: part{1 - mine}.ome.tif); "
         "it is read alone"
@@ -136,7 +136,7 @@ def test_a_file_whose_xml_is_in_another(tmp_path: Path, present: bool) -> None:
     _write(tmp_path / "part1.ome.tif", stack, only)
     if present:
         (tmp_path / "all.companion.ome").write_text(_xml(2, 8, 1, 77))
-    np.testing.assert_array_equal(read_stack(tmp_path / "part1.ome.tif")[:, 0], stack)
+    np.testing.assert_array_equal(read_stack(tmp_path / "part1.ome.tif")[0][:, 0], stack)
     told = part_of_series(tmp_path / "part1.ome.tif")
     expected = "4 of 8 planes (T 4 to 7)" if present else "a part"
     assert (told or "").startswith(f"holds {expected} of its OME series (the rest: ")
@@ -146,7 +146,7 @@ def test_a_renamed_file_is_whole(tmp_path: Path) -> None:
     stack = _pages(4)
     for identified in (True, False):
         _write(tmp_path / "other.ome.tif", stack, _xml(1, 4, 1, 0, identified))
-        np.testing.assert_array_equal(read_stack(tmp_path / "other.ome.tif")[:, 0], stack)
+        np.testing.assert_array_equal(read_stack(tmp_path / "other.ome.tif")[0][:, 0], stack)
         assert part_of_series(tmp_path / "other.ome.tif") is None
 
 

@@ -8,8 +8,10 @@ import pytest
 import tifffile
 import zarr
 
+from self2align.images.axes import Axes
 from self2align.media.footage import check_footage
-from self2align.media.medium import Choices, count_lines
+from self2align.media.medium import Choices
+from self2align.media.planes import Planes
 from self2align.media.run import open_media
 
 REFUSED = "temporal: found channels or planes beside time in "
@@ -29,7 +31,7 @@ REFUSED = "temporal: found channels or planes beside time in "
     ],
 )
 def test_lines(axes: dict[str, int], lines: int) -> None:
-    assert count_lines(axes) == lines
+    assert Planes(Axes("".join(axes) + "YX", (*axes.values(), 8, 8)), 1).lines == lines
 
 
 def _check(source: Path, **told: Any) -> None:

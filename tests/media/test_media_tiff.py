@@ -114,7 +114,8 @@ def test_alpha_is_kept_untouched(tmp_path: Path, planar: str) -> None:
         extrasamples=["unassalpha"],
         compression="zlib",
     )
-    run(tmp_path / "in.tif", tmp_path / "out.tif")
+    # Planes with alpha look like four gray frames.
+    run(tmp_path / "in.tif", tmp_path / "out.tif", axes="SYX" if planar == "separate" else None)
     result = tifffile.imread(tmp_path / "out.tif")
     assert result.shape == data.shape
     result = result if planar == "contig" else np.moveaxis(result, 0, -1)
@@ -159,7 +160,7 @@ def test_damaged_lzw_is_refused_whole(tmp_path: Path, rgb: Run) -> None:
     stored = bytearray((tmp_path / "in.tif").read_bytes())
     stored[4000:4200] = bytes(np.random.default_rng(1).integers(0, 256, 200, np.uint8))
     (tmp_path / "in.tif").write_bytes(stored)
-    with pytest.raises(ValueError, match=r"lzw_decode.*, expected a whole TIFF file"):
+    with pytest.raises(ValueError, match=r"pixels of page 0 that do not decode \(.*lzw_decode"):
         rgb(tmp_path / "in.tif", tmp_path / "out.tif")
     assert not (tmp_path / "out.tif").exists()
 
@@ -219,12 +220,6 @@ def _loop(path: Path) -> None:
     path.write_bytes(data)
 
 
-def _mixed(path: Path) -> None:
-    with tifffile.TiffWriter(path) as file:
-        file.write(_random((8, 8)))
-        file.write(_random((8, 8), np.uint8))
-
-
 def _palette(path: Path) -> None:
     tifffile.imwrite(path, _random((8, 8), np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16))
 
@@ -237,13 +232,12 @@ def _not_a_number(path: Path) -> None:
     ("make", "message"),
     [
         (_empty, "found no bytes, expected a TIFF file"),
-        (_text, "found not a TIFF file: .*, expected a whole TIFF file"),
+        (_text, "found not a TIFF file: .*, expected a TIFF file whole to its end"),
         (_cut, r"found pixels until byte \d+ in page 0, expected a whole file, not \d+ bytes of it"),
-        (_cut_head, "found .*, expected a whole TIFF file"),
-        (_bomb, r"found a frame of 2147483648 x 2147483648 pixels of 1 values, expected at least one and at most"),
+        (_cut_head, "found .*, expected a TIFF file whole to its end"),
+        (_bomb, r"found 2147483648 x 2147483648 px of 1 values in page 0, expected at least one and at most"),
         (_smaller_bomb, r"found 20000 x 20000 pixels, 800000000 bytes, declared in page 0, expected what a file of"),
-        (_mixed, "found values of type uint8 in page 1, expected uint16 as in page 0"),
-        (_palette, "found colours of kind PALETTE in page 0, expected gray or RGB"),
+        (_palette, "found in page 0 colours from a palette, .*; gray and RGB are read"),
         (_not_a_number, "found 64 values in frame 0 that are not finite, expected none"),
     ],
 )

@@ -57,12 +57,12 @@ def test_axes_can_be_told(tmp_path: Path, run: Run) -> None:
     values = _random((20, 24, 3), np.float32)
     _write(tmp_path / "in.zarr", values)
     with pytest.raises(
-        ValueError, match=r"in\.zarr: found an array of shape .* without dimension names, expected --ax"
+        ValueError, match=r"in\.zarr: found an array of shape .* without dimension names, expected axes"
     ):
         run(tmp_path / "in.zarr", tmp_path / "out.zarr")
     run(tmp_path / "in.zarr", tmp_path / "out.zarr", axes="yxc")
     np.testing.assert_allclose(np.asarray(zarr.open_array(tmp_path / "out.zarr")[...]), values, atol=1e-6)
-    with pytest.raises(ValueError, match=r"axes: found 'yx' for an array of shape \(20, 24, 3\), expected one"):
+    with pytest.raises(ValueError, match=r"in\.zarr: found axes 'yx' for an array of shape \(20, 24, 3\), expected 3"):
         run(tmp_path / "in.zarr", tmp_path / "other.zarr", axes="yx")
 
 

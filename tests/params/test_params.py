@@ -153,7 +153,7 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         ("evaluate_alignment/coverage", 0.0, r"evaluate_alignment\.coverage: found 0\.0, expected"),
         ("train_ian/aligners/dis/arguments", {"preset": "slow"}, r"dis\.arguments\.preset: found 'slow', expected"),
         ("train_ian/aligners/ian/training", None, r"aligners\.ian\.training: found nothing, expected a value"),
-        ("ingest/sources/clips/kind", "tape", r"sources\.clips\.kind: found 'tape', expected one of folder"),
+        ("ingest/sources/clips/kind", "tape", r"sources\.clips\.kind: found 'tape', expected one of array, folder"),
         ("ingest/sources/clips/roles", ["train"], r"sources\.clips\.roles\.0: found 'train', expected 'align'"),
         ("ingest/sources/clips/mode", 1, r"sources\.clips\.mode: found an unknown key, expected one of kind, path"),
         ("benchmark_sets", {}, r"benchmark_sets: found none, expected at least one"),

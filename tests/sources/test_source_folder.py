@@ -127,7 +127,7 @@ def test_frames_must_agree(tmp_path: Path) -> None:
     _put(tmp_path / "broken" / "1.png")
     whole = (tmp_path / "broken" / "1.png").read_bytes()
     (tmp_path / "broken" / "2.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"2\.png: found .*, expected a whole image"):
+    with pytest.raises(ValueError, match=r"2\.png: found .*, expected a whole picture"):
         list(Folder(tmp_path, Selection()).read("broken"))
 
 
