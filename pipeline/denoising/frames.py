@@ -15,7 +15,7 @@ from self2align.alignment.aligner import Aligner
 from self2align.alignment.dis import LEAST
 from self2align.alignment.loading import load_aligner
 from self2align.denoising.agreement import SecondLook
-from self2align.denoising.fusion import Pilot, fuse
+from self2align.denoising.fusion import Pilot, fuse, reach
 from self2align.denoising.inference import ALIKE
 from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
@@ -87,11 +87,12 @@ class WithNeighbours:
     aligner
         On the denoiser's device.
     radius
-        Frames before and after.
+        Frames before and after; copies do not count.
     """
 
     def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int) -> None:
-        self.denoiser, self.aligner, self.radius = denoiser, aligner, radius
+        self.denoiser, self.aligner, self.neighbours = denoiser, aligner, radius
+        self.radius = reach(radius)
 
     def __call__(
         self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
@@ -138,7 +139,9 @@ class WithNeighbours:
 
     def _fused(self, frames: Iterable[Frame], sigma: Sigma | None, copies: int = 1) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
-        for clean in fuse(placed, partial(self._alone, sigma, copies), self.aligner, radius=self.radius, exposure=True):
+        for clean in fuse(
+            placed, partial(self._alone, sigma, copies), self.aligner, radius=self.neighbours, exposure=True
+        ):
             yield clean.cpu().numpy()
 
     def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:

@@ -10,6 +10,7 @@ from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
 from self2align.denoising.agreement import SecondLook, agree
+from self2align.denoising.repeats import Repeats
 from self2align.denoising.wiener import wiener
 
 # Power of the confidence: a bad neighbour harms an average more than it harms training.
@@ -36,6 +37,10 @@ class Neighbour:
     def sample(self, source: Tensor) -> Tensor:
         """Return the aligned neighbour, ``(C, H, W)``, with its detail and its noise."""
         return self.gain * warp(source[None], self.transfer[None], "sinc")[0] + self.offset
+
+    def trusted(self, but: Tensor | None) -> Tensor:
+        """Return the confidence, 0 at some pixels, ``(H, W)``."""
+        return self.confidence if but is None else torch.where(but, 0.0, self.confidence)
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,11 @@ def windows(frames: Iterable[Tensor], radius: int) -> Iterator[tuple[int, Mappin
         at += 1
 
 
+def reach(radius: int) -> int:
+    """Return how far away neighbours may be, in frames, where copies lie between."""
+    return 2 * radius
+
+
 @torch.inference_mode()
 def fuse(
     frames: Iterable[Tensor],
@@ -155,37 +165,42 @@ def fuse(
     aligner
         See `self2align.alignment.aligner.Aligner`.
     radius
-        Neighbours before and after each frame. The result of a frame depends only on these.
+        Neighbours before and after each frame. A copy of a frame counts for nothing: the next other frame takes its
+        place, up to `reach` frames away. The result of a frame depends only on these.
     exposure
         Whether gain and offset between frames are compensated.
 
     Yields
     ------
     Tensor
-        ``(C, H, W)``, unclipped, one for each frame; ``2 radius + 1`` frames are held.
+        ``(C, H, W)``, unclipped, one for each frame; ``2 reach(radius) + 1`` frames are held.
     """
+    repeats, far = Repeats(), reach(radius)
     neighbours_of: dict[tuple[int, int], Neighbour] = {}
-    for at, held in windows(frames, radius):
-        for other in sorted(held):
-            if other != at and (at, other) not in neighbours_of:
-                # One estimate gives both directions. It is made in the order of time, whichever is needed first.
-                first, second = min(at, other), max(at, other)
-                there, back = align_both(held[first], held[second], aligner, exposure)
-                neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
+    for at, held in windows(frames, far):
         target = held[at]
         pilot = denoise(target)
         if pilot is None:
             yield target
         else:
-            chosen = ((neighbours_of[at, other], held[other]) for other in sorted(held) if other != at)
-            mean = mean_of(target, ((one.sample(source), one.confidence) for one, source in chosen))
-            yield _filtered(target, pilot, mean)
-        neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - radius and pair[0] > at}
+            variance = frame_noise_variance(target, pilot.image)
+            others = repeats.others(at, held, radius, variance)
+            for other in others:
+                if (at, other) not in neighbours_of:
+                    # One estimate gives both directions. It is made in the order of time, whichever is needed first.
+                    first, second = min(at, other), max(at, other)
+                    there, back = align_both(held[first], held[second], aligner, exposure)
+                    neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
+            chosen = (
+                (neighbours_of[at, other], held[other], repeats.copied(at, other, held, variance)) for other in others
+            )
+            mean = mean_of(target, ((one.sample(source), one.trusted(but)) for one, source, but in chosen))
+            yield _filtered(target, pilot, mean, variance)
+        neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
 
 
-def _filtered(target: Tensor, pilot: Pilot, mean: Mean) -> Tensor:
+def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Tensor:
     """Return the filtered mean, as far as it is better than what the frame alone gives."""
-    variance = frame_noise_variance(target, pilot.image)
     fused = wiener(mean.image, pilot.image, mean.share * variance)
     if pilot.look is None:
         return fused

@@ -1,5 +1,7 @@
 """The noise of the scenes of a store: known where it was added, else measured."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from self2align.noise.estimation.estimate import estimate_noise
@@ -12,16 +14,24 @@ MEASURED = 5  # frames of a scene, evenly spaced
 LEAST = 1e-6  # of the variance of the frames: the least variance of noise, so that clean footage has some too
 
 
-def scene_noise(store: FrameStore, scene: SceneRecord) -> tuple[float, float]:
+def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | None = None) -> tuple[float, float]:
     """Return a and b of the variance ``a x + b`` of a scene's noise, white being 1.0.
 
     Of synthetic noise they are known; of real footage they are measured on some of its frames.
+
+    Parameters
+    ----------
+    store, scene
+        The footage.
+    kept
+        Numbers of the frames that may be measured; None for all.
     """
     noise = NoiseSettings.recorded(store.attributes)
     model = noise.at(scene_level(noise.levels, int(store.attributes["seed"]), scene.title))
     if model.synthetic:
         return model.line
-    chosen = evenly_spaced(scene.count, MEASURED).tolist()
+    known = range(scene.count) if kept is None else kept
+    chosen = [known[at] for at in evenly_spaced(len(known), MEASURED).tolist()]
     frames = np.concatenate([store.frames(scene, at, at + 1) for at in chosen])
     gain, read = estimate_noise(frames).line(frames)
     return gain, max(read, LEAST * float(frames.var(dtype=np.float64))) if gain == 0 else read

@@ -1,7 +1,7 @@
 """Making the pair store from noisy frames and an aligner."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
+from self2align.alignment.copies import copied_pixels
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
@@ -21,6 +22,7 @@ from self2align.noise.scenes import scene_noise
 from self2align.noise.synthesis import warped_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
+from self2align.pairs.scenes import judge_scenes, usable_scenes
 from self2align.runtime.devices import device
 from self2align.runtime.progress import Progress
 from self2align.runtime.scratch import file_digest, workspace
@@ -36,50 +38,36 @@ def _aligner(path: Path, made: int) -> Aligner:
     return load_aligner(path, device())
 
 
-def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list[dict[str, str]]]:
-    """Return the scenes with a role in the pair store, and those left out because a crop does not fit.
-
-    Raises
-    ------
-    ValueError
-        If no scene with the role pairs remains.
-    """
-    candidates = [scene for scene in store.scenes if set(scene.roles) & set(ROLES)]
-    fits = [scene for scene in candidates if min(scene.height, scene.width) >= size]
-    skipped = [
-        {"scene": scene.title, "why": f"{scene.height} x {scene.width} px: smaller than a crop of {size} px"}
-        for scene in candidates
-        if scene not in fits
-    ]
-    if not any("pairs" in scene.roles for scene in fits):
-        raise ValueError(
-            f"{store.path}: found no scene with the role 'pairs' of at least {size} x {size} px "
-            f"({len(skipped)} too small), expected at least one"
-        )
-    codings = {store.coding(scene) for scene in fits}
-    if len(codings) > 1:
-        dtypes = " and ".join(sorted(coding.dtype for coding in codings))
-        raise ValueError(f"{store.path}: found frames held as {dtypes}, expected one type in all sources")
-    return fits, skipped
-
-
 def plan_pairs(
-    scenes: Sequence[SceneRecord], *, offsets: Sequence[int], targets: int, crops: int, size: int, seed: int
+    scenes: Sequence[SceneRecord],
+    *,
+    offsets: Sequence[int],
+    targets: int,
+    crops: int,
+    size: int,
+    seed: int,
+    kept: Sequence[tuple[int, ...]] | None = None,
 ) -> list[PairCrop]:
     """Return the pairs to make of some scenes; see `self2align.pairs.plan.plan_crops`.
+
+    ``kept`` holds for each scene the numbers of the frames that pairs are made of; None for all.
 
     Raises
     ------
     ValueError
         If no scene with the role pairs is long enough for any offset.
     """
-    footage = [Footage(scene.title, scene.count, scene.height, scene.width) for scene in scenes]
+    chosen = kept or [tuple(range(scene.count)) for scene in scenes]
+    footage = [
+        Footage(scene.title, scene.count, scene.height, scene.width, one)
+        for scene, one in zip(scenes, chosen, strict=True)
+    ]
     rows = plan_crops(footage, offsets=offsets, targets=targets, crops=crops, size=size, seed=seed)
     if not any("pairs" in scenes[row.scene].roles for row in rows):
-        longest = max(scene.count for scene in scenes if "pairs" in scene.roles)
+        longest = max(len(one) for scene, one in zip(scenes, chosen, strict=True) if "pairs" in scene.roles)
         raise ValueError(
             f"generate_pairs.offsets: found {list(offsets)}, but the longest scene with the role 'pairs' has "
-            f"{longest} frames; expected an offset of at most {longest - 1}"
+            f"{longest} frames that differ and show something; expected more than the least offset"
         )
     return rows
 
@@ -113,16 +101,21 @@ class PairSettings:
 
 @dataclass(frozen=True)
 class PairsMade:
-    """What a new pair store holds: its columns, its number of scenes, and the scenes left out with the reason."""
+    """What a new pair store holds: its columns, its number of scenes, and what was left out with the reason.
+
+    ``skipped`` lists scenes, ``frames_left_out`` has a line by scene of which some frames are no evidence.
+    """
 
     columns: dict[str, NDArray[Any]]
     scenes: int
     skipped: list[dict[str, str]]
+    frames_left_out: dict[str, str]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return a line for each scene that was left out."""
-        return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
+        """Return a line for each scene that was left out, and for each of which frames were."""
+        scenes = [f"left out {item['scene']}: {item['why']}" for item in self.skipped]
+        return (*scenes, *(f"{title}: {note}" for title, note in self.frames_left_out.items()))
 
 
 def make_pairs(
@@ -154,6 +147,7 @@ def make_pairs(
     """
     store = FrameStore(noisy)
     scenes, skipped = usable_scenes(store, settings.crop)
+    judged = judge_scenes(noisy, scenes)
     rows = plan_pairs(
         scenes,
         offsets=settings.offsets,
@@ -161,13 +155,15 @@ def make_pairs(
         crops=settings.crops_per_target,
         size=settings.crop,
         seed=seed,
+        kept=[one.kept for one in judged],
     )
     noise = NoiseSettings.recorded(store.attributes)
     held, channels = store.coding(scenes[0]), store.channels(scenes[0])
     warped = warped_coding(noise, held, stretch=max(LIMITS))
     layout = table(len(rows), settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
     how = (settings.crop, settings.margin, settings.exposure, settings.kernel, warped)
-    fill = partial(fill_pairs, noisy, aligner, scenes, [scene_noise(store, scene) for scene in scenes], rows, *how)
+    lines = [scene_noise(store, scene, one.kept or None) for scene, one in zip(scenes, judged, strict=True)]
+    fill = partial(fill_pairs, noisy, aligner, scenes, lines, [one.line for one in judged], rows, *how)
     inputs = {"params": dict(parameters), "seed": seed, "noisy": store.content, "aligner": file_digest(aligner)}
     attributes = {
         "generate_pairs": dict(parameters),
@@ -176,9 +172,14 @@ def make_pairs(
         "seed": seed,
         "skipped": skipped,
     }
+    left_out = {scene.title: one for scene, one in zip(scenes, judged, strict=True) if one.left_out}
+    if left_out:
+        attributes["left_out"] = {
+            title: {kind: list(frames) for kind, frames in one.left_out.items()} for title, one in left_out.items()
+        }
     with workspace("generate_pairs", inputs, make_pairs) as scratch:
         columns = write_pairs(out, layout, fill, attributes, scratch, progress)
-    return PairsMade(columns, len(scenes), skipped)
+    return PairsMade(columns, len(scenes), skipped, {title: one.note for title, one in left_out.items()})
 
 
 def fill_pairs(
@@ -186,6 +187,7 @@ def fill_pairs(
     aligner: Path,
     scenes: Sequence[SceneRecord],
     noises: Sequence[tuple[float, float]],
+    confirmed: Sequence[tuple[float, float]],
     rows: Sequence[PairCrop],
     size: int,
     margin: int,
@@ -196,14 +198,21 @@ def fill_pairs(
     start: int,
     stop: int,
 ) -> dict[str, NDArray[Any]]:
-    """Return rows ``start`` to ``stop`` of every array of the pair store."""
+    """Return rows ``start`` to ``stop`` of every array of the pair store.
+
+    The confidence is 0 where a frame repeats the other, as `self2align.alignment.copies` tells by the noise that is
+    ``confirmed``.
+    """
     store, align = opened(noisy), _aligner(aligner.resolve(), aligner.stat().st_mtime_ns)
     pieces = []
 
     # One estimate gives both directions: the next target needs the reverse direction of this one.
     @lru_cache(maxsize=KEPT)
     def aligned(number: int, first: int, second: int) -> tuple[Aligned, Aligned]:
-        return align_both(decoded(number, first)[1], decoded(number, second)[1], align, exposure)
+        frames = decoded(number, first)[1], decoded(number, second)[1]
+        copied = copied_pixels(*frames, confirmed[number])
+        both = align_both(*frames, align, exposure)
+        return both if copied is None else (_distrusted(both[0], copied), _distrusted(both[1], copied))
 
     @lru_cache(maxsize=KEPT)
     def decoded(number: int, frame: int) -> tuple[NDArray[Any], Tensor]:
@@ -224,6 +233,11 @@ def fill_pairs(
         }
         pieces.append(_encode(values, scenes[number], crops_of_pair, target_codes, source_codes, size, margin, warped))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _distrusted(aligned: Aligned, where: Tensor) -> Aligned:
+    """Return an alignment with confidence 0 at some pixels, ``(H, W)``."""
+    return replace(aligned, confidence=torch.where(where, 0.0, aligned.confidence))
 
 
 def _encode(

@@ -9,12 +9,16 @@ from self2align.runtime.spacing import evenly_spaced
 
 @dataclass(frozen=True)
 class Footage:
-    """A scene as planning sees it: title, number of frames, size in px."""
+    """A scene as planning sees it: title, number of frames, size in px.
+
+    ``kept`` holds the numbers of the frames that pairs are made of, in order; None for all.
+    """
 
     title: str
     count: int
     height: int
     width: int
+    kept: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def plan_crops(
     scenes
         Footage, each side at least ``size``.
     offsets, targets
-        See `neighbours`.
+        See `neighbours`; of the frames that are kept, so that instead of a copy the next other frame is taken.
     crops
         Of each target. Rows of one neighbour are consecutive, followed by those of the next.
     size
@@ -98,7 +102,8 @@ def plan_crops(
     """
     rows = []
     for number, footage in enumerate(scenes):
-        for target, sources in neighbours(footage.count, offsets, targets):
-            spots = list(_spots(footage, size, crops, seed, target))
-            rows += [PairCrop(number, target, source, *spot) for source in sources for spot in spots]
+        kept = range(footage.count) if footage.kept is None else footage.kept
+        for target, sources in neighbours(len(kept), offsets, targets):
+            spots = list(_spots(footage, size, crops, seed, kept[target]))
+            rows += [PairCrop(number, kept[target], kept[source], *spot) for source in sources for spot in spots]
     return rows

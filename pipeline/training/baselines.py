@@ -16,8 +16,9 @@ from self2align.noise.scenes import scene_noise
 from self2align.noise.synthesis import second_draw
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
-from self2align.pairs.making import plan_pairs, usable_scenes
+from self2align.pairs.making import plan_pairs
 from self2align.pairs.plan import PairCrop
+from self2align.pairs.scenes import judge_scenes, usable_scenes
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace, write_json
@@ -126,6 +127,7 @@ def baseline_crops(
     """
     size = crops.crop
     scenes, _ = usable_scenes(store, size)
+    kept = [one.kept for one in judge_scenes(store.path, scenes)]
     rows = one_per_target(
         plan_pairs(
             scenes,
@@ -134,6 +136,7 @@ def baseline_crops(
             crops=crops.crops_per_target,
             size=size,
             seed=seed,
+            kept=kept,
         )
     )
     sources: dict[str, tuple[FramesOf, Callable[[SceneRecord], Coding]]] = {

@@ -55,7 +55,7 @@ def test_killed_and_resumed_it_ends_in_the_same_bytes(
     assert not (tmp_path / f"out.{kind}").exists()
     later = Run(channels, radius=1)
     later(source, tmp_path / f"out.{kind}")
-    assert len(later.seen) < 8, "finished frames were denoised anew"
+    assert len(later.seen) < 10, "finished frames were denoised anew"
     assert (tmp_path / f"out.{kind}").read_bytes() == (tmp_path / f"whole.{kind}").read_bytes()
 
 

@@ -155,3 +155,27 @@ def test_neighbours_on_one_side_do_no_harm_where_the_light_changes(texture: NDAr
     single = [_decibel(good(at)(noisy[at]), clean[at]) for at in (0, 5)]
     assert all(found < alone - 1.0 for found, alone in zip(edges(False), single, strict=True))
     assert all(found > alone - 0.05 for found, alone in zip(edges(True), single, strict=True))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 2, 3, 4, 5), (0, 0, 0, 1, 2, 3, 3, 4, 4, 5, 5)])
+def test_copies_count_as_one_observation(clip: tuple[Tensor, Tensor], order: tuple[int, ...]) -> None:
+    _, noisy = clip
+    aligner = make_aligner("dis", 3, {})
+    whole = list(fuse(noisy, _blurred, aligner, radius=2, exposure=True))
+    repeated = list(fuse(noisy[list(order)], _blurred, aligner, radius=2, exposure=True))
+    for frame, found in zip(order, repeated, strict=True):
+        if frame in (0, 1, 2) or order.count(5) == 1:  # beyond four frames nothing is looked for
+            assert torch.equal(found, whole[frame])
+
+
+def test_a_block_that_is_copied_is_no_second_observation(clip: tuple[Tensor, Tensor]) -> None:
+    clean, noisy = clip
+    still = noisy[0].clone()
+    second = clean[0] + SIGMA * torch.randn(still.shape, generator=torch.Generator().manual_seed(5))
+    second[:, :48] = still[:, :48]
+    found = next(
+        fuse([still, second], lambda frame: Pilot(clean[0]), make_aligner("dis", 3, {}), radius=1, exposure=False)
+    )
+    alone = next(fuse([still], lambda frame: Pilot(clean[0]), make_aligner("dis", 3, {}), radius=1, exposure=False))
+    assert torch.equal(found[:, :24], alone[:, :24])
+    assert _decibel(found[:, 64:], clean[0][:, 64:]) > _decibel(alone[:, 64:], clean[0][:, 64:])
