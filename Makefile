@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FREEZE := .lock-env/bin/python -m pip freeze --all --exclude self2align --exclude pip | sed 's/+cpu$$//'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint format env lock wheel clean
+.PHONY: help repro test faults lint format env lock wheel clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -27,6 +27,9 @@ repro: env  ## Run the pipeline: what changed since the last run
 
 test: env lint $(VENV)/.extras  ## Lint, type-check and test, with the optional packages (BM3D: non-commercial use only)
 	pytest -n auto
+
+faults: env  ## Kill every command, fill its disk, refuse its renames: 200 kills and 2 of each other fault (hours)
+	python -m tests.faults --seeds 200 --systems 2
 
 lint: env  ## Lint and type-check
 	ruff check .

@@ -1,6 +1,9 @@
 """`self2align`: the stages, and the tools beside them."""
 
+import errno
+import io
 import os
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +27,14 @@ STAGES = (
     "report",
 )
 TOOLS = ("bundle", "costs", "denoise", "doctor", "export", "init", "inspect", "profile", "sweep")
+
+# What torch, numpy, OpenCV and Python say when memory or threads run out, or when a worker was killed for it.
+_MEMORY = re.compile(
+    r"out of memory|insufficient memory|(can't|cannot|unable to|failed to|could not|tried to) allocate|"
+    r"could not create a (primitive|memory)|can't start new thread|terminated abruptly",
+    re.IGNORECASE,
+)
+_GOES_ON = "what is finished stays, and the same command goes on"
 
 app = typer.Typer(
     name="self2align",
@@ -55,6 +66,10 @@ def main(stages_only: bool = False) -> None:
     """Run a command; an error is one line and a non-zero exit, a traceback only with --debug."""
     # For processes that this one starts: Python would look for modules in the working folder first.
     os.environ["PYTHONSAFEPATH"] = "1"
+    # A name that the terminal cannot show must not stop the work.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv[1:] or bool(os.environ.get("SELF2ALIGN_DEBUG"))
     commands = [(name, "self2align.stages", "Stages of the pipeline, run by `dvc repro`") for name in STAGES]
     if not stages_only:
@@ -68,16 +83,29 @@ def main(stages_only: bool = False) -> None:
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    # What a user gave is told as it is; anything else is ours or a library's, and says where to look.
-    text = " ".join(_text(error).split())
-    if not isinstance(error, (ValueError, OSError)):
-        text = f"{kind.__name__}: {text} (self2align --debug ... shows where)"
-    print(f"self2align: error: {text}", file=sys.stderr)
+    print(f"self2align: error: {message_of(kind, error)}", file=sys.stderr)
 
 
-def _text(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
+def message_of(kind: type[BaseException], error: BaseException) -> str:
+    """Return the line that tells an error: what was found and expected, and the way out."""
+    from self2align.runtime.disk import FULL
+
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or (not isinstance(error, (ValueError, OSError)) and _MEMORY.search(text)):
+        return (
+            f"memory: found too little ({text or kind.__name__}), expected more; close other programs, or lower "
+            f"denoise --memory, SELF2ALIGN_MEMORY or SELF2ALIGN_WORKERS; {_GOES_ON}"
+        )
+    if isinstance(error, OSError):
         # Of a move, the second name is where the result should have gone.
         name = error.filename2 or error.filename
-        return f"{Path(os.fsdecode(name))}: found {error.strerror or error}, expected to read or write it"
-    return str(error)
+        place = "" if name is None else f"{Path(os.fsdecode(name))}: "
+        if error.errno in FULL:
+            if error.errno == errno.EFBIG:
+                advice = "raise the limit (ulimit -f), or choose a file system for files of that size"
+                return f"{place}found a file that grows too large, expected room to write; {advice}: {_GOES_ON}"
+            why = "no space left on the device" if error.errno == errno.ENOSPC else str(error.strerror).lower()
+            return f"{place}found {why}, expected room to write; free some space: {_GOES_ON}"
+        return f"{place}found {error.strerror or text}, expected to read or write it" if place else text
+    # What a user gave is told as it is; anything else is ours or a library's, and says where to look.
+    return text if isinstance(error, ValueError) else f"{kind.__name__}: {text} (self2align --debug ... shows where)"

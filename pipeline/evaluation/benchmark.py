@@ -11,8 +11,9 @@ from self2align.evaluation.protocol import BenchmarkSet, Item, MethodRow, measur
 from self2align.methods.method import DENOISER, load_method
 from self2align.noise.model import NoiseSettings
 from self2align.runtime.devices import device
+from self2align.runtime.disk import move_into_place
 from self2align.runtime.progress import Bars
-from self2align.runtime.scratch import file_digest, move_into_place, workspace, write_json
+from self2align.runtime.scratch import file_digest, workspace, write_json
 from self2align.runtime.tables import write_rows
 from self2align.runtime.workers import run_tasks
 from self2align.stores.frames import FrameStore

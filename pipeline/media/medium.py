@@ -14,6 +14,7 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.denoising.scale import fitted as fit_scale
 from self2align.denoising.scale import sampled
 from self2align.denoising.tiled import fits_channels
+from self2align.runtime.disk import check_room, save_array
 from self2align.runtime.progress import Progress
 from self2align.stores.codes import Coding, choose_coding
 
@@ -211,8 +212,11 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
     held: deque[NDArray[Any]] = deque()  # frames as stored, read but not yet denoised
 
     def noisy() -> Iterator[NDArray[np.float32]]:
-        for frames, index, _ in wanted[first:]:
+        for number, (frames, index, place) in enumerate(wanted[first:], first):
             held.append(frames.read(index))
+            if number == done:
+                left = (count - done) * held[-1].size * np.dtype(frames.coding.dtype).itemsize
+                check_room(place.parent, left, f"{count - done} finished frames")
             yield frames.decode(index, held[-1])
 
     # For a single frame, progress counts tiles.
@@ -222,10 +226,7 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
         if at < done:
             continue
         frames, _, final = wanted[at]
-        partial = final.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.save(file, frames.encode(values, stored), allow_pickle=False)
-        partial.replace(final)
+        save_array(final, frames.encode(values, stored))
         if count > 1:
             progress(at + 1, count)
 

@@ -1,16 +1,20 @@
 """Denoising from file to file."""
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from self2align.denoising.frames import DenoiseFrames
 from self2align.media import MEDIA
 from self2align.media.jobs import Job, find_jobs
 from self2align.media.medium import Choices, Medium, Pictures, finish_series
-from self2align.media.staging import check_output, publish, staging, work_folder
+from self2align.media.staging import check_output, publish, staging, unfinished_bytes, work_folder
+from self2align.runtime.disk import at, check_room, move
 from self2align.runtime.families import load
 from self2align.runtime.progress import Progress
 
@@ -62,6 +66,7 @@ def denoise_media(
         Called with frames done and to do, of all files together; of a single frame, with tiles.
     """
     total = sum(medium.count for _, medium in media)
+    check_room(output.parent, _missing(media, output), "finished frames")
     made: dict[Path, Path] = {}
     with staging(output) as staged:
         before = 0
@@ -77,6 +82,13 @@ def denoise_media(
             before += count
             made |= {job.target: place for (job, _), place in zip(members, places, strict=True)}
         publish(made, output, staged)
+
+
+def _missing(media: list[tuple[Job, Medium]], output: Path) -> int:
+    """Return how many bytes the frames of pictures take that are not yet finished."""
+    pictures = [medium for _, medium in media if isinstance(medium, Pictures)]
+    sizes = [one.count * math.prod(one.shape) * np.dtype(one.still().coding.dtype).itemsize for one in pictures]
+    return max(0, sum(sizes) - unfinished_bytes(output))
 
 
 def footage(media: list[tuple[Job, Medium]]) -> list[list[tuple[Job, Medium]]]:
@@ -139,5 +151,6 @@ def _assemble(medium: Medium, parts: Path, place: Path) -> None:
     partial = place.with_name(f"partial{place.suffix}")
     if partial.is_dir():
         shutil.rmtree(partial)
-    medium.assemble(parts, partial)
-    partial.replace(place)
+    with at(place):
+        medium.assemble(parts, partial)
+    move(partial, place)

@@ -14,8 +14,10 @@ import numpy as np
 from av.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
 
 from self2align.media.containers import ENCODERS, LOCATING
+from self2align.runtime.disk import written
 from self2align.videos.tags import FIELDS, LEFT, TOP_FIRST, location_name
 from self2align.videos.yuv import SAMPLINGS, bits_of, block_of, is_yuv, nearest
 
@@ -156,29 +158,26 @@ class Segment:
 
     def save(self, path: Path) -> None:
         """Write the segment completely or not at all."""
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                data=np.frombuffer(b"".join(self.packets), np.uint8),
-                sizes=np.array([len(packet) for packet in self.packets], np.int64),
-                shown=self.shown,
-                decoded=self.decoded,
-                keys=self.keys,
-                times=self.times,
-                last=np.int64(self.last),
-            )
-        partial.replace(path)
+        arrays: dict[str, NDArray[Any]] = {
+            "data": np.frombuffer(b"".join(self.packets), np.uint8),
+            "sizes": np.array([len(packet) for packet in self.packets], np.int64),
+            "shown": self.shown,
+            "decoded": self.decoded,
+            "keys": self.keys,
+            "times": self.times,
+            "last": np.array([self.last], np.int64),
+        }
+        with written(path, path.with_suffix(".partial")) as file:
+            file.write(save(arrays))
 
     @classmethod
     def load(cls, path: Path) -> "Segment":
         """Read a segment."""
-        with np.load(path, allow_pickle=False) as arrays:
-            data, ends = arrays["data"].tobytes(), np.cumsum(arrays["sizes"])
-            packets = [data[end - size : end] for end, size in zip(ends, arrays["sizes"], strict=True)]
-            columns = {name: arrays[name] for name in ("shown", "decoded", "keys", "times")}
-            return cls(packets, **columns, last=int(arrays["last"]))
+        arrays = load_file(path)
+        data, ends = arrays["data"].tobytes(), np.cumsum(arrays["sizes"])
+        packets = [data[end - size : end] for end, size in zip(ends, arrays["sizes"], strict=True)]
+        columns = {name: arrays[name] for name in ("shown", "decoded", "keys", "times")}
+        return cls(packets, **columns, last=int(arrays["last"][0]))
 
 
 class SegmentEncoder:

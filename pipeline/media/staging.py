@@ -7,6 +7,9 @@
       0123456789abcdef/     one file's work, named by the hash of all that decides its result
         parts/              finished frames or segments
         made.tif            the result, whole
+      result                the only result, or
+      results/              all of them, just before the folder becomes
+    .NAME.finished/         which the next run on NAME moves into place if this one is killed meanwhile
 """
 
 import hashlib
@@ -18,15 +21,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from self2align.denoising.frames import choose_denoise
 from self2align.media import MEDIA
 from self2align.media.jobs import Job
+from self2align.runtime.disk import move, move_into_place
 from self2align.runtime.families import load
+from self2align.runtime.locks import locked
 from self2align.runtime.provenance import code_digest
-from self2align.runtime.scratch import move_into_place
 from self2align.stores.arrays import is_zarr
+
+LOCKS = ("lock", "lock.soft")
 
 
 def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
@@ -43,6 +49,7 @@ def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
     """
     if output.name in ("", ".."):
         raise ValueError(f"{output}: found no name, expected the output's")
+    _finish(output)
     if not os.path.lexists(output) or (output.is_dir() and not any(output.iterdir())):
         return
     if not overwrite:
@@ -65,24 +72,44 @@ def staging(output: Path) -> Iterator[Path]:
     ValueError
         If another run works on the same output.
     """
-    folder = output.parent / f".{output.name}.unfinished"
+    folder = _unfinished(output)
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(output, folder):
+        try:
+            yield folder
+        except BaseException:
+            _remove_empty(folder)
+            raise
+
+
+@contextmanager
+def _alone(output: Path, folder: Path) -> Iterator[None]:
     try:
-        with FileLock(folder / "lock", timeout=0):
-            try:
-                yield folder
-            except BaseException:
-                _remove_empty(folder)
-                raise
-            shutil.rmtree(folder)
+        with locked(folder / "lock", timeout=0):
+            yield
     except Timeout as error:
         raise ValueError(f"{output}: found another run at work on it, expected one at a time") from error
+
+
+def _unfinished(output: Path) -> Path:
+    return output.parent / f".{output.name}.unfinished"
+
+
+def _finished(output: Path) -> Path:
+    return output.parent / f".{output.name}.finished"
+
+
+def unfinished_bytes(output: Path) -> int:
+    """Return the size of what former runs on an output have finished."""
+    return sum(path.stat().st_size for path in _unfinished(output).rglob("*") if path.is_file())
 
 
 def _remove_empty(folder: Path) -> None:
     """Remove folders without finished parts."""
     for path, _, files in os.walk(folder, topdown=False):
-        if not [name for name in files if name != "lock"] and not any(item.is_dir() for item in Path(path).iterdir()):
+        if not [name for name in files if name not in LOCKS] and not any(
+            item.is_dir() for item in Path(path).iterdir()
+        ):
             shutil.rmtree(path)
 
 
@@ -122,6 +149,8 @@ def _identity(source: Path) -> list[tuple[str, int, int]]:
 def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
     """Move finished results to their final places: one file, or a whole folder in one step if it is new.
 
+    A single rename decides that the work is finished; what is killed after it is moved by the next run.
+
     Parameters
     ----------
     made
@@ -132,13 +161,39 @@ def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
         See `staging`.
     """
     if list(made) == [output]:
-        move_into_place(made[output], output)
-        return
-    new = not output.exists() or not any(output.iterdir())
-    root = staged / "whole" if new else output
-    # Leftovers of a kill at this point are made again from the finished parts.
-    shutil.rmtree(staged / "whole", ignore_errors=True)
-    for target, place in made.items():
-        move_into_place(place, root / target.relative_to(output))
-    if new:
-        root.replace(output)
+        move_into_place(made[output], staged / "result")
+    else:
+        shutil.rmtree(staged / "results", ignore_errors=True)  # a kill has left some, which are made again
+        for target, place in made.items():
+            move_into_place(place, staged / "results" / target.relative_to(output))
+    move(staged, _finished(output))
+    _move_results(output)
+
+
+def _finish(output: Path) -> None:
+    """Move the results of a run into place that was killed while it did so."""
+    folder = _finished(output)
+    if folder.is_dir():
+        with _alone(output, folder):
+            _move_results(output)
+
+
+def _move_results(output: Path) -> None:
+    folder = _finished(output)
+    result, results = folder / "result", folder / "results"
+    if result.exists():
+        move_into_place(result, output)
+    if results.is_dir() and (not output.exists() or not any(output.iterdir())):
+        move(results, output)
+    for place in sorted(_each(results)):
+        move_into_place(place, output / place.relative_to(results))
+    shutil.rmtree(folder)
+
+
+def _each(folder: Path) -> Iterator[Path]:
+    """Yield the files and the Zarr arrays in a tree."""
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        arrays = [name for name in folders if is_zarr(here / name)]
+        folders[:] = [name for name in folders if name not in arrays]
+        yield from (here / name for name in (*arrays, *files))

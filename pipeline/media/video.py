@@ -135,8 +135,8 @@ class VideoFile:
 
 
 def _place(scratch: Path, number: int) -> Path:
-    return scratch / f"{number:08d}.npz"
+    return scratch / f"{number:08d}.safetensors"
 
 
 def _segments(scratch: Path) -> list[Path]:
-    return sorted(scratch.glob("*.npz"))
+    return sorted(scratch.glob("*.safetensors"))

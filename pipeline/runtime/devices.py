@@ -1,6 +1,7 @@
 """The device to compute on: chosen per run, never by the parameters."""
 
 import os
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -15,17 +16,31 @@ def device() -> torch.device:
     Raises
     ------
     ValueError
-        If the variable names an unknown or missing device.
+        If the variable names an unknown or missing device, or if torch cannot compute on the GPU.
     """
     wanted = os.environ.get("SELF2ALIGN_DEVICE", "auto")
-    cuda = torch.cuda.is_available()
-    if wanted == "auto":
-        return torch.device("cuda" if cuda else "cpu")
-    if wanted == "cuda" and not cuda:
-        raise ValueError("SELF2ALIGN_DEVICE: found 'cuda', but torch sees no CUDA device; expected 'cpu' or 'auto'")
-    if wanted not in ("cpu", "cuda"):
+    if wanted not in ("auto", "cpu", "cuda"):
         raise ValueError(f"SELF2ALIGN_DEVICE: found {wanted!r}, expected 'auto', 'cpu' or 'cuda'")
-    return torch.device(wanted)
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ValueError("SELF2ALIGN_DEVICE: found 'cuda', but torch sees no CUDA device; expected 'cpu' or 'auto'")
+    if fault := fault_of_cuda():
+        raise ValueError(
+            f"SELF2ALIGN_DEVICE: found a GPU on which torch {torch.__version__} cannot compute ({fault}), "
+            "expected SELF2ALIGN_DEVICE=cpu, or a build of torch for this GPU and its driver"
+        )
+    return torch.device("cuda")
+
+
+@cache
+def fault_of_cuda() -> str | None:
+    """Return why nothing can be computed on the GPU: too old for this build of torch, in use, out of memory."""
+    try:
+        torch.zeros(1, device="cuda").add_(1).item()
+    except RuntimeError as error:
+        return str(error).strip().partition("\n")[0]
+    return None
 
 
 def finish(where: torch.device) -> None:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from self2align.runtime.disk import move, written
+from self2align.runtime.locks import locked
 from self2align.runtime.provenance import code_digest
 
 
@@ -51,12 +51,12 @@ def workspace(name: str, inputs: Mapping[str, Any], *code: Any) -> Iterator[Path
     text = json.dumps([dict(inputs), code_digest(*code)], sort_keys=True, separators=(",", ":"))
     folder = root() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         # Renamed first: a kill while files are removed would leave what looks like unfinished work.
         trash = folder.with_suffix(f".{os.getpid()}.trash")
-        folder.replace(trash)
+        move(folder, trash)
         for leftover in root().glob("*.trash"):
             shutil.rmtree(leftover, ignore_errors=True)
     folder.with_suffix(".lock").unlink(missing_ok=True)
@@ -64,24 +64,11 @@ def workspace(name: str, inputs: Mapping[str, Any], *code: Any) -> Iterator[Path
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    with written(path) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write readable JSON with sorted keys, completely or not at all."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode())
-
-
-def move_into_place(made: Path, final: Path) -> None:
-    """Move a finished file or folder to its final place; what was there is replaced."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if final.is_dir() and not final.is_symlink():
-        shutil.rmtree(final)
-    made.replace(final)

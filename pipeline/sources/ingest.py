@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
 
+from self2align.runtime.disk import save_array
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars, Progress
-from self2align.runtime.scratch import workspace, write_json
+from self2align.runtime.scratch import workspace, write_atomically, write_json
 from self2align.runtime.workers import run_tasks
 from self2align.sources import SOURCES
 from self2align.sources.source import Selection, Source
@@ -91,9 +93,9 @@ def _decode_unit(
             continue
         cut = crop_scene(scene, *crop) if crop else scene
         handle = f"{number:06d}-{len(found):06d}"
-        np.save(folder / f"{handle}.npy", np.ascontiguousarray(cut.frames))
+        save_array(folder / f"{handle}.npy", cut.frames)
         if cut.truth is not None:
-            np.savez(folder / f"{handle}.npz", **asdict(cut.truth))
+            write_atomically(folder / f"{handle}.safetensors", save(asdict(cut.truth)))
         count, channels, height, width = cut.frames.shape
         found.append(
             {
@@ -207,8 +209,7 @@ def fetch_frames(folder: Path, part: Part, start: int, stop: int) -> NDArray[Any
 
 def fetch_truth(folder: Path, part: Part) -> Truth:
     """Return the true motion of a part."""
-    with np.load(folder / f"{part.handle}.npz") as arrays:
-        return Truth(**{name: arrays[name] for name in arrays.files})
+    return Truth(**load_file(folder / f"{part.handle}.safetensors"))
 
 
 @dataclass(frozen=True)

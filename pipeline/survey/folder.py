@@ -1,6 +1,5 @@
 """Making a working folder: the repository's dvc.yaml and ignore files, links to the code, and parameters."""
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,16 +8,23 @@ from ruamel.yaml.comments import CommentedMap
 
 from self2align.params.loading import load
 from self2align.params.schema import Params
+from self2align.runtime.disk import move, partial_of, remove_abandoned
 from self2align.runtime.shipped import code_folders, shipped
 from self2align.survey.settings import written
 
 TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", "starts/README.md")
 # Other stages depend on these folders, which must exist even without items.
 EMPTY = ("benchmark", "benchmark_sets", "train_ablation", "train_baselines")
+COPIED = (
+    "there are no symbolic links here: pipeline and stages are copies, which an update of self2align does not change; "
+    "make a new folder then"
+)
+# Of an existing folder, while it is filled.
+UNFINISHED, FINISHED = ".init.unfinished", ".init.finished"
 CONFIG = """[core]
     analytics = false
 {scm}[cache]
-    type = "hardlink,symlink,copy"
+    type = "reflink,copy"
 """
 
 
@@ -32,7 +38,9 @@ def check_place(folder: Path, source: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: found a file, expected a new or empty folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    if (folder / FINISHED).is_dir():
+        _put_items(folder)  # which a kill has interrupted
+    if folder.is_dir() and any(item.name != UNFINISHED for item in folder.iterdir()):
         raise ValueError(f"{folder}: found files in it, expected a new or empty folder")
     if folder.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"{folder}: found a folder within the footage ({source}), expected one outside it")
@@ -53,7 +61,7 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
     Returns
     -------
     sequence of str
-        The lines of that comment.
+        The lines of that comment, and one if the code had to be copied.
 
     Raises
     ------
@@ -61,13 +69,16 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
         If the parameters are wrong.
     """
     place = folder.resolve()
-    made = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    # In an existing folder, which may be the current one, the items are moved up one by one.
+    made = place / UNFINISHED if place.is_dir() else partial_of(place)
+    remove_abandoned(place)
+    shutil.rmtree(made, ignore_errors=True)
     try:
         for name in TEMPLATE:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(shipped(name), made / name)
         for name, code in code_folders().items():
-            (made / name).symlink_to(code)
+            linked = _link(made / name, code)
         for name in EMPTY:
             (made / "data" / name).mkdir(parents=True)
             (made / "data" / name / ".gitkeep").touch()
@@ -78,8 +89,11 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
         lines = describe(load(params))
         params.write_text(written(content, "\n".join(lines)), encoding="utf-8")
         _put(made, place)
-    finally:
+        if not linked:
+            lines = [*lines, COPIED]
+    except BaseException:
         shutil.rmtree(made, ignore_errors=True)
+        raise
     return lines
 
 
@@ -87,10 +101,27 @@ def _in_git(place: Path) -> bool:
     return any((folder / ".git").exists() for folder in (place, *place.parents))
 
 
+def _link(place: Path, code: Path) -> bool:
+    """Link to a folder of code; where the file system has no symbolic links, copy it. Return whether it is a link."""
+    try:
+        place.symlink_to(code)
+    except OSError:
+        shutil.copytree(code, place, ignore=shutil.ignore_patterns("__pycache__"))
+        return False
+    return True
+
+
 def _put(made: Path, place: Path) -> None:
-    """Move the folder to its place. An existing folder, which may be the current one, is filled item by item."""
-    if not place.is_dir():
-        made.replace(place)
+    """Move the folder to its place."""
+    if made.parent != place:
+        move(made, place)
         return
-    for item in sorted(made.iterdir()):
-        item.replace(place / item.name)
+    move(made, place / FINISHED)
+    _put_items(place)
+
+
+def _put_items(place: Path) -> None:
+    """Move the items of a finished folder up into the existing folder that it lies in."""
+    for item in sorted((place / FINISHED).iterdir()):
+        move(item, place / item.name)
+    (place / FINISHED).rmdir()

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from self2align.runtime.disk import mapped_array
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
 
@@ -70,7 +71,7 @@ def hold(
     if size <= budget:
         held = np.empty(shape, dtype)
     else:
-        held = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        held = mapped_array(folder / f"{name}.npy", shape, dtype)
     row = 0
     for block in blocks:
         assert block.dtype == held.dtype, (name, block.dtype, held.dtype)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from self2align.runtime.disk import move_into_place
 from self2align.runtime.families import load
-from self2align.runtime.scratch import move_into_place, workspace, write_json
+from self2align.runtime.scratch import workspace, write_json
 
 
 @pytest.fixture

@@ -1,0 +1,170 @@
+"""Writing files so that a kill, a full disk or a refused rename loses nothing that was finished."""
+
+import errno
+import glob
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Errors of a rename that may be gone a moment later: a virus scanner or a backup holds the file, a server is slow.
+_PASSING = {errno.EACCES, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EPERM, errno.ESTALE}
+_PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds before further tries
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# numpy says no more than this, whatever the reason.
+_SHORT = re.compile(r"\d+ requested and \d+ written")
+
+
+@contextmanager
+def at(path: Path) -> Iterator[None]:
+    """Give errors of the file system a path if they name none, and numpy's short writes the reason."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None and _SHORT.search(str(error)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(path)) from error
+        raise
+
+
+@contextmanager
+def written(path: Path, partial: Path | None = None) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which gets its name when it is complete and on the disk; on an error it is removed.
+
+    Parameters
+    ----------
+    path
+        Its name.
+    partial
+        Its name until then; None for ``.NAME.PROCESS.partial`` beside it.
+    """
+    if partial is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path)
+        partial = partial_of(path)
+    with at(path):
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            move(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def partial_of(path: Path) -> Path:
+    """Return the name of a file or folder while this process makes it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what killed processes have left of a file or folder."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        owner = leftover.name.split(".")[-2]
+        if not owner.isdigit() or _alive(int(owner)):
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def move(made: Path, final: Path) -> None:
+    """Rename a file or folder; what passes by itself is waited for."""
+    for pause in _PAUSES:
+        try:
+            made.replace(final)
+        except OSError as error:
+            if error.errno not in _PASSING:
+                raise
+            time.sleep(pause)
+        else:
+            return
+    made.replace(final)
+
+
+def move_into_place(made: Path, final: Path) -> None:
+    """Move a finished file or folder to its final place; what was there is replaced, and never seen in part."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    former = made.with_name(f"{made.name}.former")
+    if former.is_dir():
+        shutil.rmtree(former)
+    if final.is_dir() and not final.is_symlink():
+        move(final, former)
+    move(made, final)
+    if former.is_dir():
+        shutil.rmtree(former)
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as ``.npy``, completely or not at all."""
+    values = np.ascontiguousarray(array)
+    with written(path, path.with_suffix(".partial")) as file:
+        # numpy's own writing of values names no error but the number of bytes.
+        np.lib.format.write_array_header_2_0(file, np.lib.format.header_data_from_array_1_0(values))
+        file.write(values.data)
+
+
+def mapped_array(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return a new array in a file. Its room is taken at once: a mapped page without room kills the process."""
+    kind = np.dtype(dtype)
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    with at(path), path.open("wb") as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        end = file.tell() + int(np.prod(shape)) * kind.itemsize
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, end)
+        else:
+            file.truncate(end)
+    array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r+")
+    return array
+
+
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Refuse work that the disk has no room for.
+
+    Parameters
+    ----------
+    folder
+        A folder that will hold it; it, or the first existing one above it, is asked.
+    needed
+        Bytes.
+    what
+        Of what, for the message.
+
+    Raises
+    ------
+    ValueError
+        When fewer bytes are free.
+    """
+    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise ValueError(
+            f"{folder}: found {_size(free)} free, expected at least {_size(needed)} for {what}; "
+            "free some space or choose another disk"
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
