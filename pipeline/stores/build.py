@@ -8,20 +8,22 @@ Everything happens in a scratch folder; the whole store is moved into place at t
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
 from zarr.codecs import BloscCodec, BloscShuffle
 
+from self2align.runtime.disk import move_into_place
 from self2align.runtime.progress import Progress
-from self2align.runtime.scratch import file_digest, move_into_place
+from self2align.runtime.scratch import file_digest, write_atomically
 from self2align.runtime.workers import run_tasks
 
 Fill = Callable[[str, int, int], dict[str, NDArray[Any]]]
@@ -109,7 +111,7 @@ def build(
             _lay_out(store, table)
         (scratch / "laid-out").touch()
     todo = [
-        (store, table, start, fill, done / f"{_flat(table.name)}-{start}.npz")
+        (store, table, start, fill, done / f"{_flat(table.name)}-{start}.safetensors")
         for table in tables
         for start in range(0, table.rows, table.rows_per_shard)
     ]
@@ -165,22 +167,20 @@ def _write_shard(store: Path, table: Table, start: int, fill: Fill, marker: Path
             array[start:stop] = values
         else:
             columns[name] = values
-    partial = marker.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **columns)
-    partial.replace(marker)
+    write_atomically(marker, save(columns))
 
 
 def _write_columns(store: Path, table: Table, done: Path) -> dict[str, NDArray[Any]]:
     columns = {}
     starts = range(0, table.rows, table.rows_per_shard)
+    # No .npz: zip knows no time before 1980, and a machine without a clock starts in 1970.
+    markers = {start: load_file(done / f"{_flat(table.name)}-{start}.safetensors") for start in starts}
     for name, spec in table.arrays.items():
         if spec.shape:
             continue
         parts = []
         for start in starts:
-            with np.load(done / f"{_flat(table.name)}-{start}.npz") as marker:
-                parts.append(marker[name])
+            parts.append(markers[start][name])
         columns[name] = np.concatenate(parts) if parts else np.zeros(0, spec.dtype)
         array = zarr.open_array(store, path=f"{table.name}/{name}", mode="r+")
         array[:] = columns[name]
@@ -209,8 +209,18 @@ def verify(store: Path) -> None:
     if found != expected:
         raise ValueError(
             f"{store}: found content {found[:16]}, expected {expected[:16]}: the store is damaged; "
-            "`dvc checkout` brings back what the cache holds"
+            "`self2align doctor` says how to restore it"
         )
+
+
+@lru_cache(maxsize=64)
+def _verified(store: Path, made: int) -> None:
+    verify(store)
+
+
+def verify_once(store: Path) -> None:
+    """Check a store as `verify` does, once in this process as long as it is the same store."""
+    _verified(store, (store / "zarr.json").stat().st_mtime_ns)
 
 
 def _files(store: Path) -> Iterable[Path]:

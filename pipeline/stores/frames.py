@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from self2align import __version__
 from self2align.runtime.progress import Progress
-from self2align.stores.build import ArraySpec, Table, build, rows_per_shard
+from self2align.stores.build import ArraySpec, Table, build, rows_per_shard, verify_once
 from self2align.stores.codes import Coding
 from self2align.stores.scene import Truth
 
@@ -66,13 +66,20 @@ class SceneRecord:
         return f"{self.source}/{self.name}"
 
 
-def open_store(path: Path, kind: str) -> zarr.Group:
+def open_store(path: Path, kind: str, check: bool = True) -> zarr.Group:
     """Open a store of ours for reading.
+
+    Parameters
+    ----------
+    path, kind
+        Where it is, and its attribute ``kind``.
+    check
+        Whether its files are compared with its digest: the compressed chunks themselves have no checksum.
 
     Raises
     ------
     ValueError
-        When there is no store, or one of another kind.
+        When there is no store, one of another kind, or a damaged one.
     """
     if not (path / "zarr.json").is_file():
         raise ValueError(f"{path}: found no Zarr store, expected one of kind {kind!r}")
@@ -80,15 +87,17 @@ def open_store(path: Path, kind: str) -> zarr.Group:
     found = group.attrs.get("kind")
     if found != kind:
         raise ValueError(f"{path}: found a Zarr store of kind {found!r}, expected {kind!r}")
+    if check:
+        verify_once(path)
     return group
 
 
 class FrameStore:
-    """A store of frames, open for reading."""
+    """A store of frames, open for reading. See `open_store`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: bool = True) -> None:
         self.path = path
-        self.root = open_store(path, KIND)
+        self.root = open_store(path, KIND, check)
         self.attributes: dict[str, Any] = dict(self.root.attrs)
         self.content = str(self.attributes["content"])
         self.scenes = [
@@ -153,13 +162,16 @@ class FrameStore:
 
 
 def opened(path: Path) -> FrameStore:
-    """Return a store of frames that stays open in this process, as long as it is the same store."""
+    """Return a store of frames that stays open in this process, as long as it is the same store.
+
+    For workers: the process that started them has checked it.
+    """
     return _opened(path.resolve(), (path / "zarr.json").stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
 def _opened(path: Path, made: int) -> FrameStore:
-    return FrameStore(path)
+    return FrameStore(path, check=False)
 
 
 @dataclass(frozen=True)

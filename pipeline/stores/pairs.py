@@ -120,11 +120,11 @@ def write_pairs(
 
 
 class PairStore:
-    """A store of pairs, open for reading."""
+    """A store of pairs, open for reading. See `self2align.stores.frames.open_store`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: bool = True) -> None:
         self.path = path
-        self.root = open_store(path, KIND)
+        self.root = open_store(path, KIND, check)
         self.attributes: dict[str, Any] = dict(self.root.attrs)
         self.content = str(self.attributes["content"])
         self.scenes: Sequence[str] = self.attributes["scenes"]

@@ -1,5 +1,6 @@
 """Weights at rest: safetensors with one header key of canonical JSON. Pickle is never read."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,25 @@ from torch import Tensor
 from self2align.runtime.scratch import write_atomically
 
 BUNDLE = "bundle"
+CONTENT = "content"  # of the header: a digest of the tensors
 KEY = "self2align"  # one key: with two or more the file's bytes are not deterministic
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write tensors and a header of JSON values; the file is there whole or not at all."""
-    text = json.dumps(dict(header), sort_keys=True, separators=(",", ":"), allow_nan=False)
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    told = {**header, CONTENT: _digest(held)}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
     write_atomically(path, save(held, metadata={KEY: text}))
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors, with their names and types."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -29,7 +41,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises
     ------
     ValueError
-        If the file is missing, broken, or was not written by `save_weights`.
+        If the file is missing, damaged, or was not written by `save_weights`.
     """
     return _read(path, with_tensors=True)
 
@@ -60,6 +72,12 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[st
         raise ValueError(f"{path}: found {size} bytes that are no safetensors file ({error})") from error
     if not isinstance(header, dict):
         raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected weights of self2align")
+    expected = header.pop(CONTENT, None)  # weights of the first releases tell none
+    if with_tensors and expected is not None and _digest(tensors) != expected:
+        raise ValueError(
+            f"{path}: found tensors whose digest is not the one in the header: the file is damaged; "
+            "`self2align doctor` says how to restore it"
+        )
     return tensors, header
 
 

@@ -29,14 +29,14 @@ from self2align.runtime.shipped import PACKAGE, code_folders, shipped
 from self2align.runtime.workers import cores, workers
 from self2align.stores.build import verify
 from self2align.stores.contents import damage, store_kind
-from self2align.stores.weights import load_header
+from self2align.stores.weights import load_weights
+from self2align.survey.repair import advice, shared
 from self2align.training.feed import memory_limit
 
 NAME = "self2align"
 FREE = 5 * 2**30  # bytes: the stores of a small project
 SHOWN = 4  # names in a list
 ABSENT = {"deleted", "not in cache"}  # DVC's states of files in a fresh clone
-CHECKOUT = "`dvc checkout` restores it from the cache"
 DATA, STARTS = Path("data"), Path("starts")
 
 
@@ -99,6 +99,7 @@ def examine(params: Path, read_stores: bool) -> Iterator[Finding]:
     if read_stores:
         yield from check_stores(DATA)
     yield from check_weights([DATA, STARTS])
+    yield from check_cache(DATA)
     yield from check_leftovers(DATA)
 
 
@@ -243,13 +244,13 @@ def check_stores(folder: Path) -> Iterator[Finding]:
         try:
             kind = store_kind(path)
         except ValueError as error:
-            yield Finding(str(path), str(error).removeprefix(f"{path}: "), CHECKOUT, broken=True)
+            yield Finding(str(path), str(error).removeprefix(f"{path}: "), advice(path), broken=True)
             continue
         try:
             verify(path)
         except ValueError:
             wrong = listed(damage(path)) or "its files differ from those that were written"
-            yield Finding(str(path), wrong, CHECKOUT, broken=True)
+            yield Finding(str(path), wrong, advice(path), broken=True)
             continue
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         yield Finding(str(path), f"{kind}, {size_text(size)}, matches its digest")
@@ -261,15 +262,23 @@ def check_weights(folders: Sequence[Path]) -> Iterator[Finding]:
         if not path.stat().st_size:
             continue  # a baseline that could not be trained
         try:
-            kind = load_header(path).get("kind", "weights")
+            kind = load_weights(path)[1].get("kind", "weights")
             if kind == "denoiser":
                 load_denoiser(path, torch.device("cpu"))
             elif kind == "aligner":
                 load_aligner(path, torch.device("cpu"))
         except ValueError as error:
-            yield Finding(str(path), str(error).removeprefix(f"{path}: "), CHECKOUT, broken=True)
+            text = str(error).removeprefix(f"{path}: ").removesuffix("; `self2align doctor` says how to restore it")
+            yield Finding(str(path), text, advice(path), broken=True)
             continue
         yield Finding(str(path), f"{kind}, {size_text(path.stat().st_size)}")
+
+
+def check_cache(folder: Path) -> Iterator[Finding]:
+    """Check that results and DVC's cache are not the same files: a byte changed in one would change in the other."""
+    if links := shared(folder):
+        text = f"{listed([str(path) for path in links])}: one file with its copy in the cache; damage would hit both"
+        yield Finding("cache", text, "`dvc config cache.type reflink,copy && dvc checkout --relink`")
 
 
 def check_leftovers(folder: Path) -> Iterator[Finding]:

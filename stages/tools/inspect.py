@@ -43,11 +43,11 @@ def inspect(
         verify(path)
     _show(describe_arrays(path, kind))
     if kind == pair_stores.KIND:
-        store = pair_stores.PairStore(path)
+        store = pair_stores.PairStore(path, check=False)
         _show(describe_pairs(store))
         picture = sheet_of_pairs(store, pairs) if store.count else None
     else:
-        frames = FrameStore(path)
+        frames = FrameStore(path, check=False)
         _show(describe_frames(frames))
         picture = sheet_of_frames(frames, pairs) if frames.scenes else None
     if picture is None:

@@ -36,7 +36,7 @@ def main() -> int:
             tries = [("kill -9", _kills(known, place, kind, seeds, chosen.every))]
             others = range(chosen.first, chosen.first + chosen.systems)
             tries += [(fault, _meeting(known, place, kind, fault, others)) for fault in SYSTEMS]
-            tries += [("a full disk", _filling(known, place, kind, others))] * own
+            tries += [("a full disk", _filling(subject, place, kind, others))] * own
             for fault, results in tries:
                 lines = list(results)
                 wrong = [f"  {title}: {line}" for title, several in lines for line in several]
@@ -74,9 +74,11 @@ def _meeting(known: Known, place: Path, kind: str, fault: str, seeds: range) -> 
         yield f"seed {seed}", list(withstands(known, place / kind, place / "run", conditions))
 
 
-def _filling(known: Known, place: Path, kind: str, seeds: range) -> Results:
+def _filling(subject: Subject, place: Path, kind: str, seeds: range) -> Results:
+    disk = place / "disk"
+    known = uninterrupted(subject, place / kind, disk / "run")  # parameters hold the path of the footage
     for seed in seeds:
-        yield f"seed {seed}", list(withstands_full(known, place / kind, place / "disk", _draw(known.subject, seed)))
+        yield f"seed {seed}", list(withstands_full(known, place / kind, disk, _draw(subject, seed)))
 
 
 def _draw(subject: Subject, seed: int) -> np.random.Generator:
