@@ -25,7 +25,13 @@ def ingest(
         kind=row.kind,
         path=Path(row.path),
         selection=Selection(
-            tuple(row.glob), tuple(row.exclude), chosen.ingest.color, row.step, row.max_frames, axes=row.axes
+            tuple(row.glob),
+            tuple(row.exclude),
+            chosen.ingest.color,
+            row.step,
+            row.max_frames,
+            row.skip_damaged,
+            row.axes,
         ),
         out=out,
         bars=bar,

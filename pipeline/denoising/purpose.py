@@ -123,8 +123,10 @@ class NoiseNotes:
         self.sigmas.append(255 * noise.sigma)
         self.untouched += noise.nothing
 
-    def summarise(self) -> None:
-        """Say how the frames differed, if they did."""
+    def summarise(self, frames: int) -> None:
+        """Say how the frames differed, if they did, and if frames of an earlier run were not measured in this one."""
+        if 0 < len(self.sigmas) < frames:
+            self.say(f"noise: measured on {len(self.sigmas)} of {frames} frames; the others were finished earlier")
         if len(self.sigmas) > 1 and max(self.sigmas) > VARIED * min(self.sigmas):
             left = f"; left as they are: {self.untouched}" if self.untouched else ""
             self.say(f"noise of the frames: sigma {min(self.sigmas):.3g} to {max(self.sigmas):.3g}{left}")

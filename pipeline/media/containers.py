@@ -22,6 +22,9 @@ PLAIN_TAGS = frozenset(
 # Encoders that write where chroma samples lie.
 LOCATING = frozenset({"libsvtav1", "libx264", "libx265"})
 
+# Encoders that take no size at which a chroma sample covers less than its block.
+WHOLE_BLOCKS = frozenset({"libx264", "libx265"})
+
 # Encoder -> options: visually lossless, since denoised video is often edited; ffv1 is lossless.
 ENCODERS = {
     "ffv1": {"level": "3"},

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from self2align.media.containers import ANY, CONTAINERS, PLAIN_TAGS
+from self2align.media.containers import ANY, CONTAINERS, PLAIN_TAGS, WHOLE_BLOCKS
 from self2align.media.segments import Encoding, Segment
 from self2align.videos.opening import address, opened
 
@@ -29,7 +30,13 @@ def check_container(
     ValueError
         If that is the video or sound: refused before hours of work, not after.
     """
-    with opened(source) as video, _written(BytesIO(), target, video) as out:
+    if encoding.codec in WHOLE_BLOCKS and (encoding.height % encoding.block[0] or encoding.width % encoding.block[1]):
+        others = "prores_ks" if target.suffix.lower() == ".mov" else "libvpx-vp9 or libsvtav1"
+        raise ValueError(
+            f"{target}: found {encoding.width} x {encoding.height} pixels of {encoding.pixels}, "
+            f"expected even sides for {encoding.codec}, or --codec {others}, or ffv1 in {ANY}"
+        )
+    with opened(source) as video, _written(BytesIO(), target, video, video.streams[index].time_base) as out:
         try:
             _, _, left_out = _begin(video, index, out, target, encoding, matrix)
             out.start_encoding()
@@ -68,7 +75,7 @@ def remux(
     segments
         Files of all segments, in order.
     """
-    with opened(source) as video, _written(address(made), target, video) as out:
+    with opened(source) as video, _written(address(made), target, video, video.streams[index].time_base) as out:
         shown, copies, _ = _begin(video, index, out, target, encoding, matrix)
         packets = [_encoded(segments, shown, video.streams[index].time_base)]
         if copies:
@@ -78,12 +85,15 @@ def remux(
             out.mux(packet)
 
 
-def _written(file: Any, target: Path, source: Any) -> Any:
+def _written(file: Any, target: Path, source: Any, tick: Fraction) -> Any:
     # Bitexact: otherwise Matroska writes random identifiers.
     options = {"fflags": "+bitexact"}
     container = CONTAINERS[target.suffix.lower()][0]
-    if container in ("mov", "mp4") and any(name not in PLAIN_TAGS for name in _tags(source)):
-        options["movflags"] = "+use_metadata_tags"
+    if container in ("mov", "mp4"):
+        # The time of the first frame is stored in these units, otherwise of 1 ms.
+        options["movie_timescale"] = str(tick.denominator)
+        if any(name not in PLAIN_TAGS for name in _tags(source)):
+            options["movflags"] = "+use_metadata_tags"
     return av.open(file, "w", format=container, container_options=options)
 
 

@@ -4,6 +4,7 @@ A segment starts with a key frame and refers to nothing outside it, so segments 
 in one stream.
 """
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -99,6 +100,11 @@ class Encoding:
             location=location,
         )
 
+    @property
+    def block(self) -> tuple[int, int]:
+        """Return the rows and columns of pixels that share a chroma sample."""
+        return block_of(av.VideoFormat(self.pixels))
+
     def losses(self, frame: Any) -> list[str]:
         """Return a line for each property of the source's pixels that the encoder does not take."""
         source, form = frame.format, av.VideoFormat(self.pixels)
@@ -115,6 +121,7 @@ class Encoding:
 
     def set_up(self, context: Any) -> None:
         """Set up an encoder."""
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 writes to the terminal past FFmpeg's log
         context.width, context.height, context.pix_fmt = self.width, self.height, self.pixels
         context.time_base, context.framerate = 1 / self.rate, self.rate
         context.color_range, context.colorspace = self.color_range, self.colorspace

@@ -33,6 +33,7 @@ from self2align.runtime.provenance import code_digest
 from self2align.stores.arrays import is_zarr
 
 LOCKS = ("lock", "lock.soft")
+LONGEST = 255  # bytes of a name
 
 
 def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
@@ -92,11 +93,19 @@ def _alone(output: Path, folder: Path) -> Iterator[None]:
 
 
 def _unfinished(output: Path) -> Path:
-    return output.parent / f".{output.name}.unfinished"
+    return _beside(output, "unfinished")
 
 
 def _finished(output: Path) -> Path:
-    return output.parent / f".{output.name}.finished"
+    return _beside(output, "finished")
+
+
+def _beside(output: Path, what: str) -> Path:
+    """Return the path of an output's work beside it; a name that is too long for more is hashed."""
+    name = f".{output.name}.{what}"
+    if len(os.fsencode(name)) > LONGEST:
+        name = f".{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16]}.{what}"
+    return output.parent / name
 
 
 def unfinished_bytes(output: Path) -> int:

@@ -39,6 +39,7 @@ class SourceParams(Section):
     step: Count = 1
     max_frames: Annotated[int, Field(ge=2)] | None = None
     white: Positive | None = None
+    skip_damaged: bool = False
     axes: Annotated[str, Field(pattern=r"^[A-Za-z]{2,}$")] | None = None
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from self2align.sources.cuts import HEIGHT, WIDTH, find_shots
 from self2align.sources.source import Selection, refusal, takes
 from self2align.stores.scene import Scene
 from self2align.videos.decoding import Damage, decode
-from self2align.videos.opening import SUFFIXES
+from self2align.videos.opening import SUFFIXES, find_footage, opened
 from self2align.videos.pixels import pixels_of
 
 
@@ -53,8 +53,11 @@ class Video:
         return units
 
     def check(self, unit: str) -> str:
-        """Refuse nothing: what is wrong with a video is found by decoding it."""
-        return ""
+        """Refuse a file without footage; return which streams are not read. Damage is found by decoding."""
+        path = self.path if self.path.is_file() else self.path / unit
+        with opened(path) as container:
+            notes = find_footage(path, container).notes
+        return f"{path}: {'; '.join(notes)}" if notes else ""
 
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the wanted shots of one file."""

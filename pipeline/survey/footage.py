@@ -58,6 +58,8 @@ class SceneSurvey:
         Shares of the noise's variance that frames 1, 2 and 4 apart have in common (`LAGS`; fewer in a short scene).
     frames
         Two neighbouring frames, ``(2, C, H, W)``, C = 1 for gray.
+    interlaced
+        Whether frames are of two fields.
     """
 
     name: str
@@ -71,6 +73,7 @@ class SceneSurvey:
     noise: NoiseEstimate
     shared: tuple[float, ...]
     frames: NDArray[np.float32]
+    interlaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,8 @@ class FootageSurvey:
         Lines that say how stacks and arrays are read.
     told
         What to know about its files, a line each.
+    skip_damaged
+        Whether damaged frames are left out.
     """
 
     kind: str
@@ -108,6 +113,7 @@ class FootageSurvey:
     axes: str | None = None
     readings: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    skip_damaged: bool = False
 
     @property
     def gray(self) -> bool:
@@ -178,7 +184,7 @@ def source_kind(path: Path, axes: str | None = None) -> str:
     raise ValueError(f"{path}: found neither images nor videos, expected footage")
 
 
-def survey_footage(path: Path, axes: str | None = None) -> FootageSurvey:
+def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = False) -> FootageSurvey:
     """Survey footage: the first frames of at most four scenes, and the heads of all files.
 
     Parameters
@@ -187,6 +193,8 @@ def survey_footage(path: Path, axes: str | None = None) -> FootageSurvey:
         File or folder of the footage.
     axes
         What the axes of stacks and arrays mean, a letter each; None for what the files say.
+    skip_damaged
+        Whether damaged frames of videos are left out; else they are an error.
 
     Raises
     ------
@@ -196,7 +204,7 @@ def survey_footage(path: Path, axes: str | None = None) -> FootageSurvey:
     kind = source_kind(path, axes)
     if kind == "folder":
         path = scenes_root(path)  # DVC hashes all of the folder: masks and lists beside the frames need not be in it
-    selection = Selection(max_frames=FRAMES, axes=axes)
+    selection = Selection(max_frames=FRAMES, skip_damaged=skip_damaged, axes=axes)
     units = open_source(kind, path, selection).units()
     # Whatever is refused later is refused now; all frames of a folder, not only those that are surveyed.
     whole = open_source(kind, path, Selection(axes=axes))
@@ -204,8 +212,10 @@ def survey_footage(path: Path, axes: str | None = None) -> FootageSurvey:
     opened = [units[at] for at in evenly_spaced(len(units), SCENES)]
     surveyed: list[SceneSurvey] = []
     names: list[str] = []
+    lost: list[str] = []
     for unit in opened:
         for scene in open_source(kind, path, selection).read(unit):
+            lost += [f"{path / unit if path.is_dir() else path}: left out: {line}" for line in scene.lost]
             if len(scene.frames) < 2 or _is_black(scene):
                 continue
             names.append(scene.name)
@@ -219,8 +229,8 @@ def survey_footage(path: Path, axes: str | None = None) -> FootageSurvey:
     scenes = len(names) * len(units) // len(opened) if kind == "video" else len(units)
     frames = max(2, count_frames(kind, path, axes) // scenes)
     parts = tuple(_parts(kind, units, names))
-    told = tuple(_parts_of_series(path)) if kind == "stack" else ()
-    return FootageSurvey(kind, path, parts, scenes, frames, tuple(surveyed), axes, readings, told)
+    told = (*lost, *(_parts_of_series(path) if kind == "stack" else ()))
+    return FootageSurvey(kind, path, parts, scenes, frames, tuple(surveyed), axes, readings, told, skip_damaged)
 
 
 def _parts_of_series(path: Path) -> Iterator[str]:
@@ -264,6 +274,7 @@ def survey_scene(scene: Scene) -> SceneSurvey:
         noise=estimate_noise(values[::NOISE_STEP], step),
         shared=tuple(shared_noise(values[[0, lag]]) for lag in LAGS if lag < len(values)),
         frames=values[:2].copy(),
+        interlaced=scene.interlaced,
     )
 
 

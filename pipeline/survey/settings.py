@@ -177,6 +177,11 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
     """Return unusual properties of the footage and what follows from them."""
     noise, (usual, largest) = survey.noise, survey.motion
     lines = list(survey.told)
+    if any(scene.interlaced for scene in survey.surveyed):
+        lines.append(
+            "frames are interlaced: lines of two moments alternate. They are aligned as whole frames, which fails "
+            "where things move. Deinterlace the footage first, one frame for each field (`ffmpeg -i IN -vf bwdif OUT`)"
+        )
     if noise.correlated:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression). Aligner: dis, because the training of "
@@ -290,6 +295,8 @@ def _sources(survey: FootageSurvey, chosen: Choices) -> CommentedMap:
             source["white"] = chosen.white
         if survey.axes is not None:
             source["axes"] = survey.axes
+        if survey.skip_damaged:
+            source["skip_damaged"] = True
     return sources
 
 

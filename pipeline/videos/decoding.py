@@ -111,12 +111,14 @@ class _Reading:
         if packet.is_corrupt:
             self._lose("a corrupt packet", begin)
         try:
-            decoded = packet.decode()
+            decoded, sums_match = _decoded(packet)
         except av.FFmpegError as error:
             self._lose(f"{error.strerror}", begin)
             return
         for frame in decoded:
-            if frame.is_corrupt:
+            if not sums_match:
+                self._lose("a wrong checksum", frame.time)
+            elif frame.is_corrupt:
                 self._lose("a corrupt frame", frame.time)
             elif self.gap is not None and not frame.key_frame:
                 self.gap.count += 1
@@ -162,6 +164,21 @@ class _Reading:
         if self.damage is None:
             raise ValueError(f"{self.path}: {text}; {OPTION}")
         self.damage.ends.append(f"its end: {text}")
+
+
+def _decoded(packet: Any) -> tuple[list[Any], bool]:
+    """Return the frames that a packet completes, and whether its checksums match.
+
+    Of those that do not match, in FFV1, FFmpeg tells only its log, and repeats the frame before in their place.
+    """
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as lines:
+            frames = packet.decode()
+    finally:
+        av.logging.set_level(level)
+    return frames, not any("CRC mismatch" in str(line[-1]) for line in lines)
 
 
 def _told_end(container: Any, stream: Any) -> float:

@@ -37,6 +37,9 @@ def denoise(
     unclip: Annotated[
         bool, Option("--unclip/--no-unclip", help="Correct the mean where noise was clipped at black or white.")
     ] = True,
+    skip_damaged: Annotated[
+        bool, Option("--skip-damaged", help="Leave out damaged frames of a video, and say which; else refuse it.")
+    ] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
@@ -58,9 +61,8 @@ def denoise(
     seen = NoiseNotes(Purpose.of(load_part(weights, "denoiser")[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
-    media = open_media(
-        source, output, Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites), overwrite
-    )
+    choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged)
+    media = open_media(source, output, choice, overwrite)
     for _, medium in media:
         for line in [medium.reading, *medium.notes]:
             if line:
@@ -78,6 +80,7 @@ def denoise(
         "codec": codec,
         "memory": memory,
         "unclip": unclip,
+        "skip_damaged": skip_damaged,
     }
     inputs = {
         **choices,
@@ -88,5 +91,6 @@ def denoise(
     }
     with bar(f"denoising {source}") as progress:
         denoise_media(media, output, denoise_frames, inputs, progress)
-    seen.summarise()
-    say(f"{output}: denoised, files: {len(media)}, frames: {sum(medium.count for _, medium in media)}")
+    frames = sum(medium.count for _, medium in media)
+    seen.summarise(frames)
+    say(f"{output}: denoised, files: {len(media)}, frames: {frames}")

@@ -15,6 +15,7 @@ def init(
     axes: Annotated[
         str | None, Option(help="Axes of TIFF stacks or Zarr arrays, a letter each: TYX; default: as they say.")
     ] = None,
+    skip_damaged: Annotated[bool, Option("--skip-damaged", help="Leave out damaged frames of videos.")] = False,
 ) -> None:
     """Survey noisy footage and make a working folder for it: dvc.yaml and params.yaml."""
     from self2align.runtime.shipped import shipped
@@ -29,7 +30,7 @@ def init(
         raise ValueError(f"--profile: found {profile!r}, expected default or quality")
     check_place(folder, source)
     say(f"reading {source}")
-    survey = survey_footage(source, axes)
+    survey = survey_footage(source, axes, skip_damaged)
     for line in survey.readings:
         say(line)
     content = read_profile(shipped("profiles") / f"{profile}.yaml")

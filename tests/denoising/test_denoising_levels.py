@@ -191,7 +191,7 @@ def test_frames_that_differ_are_summed_up() -> None:
     notes = NoiseNotes(Purpose(True, (3.0, 75.0), False), said.append)
     for sigma in (10.0, 20.0, 0.1):
         notes(FrameNoise([(0.0, (sigma / 255) ** 2)], sigma / 255, span=1.0))
-    notes.summarise()
+    notes.summarise(len(notes.sigmas))
     assert len(said) == 2
     assert said[1] == "noise of the frames: sigma 0.1 to 20; left as they are: 1"
 
@@ -202,7 +202,7 @@ def test_what_only_later_frames_give_reason_to_doubt_is_said_at_the_end() -> Non
     blotched = np.stack([np.kron(one, np.ones((2, 2))) for one in _noisy(30.0, 96)]).astype(np.float32)
     for frame in (_noisy(30.0), blotched, blotched):
         notes(frame_noise(frame))
-    notes.summarise()
+    notes.summarise(len(notes.sigmas))
     assert said[-1].startswith("in 2 of 3 frames: neighbouring pixels share noise")
 
 

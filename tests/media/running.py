@@ -83,8 +83,9 @@ class Run:
         codec: str | None = None,
         axes: str | None = None,
         overwrite: bool = False,
+        skip_damaged: bool = False,
     ) -> None:
-        choices = Choices(self.denoiser.channels, white, codec, axes, sigma)
+        choices = Choices(self.denoiser.channels, white, codec, axes, sigma, skip_damaged=skip_damaged)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
         clean: DenoiseFrames = OneByOne(self.denoiser)
