@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,21 @@ from self2align.media.run import denoise_media, open_media
 from self2align.networks.normalised import Normalised
 from self2align.networks.unet import UNet
 from self2align.runtime.progress import Progress
+
+# Frames with noise, so that the whole way is taken: about a middle value, so that no type clips it.
+SIZE = (24, 29)
+
+
+def noisy(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> NDArray[Any]:
+    """Values over most of the range of a type, with noise of a tenth of it; of floats [0, 1], of int16 both signs."""
+    draw = np.random.default_rng(seed)
+    values = np.clip(draw.normal(0.5, 0.1, shape) + np.linspace(-0.2, 0.2, shape[-1]), 0, 1)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return values.astype(kind)
+    # Of 32 bits so much as float32, in which networks compute, holds.
+    low, high = (0, 2**20) if kind.itemsize > 2 else (np.iinfo(kind).min, np.iinfo(kind).max)
+    return np.rint(low + values * (high - low)).astype(kind)
 
 
 class KilledError(Exception):
