@@ -41,5 +41,20 @@ def locked(path: Path, timeout: float = -1) -> Iterator[None]:
         lock.release()
 
 
+def has_locks(folder: Path) -> bool:
+    """Return whether the file system of a folder has locks."""
+    path = folder / ".locks.partial"
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        with lock:
+            return True
+    except OSError as error:
+        if error.errno not in _NONE:
+            raise
+        return False
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _soft(path: Path) -> Path:
     return path.with_name(f"{path.name}.soft")

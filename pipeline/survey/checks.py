@@ -24,6 +24,7 @@ from self2align.params.loading import load
 from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.runtime.devices import device, use_bfloat16
+from self2align.runtime.locks import has_locks
 from self2align.runtime.scratch import root
 from self2align.runtime.shipped import PACKAGE, code_folders, shipped
 from self2align.runtime.workers import cores, workers
@@ -216,6 +217,11 @@ def check_stages() -> Iterator[Finding]:
     command = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if re.search("is busy, it is being blocked by|Unable to acquire lock", asked.stderr):
+        if not has_locks(Path(".dvc")):
+            text = "the file system has no locks, which DVC needs unless it is told to use hard links"
+            advice = "`dvc config core.hardlink_lock true && rm -f .dvc/tmp/lock .dvc/tmp/rwlock.lock`"
+            yield Finding("stages", text, advice, broken=True)
+            return
         who = re.search(r"\(PID (\d+)\): ([^\n]*)", asked.stderr)
         name = f" ({who[2]}, process {who[1]})" if who else ""
         yield Finding("stages", f"DVC is running here{name}", "repeat the check when it has finished")

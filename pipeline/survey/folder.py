@@ -9,6 +9,7 @@ from ruamel.yaml.comments import CommentedMap
 from self2align.params.loading import load
 from self2align.params.schema import Params
 from self2align.runtime.disk import move, partial_of, remove_abandoned
+from self2align.runtime.locks import has_locks
 from self2align.runtime.shipped import code_folders, shipped
 from self2align.survey.settings import written
 
@@ -23,7 +24,7 @@ COPIED = (
 UNFINISHED, FINISHED = ".init.unfinished", ".init.finished"
 CONFIG = """[core]
     analytics = false
-{scm}[cache]
+{more}[cache]
     type = "reflink,copy"
 """
 
@@ -83,7 +84,7 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
             (made / "data" / name).mkdir(parents=True)
             (made / "data" / name / ".gitkeep").touch()
         (made / ".dvc").mkdir()
-        (made / ".dvc" / "config").write_text(CONFIG.format(scm="" if _in_git(place) else "    no_scm = true\n"))
+        (made / ".dvc" / "config").write_text(_config(place, made))
         params = made / "params.yaml"
         params.write_text(written(content, ""), encoding="utf-8")
         lines = describe(load(params))
@@ -95,6 +96,12 @@ def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params]
         shutil.rmtree(made, ignore_errors=True)
         raise
     return lines
+
+
+def _config(place: Path, made: Path) -> str:
+    more = "" if _in_git(place) else "    no_scm = true\n"
+    # DVC's other kind of lock needs hard links instead.
+    return CONFIG.format(more=more if has_locks(made) else f"{more}    hardlink_lock = true\n")
 
 
 def _in_git(place: Path) -> bool:

@@ -40,7 +40,7 @@ def make_pipeline(folder: Path) -> None:
         (folder / "data" / name).mkdir(parents=True)
     (folder / "starts").mkdir()
     (folder / ".dvc").mkdir()
-    (folder / ".dvc" / "config").write_text(CONFIG.format(scm="    no_scm = true\n"))
+    (folder / ".dvc" / "config").write_text(CONFIG.format(more="    no_scm = true\n"))
 
 
 def repro(folder: Path, kill_after: float | None = None) -> tuple[int, str, float]:

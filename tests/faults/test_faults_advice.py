@@ -22,6 +22,7 @@ from self2align.survey.checks import (
     check_folder,
     check_leftovers,
     check_python,
+    check_stages,
     check_stores,
     check_weights,
 )
@@ -53,13 +54,21 @@ else:
     save_weights(Path("data/train/w.safetensors"), UNet(1, width=4, depth=1).state_dict(), header)
 """
 
+NO_LOCKS = """
+import errno, sys
+def hook(event, arguments):
+    if event in ("fcntl.flock", "fcntl.lockf"):
+        raise OSError(errno.ENOLCK, "No locks available")
+sys.addaudithook(hook)
+"""
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which DVC has made a store and weights, kept as `init` says."""
     folder = tmp_path_factory.mktemp("made")
     (folder / ".dvc").mkdir()
-    (folder / ".dvc" / "config").write_text(CONFIG.format(scm="    no_scm = true\n"))
+    (folder / ".dvc" / "config").write_text(CONFIG.format(more="    no_scm = true\n"))
     (folder / "make.py").write_text(MAKE)
     stages = [
         f"  {name}:\n    cmd: {sys.executable} -P make.py {name}\n    outs: [{out}]\n"
@@ -203,6 +212,18 @@ def test_a_store_is_compared_with_its_digest_where_it_is_read(here: Path) -> Non
     env = {**os.environ, "PYTHONPATH": next(_package())}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert "the store is damaged" in done.stderr
+
+
+def test_where_there_are_no_locks_dvc_uses_hard_links(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every Python that is started here meets a file system without locks.
+    (here / "site").mkdir()
+    (here / "site" / "sitecustomize.py").write_text(NO_LOCKS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here / "site"), *_package()]))
+    monkeypatch.setattr("self2align.survey.checks.has_locks", lambda folder: False)
+    found = _broken(check_stages())
+    assert "no locks" in found.text
+    _follow(found.advice, here)
+    assert [str(finding) for finding in check_stages()] == ["ok     stages: 2 up to date"]
 
 
 def test_parts_of_a_working_folder_are_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

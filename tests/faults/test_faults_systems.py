@@ -21,9 +21,11 @@ from self2align.images.files import read_image
 from self2align.runtime import devices
 from self2align.runtime.disk import check_room, mapped_array
 from self2align.stages.cli import message_of
+from tests.faults.conftest import subject
 from tests.faults.kills import Known
 from tests.faults.operations import GONE, Faults, refusing
 from tests.faults.running import Conditions, run
+from tests.faults.subjects import without_outputs
 from tests.faults.systems import SYSTEMS, mounted, withstands, withstands_full
 from tests.faults.trees import leftovers
 
@@ -106,6 +108,14 @@ def test_denoising_asks_for_room_first(here: Path, known: Knows) -> None:
         (line,) = ended.errors
         assert re.search(r"found 0\.0 MiB free, expected at least 0\.0 MiB for (6 )?finished frames; free some", line)
         assert not leftovers(here)
+
+
+def test_so_do_stages(project: Path, tmp_path: Path) -> None:
+    without_outputs(project, tmp_path / "run", subject("ingest@train"))
+    ended = run(subject("ingest@train").arguments, tmp_path / "run", Conditions(patch=_hardly_any_room))
+    (line,) = ended.errors
+    assert re.search(r"found 0\.0 MiB free, expected at least 0\.1 MiB for data/ingest/train\.zarr; free some", line)
+    assert run(subject("ingest@train").arguments, tmp_path / "run").code == 0
 
 
 def _hardly_any_room() -> None:
@@ -203,6 +213,13 @@ def test_without_symbolic_links_init_copies_the_code(here: Path) -> None:
     command = [sys.executable, "-P", "stages/run.py", "--help"]
     found = subprocess.run(command, cwd=here / "project", capture_output=True, text=True, check=True)
     assert "train_denoiser" in found.stdout
+
+
+def test_without_locks_init_tells_dvc(here: Path) -> None:
+    without = Conditions(Faults(here, refusals=refusing("fcntl.flock", errno.ENOLCK)))
+    assert run(["init", "project", "--source", "frames"], here, without).code == 0
+    assert "hardlink_lock = true" in (here / "project" / ".dvc" / "config").read_text()
+    assert not leftovers(here)
 
 
 def test_an_opencv_that_opens_no_greek_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
