@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -64,12 +65,18 @@ def written(path: Path, partial: Path | None = None) -> Iterator[BinaryIO]:
 
 def partial_of(path: Path) -> Path:
     """Return the name of a file or folder while this process makes it."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f"{_stem(path)}.{os.getpid()}.partial")
+
+
+def _stem(path: Path) -> str:
+    """Return how the names of unfinished files begin; a name of up to 255 bytes leaves no room for more."""
+    name = os.fsencode(path.name)
+    return f".{path.name}" if len(name) <= 220 else f".{hashlib.sha256(name).hexdigest()[:16]}"
 
 
 def remove_abandoned(path: Path) -> None:
     """Remove what killed processes have left of a file or folder."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+    for leftover in path.parent.glob(f"{glob.escape(_stem(path))}.*.partial"):
         owner = leftover.name.split(".")[-2]
         if not owner.isdigit() or _alive(int(owner)):
             continue
