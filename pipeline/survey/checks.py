@@ -159,7 +159,7 @@ def check_machine() -> Iterator[Finding]:
         yield Finding("device", f"{name}; precision auto means {precision}")
         yield Finding("workers", f"{workers()} processes, {size_text(memory_limit())} of memory for pairs")
     except ValueError as error:
-        yield Finding("environment", str(error), "correct or unset the variable", broken=True)
+        yield Finding("environment", str(error), "set the variable to what is expected", broken=True)
     free = shutil.disk_usage(Path.cwd()).free
     if free < FREE:
         yield Finding("disk", f"{size_text(free)} free", "free some space: the stores of a project take gigabytes")

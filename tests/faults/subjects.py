@@ -42,6 +42,8 @@ class Subject:
         Whether the outputs appear all at once; otherwise one file after the other.
     growing
         Ends of names of files that grow.
+    empty
+        Whether the output is a folder that is there before, empty.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Subject:
     outputs: Sequence[str]
     whole: bool = True
     growing: tuple[str, ...] = ()
+    empty: bool = False
 
 
 def _denoise(name: str, source: str, output: str, *more: str) -> Subject:
@@ -64,6 +67,7 @@ FILES = (
     _denoise("denoise folder", "photos", "out"),
     _denoise("denoise folder --temporal", "photos", "out", "--temporal", "1", "--aligner", "a.safetensors"),
     Subject("init", ["init", "project", "--source", "frames"], ["project"]),
+    Subject("init in a folder", ["init", "here", "--source", "frames"], ["here"], whole=False, empty=True),
     Subject(
         "bundle", ["bundle", "both.safetensors", "--weights", "w.safetensors", "--aligner", "a.safetensors"],
         ["both.safetensors"],
@@ -224,6 +228,8 @@ def without_outputs(template: Path, folder: Path, subject: Subject) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+        if subject.empty:
+            path.mkdir()
 
 
 TEMPLATES: Mapping[str, tuple[Any, tuple[Subject, ...]]] = {

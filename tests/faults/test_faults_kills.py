@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from self2align.survey.folder import FINISHED, UNFINISHED, check_place
 from tests.faults.conftest import subject
 from tests.faults.kills import Known, at_operation, drawn, killed, uninterrupted
 from tests.faults.running import Conditions
@@ -53,3 +54,16 @@ def test_a_kill_is_a_kill(files: Path, known: Callable[[str], Known], tmp_path: 
     place = tmp_path / "run"
     findings = list(killed(command, files, place, [Conditions(kill_after=0.01)]))
     assert findings == []
+
+
+def test_an_existing_folder_is_filled_by_the_next_init_if_the_last_was_killed(tmp_path: Path) -> None:
+    here, source = tmp_path / "here", tmp_path / "source"
+    (here / UNFINISHED).mkdir(parents=True)
+    check_place(here, source)  # nothing was moved: it starts again
+    (here / UNFINISHED).rename(here / FINISHED)
+    (here / FINISHED / "data").mkdir()
+    (here / FINISHED / "params.yaml").write_text("seed: 1\n")
+    (here / "dvc.yaml").touch()
+    with pytest.raises(ValueError, match="found files in it"):
+        check_place(here, source)
+    assert sorted(path.name for path in here.iterdir()) == ["data", "dvc.yaml", "params.yaml"]

@@ -24,7 +24,7 @@ def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path, name: str) -> Non
         assert len(os.fsencode(partial_of(path).name)) <= 255
     assert path.read_bytes() == b"half"
     with pytest.raises(TypeError), written(path) as file:
-        file.write("no bytes")  # type: ignore[arg-type]
+        file.write("no bytes")  # type: ignore[call-overload]
     assert [one.read_bytes() for one in path.parent.iterdir()] == [b"half"]
 
 
