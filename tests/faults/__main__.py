@@ -19,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="kills in all, shared out over the commands")
     parser.add_argument("--first", type=int, default=0, help="first seed")
-    parser.add_argument("--every", action="store_true", help="kill before every single file operation as well")
+    parser.add_argument("--every", action="store_true", help="kill at every single file operation as well")
     parser.add_argument("--systems", type=int, default=1, help="seeds of each other fault for each command")
     parser.add_argument("--only", default="", help="part of the name of a command")
     chosen = parser.parse_args()
@@ -64,7 +64,7 @@ def _kills(known: Known, place: Path, kind: str, seeds: range, every: bool) -> R
     here = place / "run"
     for seed in seeds:
         yield f"seed {seed}", list(killed(known, place / kind, here, drawn(known, here, seed)))
-    for number in range(1, known.ended.operations + 1 if every else 1):
+    for number in range(1, len(known.ended.operations) + 1 if every else 1):
         yield f"operation {number}", list(killed(known, place / kind, here, [at_operation(here, number)]))
 
 

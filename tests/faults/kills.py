@@ -80,7 +80,7 @@ def drawn(known: Known, place: Path, seed: int) -> list[Conditions]:
     found = []
     for _ in range(draw.integers(1, MOST_KILLS + 1)):
         if draw.random() < 0.6:
-            found.append(at_operation(place, int(draw.integers(1, known.ended.operations + 1))))
+            found.append(at_operation(place, int(draw.integers(1, len(known.ended.operations) + 1))))
         else:
             found.append(Conditions(kill_after=float(draw.uniform(0.05, 1.0) * known.ended.seconds)))
     return found

@@ -48,13 +48,14 @@ class Faults:
     within
         The folder; operations on other files go on as ever. Locks and links count everywhere.
     kill_at
-        Number of the operation before which the process group is killed, from 1; None for none.
+        Number of the operation at which the process group is killed, from 1; None for none. A file to be written is
+        opened, and empty; everything else has not happened yet.
     refusals
         Operations that fail.
     vanishing
         Name of a folder in it, and number of the operation before which it is moved away; None for none.
     log
-        File that gets the number of operations when the process ends; None for none.
+        File that gets the operations, a line each, when the process ends; None for none.
     """
 
     within: Path
@@ -62,7 +63,7 @@ class Faults:
     refusals: tuple[Refusal, ...] = ()
     vanishing: tuple[str, int] | None = None
     log: Path | None = None
-    count: int = 0
+    done: list[str] = field(default_factory=list)
     failed: dict[int, int] = field(default_factory=dict)
 
     def arm(self) -> None:
@@ -82,10 +83,12 @@ class Faults:
         inside = [text for text in map(_absolute, names) if text.startswith(f"{self.within}{os.sep}")]
         if not inside and event != "fcntl.flock":
             return
-        self.count += 1
-        if self.count == self.kill_at:
+        self.done.append(" ".join([event, *(text.removeprefix(f"{self.within}{os.sep}") for text in inside)]))
+        if len(self.done) == self.kill_at:
+            if event == "open":  # opened, but not yet written to; this calls the hook again
+                os.open(arguments[0], arguments[2] & ~os.O_EXCL, 0o666)
             os.killpg(0, signal.SIGKILL)
-        if self.vanishing is not None and self.count == self.vanishing[1]:
+        if self.vanishing is not None and len(self.done) == self.vanishing[1]:
             (self.within / self.vanishing[0]).rename(self.within.with_name(GONE))
         for number, refusal in enumerate(self.refusals):
             past = self.failed.get(number, 0)
@@ -96,9 +99,9 @@ class Faults:
                 raise OSError(refusal.errno, os.strerror(refusal.errno), first, None, second)
 
     def close(self) -> None:
-        """Write the number of operations."""
+        """Write the list of operations."""
         if self.log is not None:
-            self.log.write_text(str(self.count), encoding="ascii")
+            self.log.write_text("\n".join(self.done), encoding="utf-8")
 
 
 def _absolute(name: Any) -> str:

@@ -41,13 +41,13 @@ class Ended:
     seconds
         How long it took.
     operations
-        File operations that were counted; 0 if it was killed or none were to be counted.
+        File operations that were listed; none if it was killed or none were to be.
     """
 
     code: int
     text: str
     seconds: float
-    operations: int = 0
+    operations: tuple[str, ...] = ()
 
     @property
     def errors(self) -> list[str]:
@@ -113,8 +113,10 @@ def run(arguments: Sequence[str], folder: Path, conditions: Conditions = PLAIN) 
     assert code is not None
     process.close()
     counted = conditions.faults.log if conditions.faults else None
-    operations = int(counted.read_text(encoding="ascii")) if counted is not None and counted.is_file() else 0
-    return Ended(code, log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "", seconds, operations)
+    operations = counted.read_text(encoding="utf-8").splitlines() if counted is not None and counted.is_file() else []
+    return Ended(
+        code, log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "", seconds, tuple(operations)
+    )
 
 
 def _kill_group(pid: int) -> None:

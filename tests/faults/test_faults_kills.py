@@ -1,5 +1,6 @@
 """Killed at any moment, the same command ends in the same bytes. ``python -m tests.faults`` is the long search."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,14 +25,18 @@ def test_a_command_that_was_killed_goes_on(
         assert list(killed(command, files, place, drawn(command, place, seed))) == [], f"seed {seed}"
 
 
-@pytest.mark.parametrize("name", ["denoise TIFF", "denoise folder"])
-@pytest.mark.parametrize("before_the_end", [1, 2, 3, 5])
+@pytest.mark.parametrize("name", ["denoise TIFF", "denoise Zarr", "denoise folder", "bundle"])
 def test_killed_while_it_publishes_its_result(
-    files: Path, known: Callable[[str], Known], tmp_path: Path, name: str, before_the_end: int
+    files: Path, known: Callable[[str], Known], tmp_path: Path, name: str
 ) -> None:
     command, place = known(name), tmp_path / "run"
-    conditions = [at_operation(place, command.ended.operations + 1 - before_the_end)]
-    assert list(killed(command, files, place, conditions)) == []
+    (output,) = command.subject.outputs
+    publishing = re.compile(rf"\.finished$| {re.escape(output)}(/|$)")
+    wanted = [number for number, line in enumerate(command.ended.operations, 1) if publishing.search(line)]
+    assert 1 <= len(wanted) < 9, command.ended.operations
+    for number in sorted({*wanted, wanted[-1] + 1, len(command.ended.operations)}):
+        found = list(killed(command, files, place, [at_operation(place, number)]))
+        assert found == [], command.ended.operations[number - 1 : number]
 
 
 @pytest.mark.parametrize("name", ["ingest@train"])
