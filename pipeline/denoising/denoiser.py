@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from self2align.denoising.frames import choose_denoise
 from self2align.denoising.levels import Sigma
@@ -18,6 +19,7 @@ from self2align.runtime.progress import Progress
 from self2align.stores.codes import Coding, choose_coding
 from self2align.stores.weights import BUNDLE, load_header
 
+FLOATS = ("float16", "float32", "float64")
 MEMORY = 2048  # MiB
 NARROW = 8  # px; a shorter last axis of three is hardly a side of an image, but channels such as RGBA
 
@@ -87,6 +89,7 @@ class Denoiser:
         sigma: float | ArrayLike | None = None,
         temporal: int = 0,
         unclip: bool = True,
+        dtype: DTypeLike | None = None,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """Denoise one frame or many.
@@ -118,14 +121,17 @@ class Denoiser:
             Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
         unclip
             Whether the mean is corrected where noise was clipped at black or white, if the weights say so.
+        dtype
+            Type of the result: a float type keeps what rounding to integers would lose, as of counts of few photons.
+            Default: that of the frames.
         progress
             Called with frames done and all frames.
 
         Returns
         -------
         ndarray
-            A new array of the same shape and type. Integers are rounded and limited to the range of their type;
-            floats are not clipped.
+            A new array of the same shape, and but for ``dtype`` of the same type. Integers are rounded and limited to
+            the range of their type; floats are not clipped.
 
         Raises
         ------
@@ -135,6 +141,9 @@ class Denoiser:
         """
         array = np.asarray(frames)
         coding = choose_coding("frames", array.dtype, white, self._denoiser.whites)
+        kind = array.dtype if dtype is None else np.dtype(dtype)
+        if kind != array.dtype and kind.name not in FLOATS:
+            raise ValueError(f"dtype: found {kind}, expected {', '.join(FLOATS)}, or that of the frames")
         letters = resolve_axes(array.shape, self.channels, axes)
         if temporal < 0:
             raise ValueError(f"temporal: found {temporal}, expected 0 or more neighbours each way")
@@ -150,16 +159,17 @@ class Denoiser:
         if white is None and array.dtype.name not in self._denoiser.whites and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
-        result = np.empty(stack.shape, array.dtype.newbyteorder("="))
+        written = replace(coding, dtype=kind.name)
+        result = np.empty(stack.shape, kind.newbyteorder("="))
         for number, clean in enumerate(denoise(_values(stack, coding), None, level)):
-            result[number] = coding.encode(clean)
+            result[number] = written.encode(clean)
             if progress is not None:
                 progress(number + 1, len(stack))
         if "C" not in letters:
             result = result[:, 0]
         if "T" not in letters:
             result = result[0]
-        return np.ascontiguousarray(result.transpose(np.argsort(order))).astype(array.dtype, copy=False)
+        return np.ascontiguousarray(result.transpose(np.argsort(order))).astype(kind, copy=False)
 
 
 def _told(sigma: float | ArrayLike, shape: tuple[int, ...], scale: float) -> Sigma:

@@ -20,6 +20,7 @@ from self2align.media.medium import (
     finished_frame,
 )
 from self2align.media.picture import alpha_of, lost_metadata, png_chunks, to_write, written_metadata
+from self2align.media.rounding import refuse_float
 from self2align.runtime.progress import Progress
 
 # Lossy formats at high quality; WebP without loss.
@@ -38,9 +39,11 @@ class ImageFile:
 
     count = lines = 1
     reading = ""
+    choice = "same"
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "codec", "axes")
+        refuse_float(target, choices)
         self.source, self.target = source, target
         self.info, left_out = to_write(source)
         self.notes = [f"{source}: not written: {part}" for part in left_out]

@@ -42,6 +42,8 @@ class Choices:
         The value of 1.0 in the training footage, by type.
     skip_damaged
         Whether damaged frames of a video are left out; else they are refused.
+    dtype
+        Type of the result: "same" or "float32"; None for the same, unless rounding would lose what denoising gains.
     """
 
     channels: int
@@ -51,6 +53,7 @@ class Choices:
     sigma: float | None = None
     trained: Mapping[str, float] = field(default_factory=dict)
     skip_damaged: bool = False
+    dtype: str | None = None
 
     def refuse(self, source: Path, *names: str) -> None:
         """Refuse choices that have no meaning for a file."""
@@ -106,6 +109,8 @@ class Frames:
         Returns the channels to denoise of a frame, ``(C, H, W)``, as stored.
     sigma
         Standard deviation of the noise, as stored; None to measure it.
+    dtype
+        Type of the result; None for the same.
     """
 
     source: Path
@@ -113,6 +118,7 @@ class Frames:
     coding: Coding
     read: Callable[[int], NDArray[Any]]
     sigma: float | None = None
+    dtype: str | None = None
 
     @property
     def level(self) -> float | None:
@@ -139,7 +145,8 @@ class Frames:
         Float32, in which networks compute, does not hold all values of 32-bit integers and 64-bit floats.
         """
         alone = clean == self.coding.decode(stored)
-        codes: NDArray[Any] = np.where(alone, stored, self.coding.encode(clean)).astype(self.coding.dtype, copy=False)
+        coding = self.coding if self.dtype is None else replace(self.coding, dtype=self.dtype)
+        codes: NDArray[Any] = np.where(alone, stored, coding.encode(clean)).astype(coding.dtype, copy=False)
         return codes
 
 
@@ -151,9 +158,12 @@ class Pictures(Medium, Protocol):
     ----------
     shape
         Channels, height and width of the first.
+    choice
+        How the type of its result was chosen: see ``Choices.dtype``.
     """
 
     shape: tuple[int, int, int]
+    choice: str
 
     def still(self) -> Frames:
         """Return its first picture; the file is open only while that is read."""

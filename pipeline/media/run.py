@@ -4,6 +4,7 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,15 @@ def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> 
     """
     jobs = find_jobs(source, output)
     check_output(jobs, output, overwrite)
-    return [(job, load(MEDIA, job.kind, "kind")(job.source, job.target, choices)) for job in jobs]
+    media: list[tuple[Job, Medium]] = []
+    types: dict[Path, str] = {}  # of the results of a folder's pictures, which may be frames of one footage
+    for job in jobs:
+        told = replace(choices, dtype=types.get(job.source.parent, choices.dtype))
+        medium: Medium = load(MEDIA, job.kind, "kind")(job.source, job.target, told if job.kind == "tiff" else choices)
+        media.append((job, medium))
+        if isinstance(medium, Pictures) and job.kind == "tiff" and medium.count == 1:
+            types.setdefault(job.source.parent, medium.choice)
+    return media
 
 
 def denoise_media(

@@ -23,6 +23,7 @@ from self2align.media.medium import (
     fitted,
 )
 from self2align.media.planes import Planes
+from self2align.media.rounding import result_type
 from self2align.media.tiff_writing import not_written, write_stack
 from self2align.runtime.progress import Progress
 from self2align.stores.codes import Coding
@@ -49,11 +50,14 @@ class TiffStack:
             self.coding = coding_of(source, layout.dtype, choices)
             if layout.white is not None and choices.white is None and layout.dtype.name not in choices.trained:
                 self.coding = Coding(layout.dtype.name, 1 / layout.white)
+            self.dtype = self.coding.dtype
             array = layout.array(file)
             self._read(array, 0)  # a page that does not decode is found before any work
             self.coding = fitted(self._frames(array), choices)
-            lost = not_written(file, page_of(file, layout.first), self.coding.dtype)
-            self.notes = [f"{source}: {what}" for what in [*told, *lost, *self._beside()]]
+            self.dtype, changed = result_type(self._frames(array), choices)
+            self.choice = "same" if self.dtype == self.coding.dtype else self.dtype
+            lost = not_written(file, page_of(file, layout.first), self.dtype)
+            self.notes = [f"{source}: {what}" for what in [*told, *lost, *self._beside(), *changed]]
         self.reading = layout.describe(source) if self.count > 1 or layout.remarks else ""
 
     def _beside(self) -> list[str]:
@@ -71,7 +75,7 @@ class TiffStack:
             finish_frames(self._frames(self.layout.array(file)), scratch, denoise, progress)
 
     def _frames(self, array: TiffArray) -> Frames:
-        return Frames(self.source, self.count, self.coding, partial(self._read, array), self.sigma)
+        return Frames(self.source, self.count, self.coding, partial(self._read, array), self.sigma, self.dtype)
 
     def still(self) -> Frames:
         """See `Pictures`."""
@@ -80,7 +84,7 @@ class TiffStack:
             with opened(self.source) as file:
                 return self._read(self.layout.array(file), index)
 
-        return Frames(self.source, 1, self.coding, read, self.sigma)
+        return Frames(self.source, 1, self.coding, read, self.sigma, self.dtype)
 
     def _read(self, array: TiffArray, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""
@@ -91,7 +95,7 @@ class TiffStack:
         with opened(self.source) as file:
             first = page_of(file, self.layout.first)
             count = len(self.layout.numbers) + len(self.layout.others)
-            write_stack(made, file, self._made_pages(file, scratch), first, count, self.coding.dtype)
+            write_stack(made, file, self._made_pages(file, scratch), first, count, self.dtype)
 
     def _made_pages(self, file: TiffFile, scratch: Path) -> Iterator[tuple[TiffPage, NDArray[Any]]]:
         """Yield each page of the source with the pixels of the result, in the order of the page's axes."""
@@ -140,12 +144,12 @@ class _Pixels:
             light = self._piece([*across, *within])[(0,) * len(lead)]
         if self.array.cut is None:
             return light
-        pixels = self.array.stored(self.stack.layout.numbers[place]).copy()
+        pixels = self.array.stored(self.stack.layout.numbers[place]).astype(self.stack.dtype)
         self.array.light(pixels)[...] = light
         return pixels
 
     def _piece(self, region: list[slice]) -> NDArray[Any]:
-        return self.stack.planes.piece(region, partial(finished_frame, self.scratch), self.stack.coding.dtype)
+        return self.stack.planes.piece(region, partial(finished_frame, self.scratch), self.stack.dtype)
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

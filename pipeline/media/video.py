@@ -16,6 +16,7 @@ from self2align.media.containers import CONTAINERS, ENCODERS, default_codec
 from self2align.media.medium import Choices, check_channels, check_size, coding_of
 from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
+from self2align.media.rounding import refuse_float
 from self2align.media.segments import Encoding, SegmentEncoder
 from self2align.runtime.progress import Progress
 from self2align.videos.decoding import Damage, decode
@@ -50,6 +51,7 @@ class VideoFile:
 
     def __init__(self, source: Path, target: Path, choices: Choices) -> None:
         choices.refuse(source, "axes")
+        refuse_float(target, choices)
         suffix = target.suffix.lower()
         if suffix not in CONTAINERS:
             expected = ", ".join(sorted(CONTAINERS))

@@ -19,8 +19,9 @@ from self2align.media.medium import (
     fitted,
 )
 from self2align.media.planes import Planes
+from self2align.media.rounding import result_type
 from self2align.runtime.progress import Progress
-from self2align.stores.arrays import dimension_names, open_array, values, write_like
+from self2align.stores.arrays import as_type, dimension_names, open_array, values, write_like
 from self2align.stores.codes import Coding
 
 SUFFIXES: frozenset[str] = frozenset()  # an array is a folder: see `self2align.media.jobs.kind_of`
@@ -54,8 +55,15 @@ class ZarrPlanes:
         if stored < expected:
             absent = f"{expected - stored} of {expected} chunks"
             self.notes.append(f"{source}: found no data for {absent}: read as the fill value, {array.fill_value}")
+        self.dtype = self.coding.dtype
         if "scale_factor" not in array.attrs:
             self.coding = fitted(self._frames(), choices)
+        self.dtype, changed = result_type(self._frames(), choices)
+        if self.dtype != self.coding.dtype and as_type(source, self.dtype) is None:
+            if choices.dtype is not None:
+                raise ValueError(f"{source}: found codecs of {self.coding.dtype} alone, expected --dtype same")
+            self.dtype, changed = self.coding.dtype, []
+        self.notes += [f"{source}: {what}" for what in changed]
         self.reading = self.axes.trimmed().describe(source, array.dtype.name)
 
     @cached_property
@@ -72,9 +80,9 @@ class ZarrPlanes:
         finish_frames(self._frames(), scratch, denoise, progress)
 
     def _frames(self) -> Frames:
-        return Frames(self.source, self.count, self.coding, self._read, self.sigma)
+        return Frames(self.source, self.count, self.coding, self._read, self.sigma, self.dtype)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""
         finished = partial(finished_frame, scratch)
-        write_like(self.source, made, lambda region: self.planes.piece(region, finished, self.coding.dtype))
+        write_like(self.source, made, lambda region: self.planes.piece(region, finished, self.dtype), self.dtype)

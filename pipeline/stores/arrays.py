@@ -1,6 +1,7 @@
 """Zarr arrays that others have made: read in their own format, and written again in the same."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.errors import BaseZarrError
 
+_ANY_TYPE = frozenset({"crc32c", "gzip", "transpose", "zstd"})  # codecs of Zarr v3 that take bytes of any type
 _METADATA = ("zarr.json", ".zarray", ".zattrs")
 
 
@@ -45,7 +47,43 @@ def dimension_names(array: "zarr.Array[Any]") -> tuple[str, ...] | None:
     return tuple(str(name) for name in names)
 
 
-def write_like(source: Path, made: Path, piece: Callable[[tuple[slice, ...]], NDArray[Any]]) -> None:
+def as_type(source: Path, dtype: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the metadata of an array for values of a type, ``float32``: name of the file and its content.
+
+    None if it compresses in a way that is bound to its own type.
+    """
+    if (source / ".zarray").is_file():
+        content = json.loads((source / ".zarray").read_text())
+        if content.get("filters"):
+            return None
+        return ".zarray", {**content, "dtype": np.dtype(dtype).newbyteorder("<").str}
+    content = json.loads((source / "zarr.json").read_text())
+    codecs = _codecs(content.get("codecs", []), np.dtype(dtype).itemsize)
+    return None if codecs is None else ("zarr.json", {**content, "data_type": dtype, "codecs": codecs})
+
+
+def _codecs(codecs: Sequence[dict[str, Any]], size: int) -> list[dict[str, Any]] | None:
+    """Return the codecs of Zarr v3 for values of so many bytes; None if one is bound to the type."""
+    made = []
+    for codec in codecs:
+        told = dict(codec.get("configuration", {}))
+        if codec["name"] == "bytes":
+            told.setdefault("endian", "little")
+        elif codec["name"] == "blosc":
+            told["typesize"] = size
+        elif codec["name"] == "sharding_indexed":
+            told["codecs"] = _codecs(told["codecs"], size)
+            if told["codecs"] is None:
+                return None
+        elif codec["name"] not in _ANY_TYPE:
+            return None
+        made.append({**codec, "configuration": told})
+    return made
+
+
+def write_like(
+    source: Path, made: Path, piece: Callable[[tuple[slice, ...]], NDArray[Any]], dtype: str | None = None
+) -> None:
     """Write an array of the same format, attributes and shape as another.
 
     Parameters
@@ -56,11 +94,16 @@ def write_like(source: Path, made: Path, piece: Callable[[tuple[slice, ...]], ND
         Folder to write.
     piece
         Gives the values of a region. It is asked for one chunk (or shard) at a time, so each is written once.
+    dtype
+        Type of the values, if it is another: see `as_type`.
     """
     made.mkdir(parents=True)
     for name in _METADATA:
         if (source / name).is_file():
             (made / name).write_bytes((source / name).read_bytes())
+    changed = as_type(source, dtype) if dtype is not None and dtype != open_array(source).dtype.name else None
+    if changed is not None:
+        (made / changed[0]).write_text(json.dumps(changed[1]))
     array = zarr.open_array(made, mode="r+")
     for region in _regions(array.shape, array.shards or array.chunks):
         array[region] = piece(region)

@@ -30,6 +30,10 @@ def denoise(
     axes: Annotated[
         str | None, Option(help="Axes of a TIFF stack or Zarr array, a letter each: TCYX; default: as it says.")
     ] = None,
+    dtype: Annotated[
+        str | None,
+        Option(help="Type of the result: same, or float32 (TIFF, Zarr); default: same, unless rounding undoes it all."),
+    ] = None,
     codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
     memory: Annotated[
         int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
@@ -48,6 +52,7 @@ def denoise(
     from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.footage import check_footage
     from self2align.media.medium import Choices
+    from self2align.media.rounding import DTYPES
     from self2align.media.run import denoise_media, open_media
     from self2align.runtime.devices import device
     from self2align.runtime.provenance import code_digest
@@ -58,10 +63,12 @@ def denoise(
     where = device()
     if sigma is not None and not 0 < sigma < math.inf:
         raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
+    if dtype not in (None, *DTYPES):
+        raise ValueError(f"--dtype: found {dtype!r}, expected {' or '.join(DTYPES)}")
     seen = NoiseNotes(Purpose.of(load_part(weights, "denoiser")[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
-    choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged)
+    choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype)
     media = open_media(source, output, choice, overwrite)
     for _, medium in media:
         for line in [medium.reading, *medium.notes]:
@@ -78,6 +85,7 @@ def denoise(
         "sigma": sigma,
         "axes": axes,
         "codec": codec,
+        "dtype": dtype,
         "memory": memory,
         "unclip": unclip,
         "skip_damaged": skip_damaged,

@@ -98,16 +98,16 @@ class Run:
         sigma: float | None = None,
         codec: str | None = None,
         axes: str | None = None,
+        dtype: str | None = None,
         overwrite: bool = False,
         skip_damaged: bool = False,
     ) -> None:
-        choices = Choices(self.denoiser.channels, white, codec, axes, sigma, skip_damaged=skip_damaged)
+        choices = Choices(self.denoiser.channels, white, codec, axes, sigma, skip_damaged=skip_damaged, dtype=dtype)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
         clean: DenoiseFrames = OneByOne(self.denoiser)
         if self.radius:
             clean = WithNeighbours(self.denoiser, make_aligner("dis", self.denoiser.channels, {}), self.radius)
         watched = Watched(clean, self.seen, self.killed_after)
-        denoise_media(
-            media, output, watched, {"white": white, "sigma": sigma, "codec": codec}, lambda done, total: None
-        )
+        told = {"white": white, "sigma": sigma, "codec": codec, "dtype": dtype}
+        denoise_media(media, output, watched, told, lambda done, total: None)
