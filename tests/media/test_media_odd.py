@@ -10,11 +10,18 @@ import pytest
 import tifffile
 from PIL import Image
 
+from self2align.media.containers import CONTAINERS
 from self2align.media.footage import check_footage
 from self2align.media.image import ImageFile
 from self2align.media.medium import Choices
 from self2align.media.picture import written_metadata
 from self2align.media.run import open_media
+from self2align.media.video import VideoFile
+from self2align.survey.footage import survey_footage
+from self2align.videos.decoding import decode
+from self2align.videos.opening import find_footage, opened
+from self2align.videos.timing import look_through
+from self2align.videos.yuv import read_planes
 from tests.media.running import Run
 
 ORIENTATION = 274
@@ -176,3 +183,70 @@ def test_what_is_appended_is_named_and_announced_no_more(odd: Path, tmp_path: Pa
         exif = Image.Exif()
         exif.load(written["exif"])
         assert exif[ORIENTATION] == 6
+
+
+# Name -> frames, the first and the last time (s), stored means of Y, U and V, and what is said.
+VIDEOS = {
+    "sample_gamma2.2.mp4": (60, 0.0, 0.983, (117.53, 128.77, 129.51), []),
+    "sample_sef_slow_motion.mp4": (63, 0.0, 2.067, (140.07, 120.95, 133.90), []),
+    "bear-vp9-odd-dimensions.webm": (30, 0.0, 0.968, (134.70, 128.96, 125.71), []),
+    "testvid_1022ms.mp4": (30, 0.0, 0.969, (48.85, 128.01, 127.98), []),
+    "sample-with-large-length.avi": (58, 0.0, 1.9, (206.16, 137.26, 116.47), []),
+    "roadtrip-vp92-10bit.webm": (72, 0.0, 2.961, (386.66, 518.71, 504.30), []),
+    "bbb_176x144_128kbps_15fps_h263.3gp": (15, 0.0, 0.933, (99.84, 106.66, 126.14), []),
+    "fragmented_captions_h265.mp4": (61, 0.067, 2.069, (46.03, 131.75, 132.68), ["not written: its closed captions"]),
+    "dolbyVision-hdr.MOV": (
+        *(4, 0.0, 0.1, (647.96, 515.18, 502.85)),
+        [f"its data stream {number} is not copied" for number in (2, 3, 4)]
+        + ["not written: its Dolby Vision", "not written: its HDR viewing environment"],
+    ),
+    "sample_with_it35_track.mp4": (30, 0.0, 0.969, (497.44, 511.03, 513.59), ["its data stream 1 is not copied"]),
+}
+
+
+class Same:
+    """A denoiser that changes nothing, not even frames for its measurement of noise."""
+
+    radius = 0
+
+    def __call__(self, frames: Any, progress: Any = None, sigma: Any = None) -> Any:
+        """Yield the frames."""
+        for frame in frames:
+            yield frame.copy()
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_videos_are_kept(odd: Path, tmp_path: Path, name: str) -> None:
+    source, (count, first, last, means, told) = odd / "video" / name, VIDEOS[name]
+    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    medium = VideoFile(source, tmp_path / f"out{suffix}", Choices(3))
+    assert (medium.count, medium.notes) == (count, [f"{source}: {line}" for line in told])
+    (tmp_path / "parts").mkdir()
+    medium.work(tmp_path / "parts", Same(), lambda done, total: None)
+    medium.assemble(tmp_path / "parts", medium.target)
+    before, after = look_through(source, None), look_through(medium.target, None)
+    with opened(source) as one, opened(medium.target) as other:
+        index = find_footage(source, one).index
+        ticks = [float(one.streams[index].time_base), float(other.streams[0].time_base)]
+    times = [np.array(course.times) * tick for course, tick in zip((before, after), ticks, strict=True)]
+    np.testing.assert_allclose(times[1], times[0], atol=0.0006)  # Matroska counts ms
+    np.testing.assert_allclose([times[1][0], times[1][-1]], [first, last], atol=0.001)
+    assert after.first.format.name == before.first.format.name
+    for kind in ("color_range", "colorspace", "color_primaries", "color_trc", "rotation"):
+        assert getattr(after.first, kind) == getattr(before.first, kind)
+    planes = [[plane.mean() for plane in read_planes(frame)] for frame in decode(medium.target)]
+    levels = 1 if max(means) < 256 else 4
+    np.testing.assert_allclose(np.mean(planes, 0), means, atol=0.3 * levels)
+
+
+def test_of_spatial_video_the_base_view_is_read(odd: Path, tmp_path: Path) -> None:
+    source = odd / "video" / "water_180_mvhevc_5frames.mov"
+    medium = VideoFile(source, tmp_path / "out.mov", Choices(3))
+    assert medium.count == 5
+    assert "its video stream 0 holds several views: the base view is read" in medium.notes[0]
+
+
+@pytest.mark.parametrize("name", ["bbb_176x144_128kbps_15fps_h263.3gp", "bear-vp9-odd-dimensions.webm"])
+def test_videos_are_set_up_for_training_as_they_are_denoised(odd: Path, name: str) -> None:
+    found = survey_footage(odd / "video" / name)
+    assert (found.kind, found.scenes, found.surveyed[0].bits) == ("video", 1, 8)

@@ -202,3 +202,35 @@ def test_what_is_whole_is_taken_whenever_its_frames_are_shown(
 ) -> None:
     _write(tmp_path / f"a.{suffix}", _clip(count, 1), "rgb24", "bgr0", times)
     assert sum(frame.width == 64 for frame in decode(tmp_path / f"a.{suffix}")) >= count
+
+
+def _lit(kind: str, count: int) -> tuple[Frames, Frames]:
+    """Return gain and offset of every frame under a light of that kind, ``(T, 1)`` or of each channel."""
+    t, draw = np.arange(count)[:, None], np.random.default_rng(0)
+    dark = t % 7 == 3
+    gain, offset = {
+        "random": (1 + draw.uniform(-0.2, 0.2, t.shape), 0 * t),
+        "mains": (1 + 0.2 * np.sin(2 * np.pi * t / 7.3), 0 * t),
+        "fast mains": (1 + 0.3 * np.sin(2 * np.pi * t / 2.3), 0 * t),
+        "every seventh dark": (np.where(dark, 0.3, 1.0), 0 * t),
+        "every other dark": (np.where(t % 2, 0.6, 1.0), 0 * t),
+        "gain and offset": (1 + draw.uniform(-0.2, 0.2, t.shape), draw.uniform(-15, 15, t.shape)),
+        "color": (1 + draw.uniform(-0.12, 0.12, (count, 3)), 0 * t),
+        "rising": (0.25 + 0.75 * (t % 20) / 20, 0 * t),
+        "stepping": (np.where(t // 15 % 2, 0.55, 1.0), 0 * t),
+        "flash": (np.where(dark, 1.1, 0.7), np.where(dark, 40.0, 0.0)),
+    }[kind]
+    return gain, offset
+
+
+@pytest.mark.parametrize(
+    "kind",
+    "random,mains,fast mains,every seventh dark,every other dark,gain and offset,color,rising,stepping,flash".split(
+        ","
+    ),
+)
+def test_light_that_flickers_is_no_cut_and_hides_none(kind: str) -> None:
+    truth = 20 + 0.7 * np.concatenate([_clip(40, 1), _clip(23, 2)]).astype(np.float32)
+    gain, offset = (one[:, None, None, :] for one in _lit(kind, len(truth)))
+    lit = np.clip(truth * gain + offset, 0, 255)
+    assert find_shots(_thumbnails(np.rint(lit).astype(np.uint8))) == [(0, 40), (40, 63)]
