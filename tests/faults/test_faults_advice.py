@@ -143,12 +143,8 @@ def _flipped_in_the_cache_too() -> None:
     _flip(SHARD)
 
 
-def _lost_in_the_cache_too() -> None:
+def _headless_and_lost_in_the_cache() -> None:
     _in_cache(SHARD).unlink()
-    SHARD.unlink()
-
-
-def _headless() -> None:
     (STORE / "zarr.json").unlink()
 
 
@@ -159,7 +155,7 @@ def _without_a_list_in_the_cache() -> None:
 
 
 @pytest.mark.parametrize(
-    "harm", [_flipped, _flipped_in_the_cache_too, _lost_in_the_cache_too, _headless, _without_a_list_in_the_cache]
+    "harm", [_flipped, _flipped_in_the_cache_too, _headless_and_lost_in_the_cache, _without_a_list_in_the_cache]
 )
 def test_a_damaged_store_is_restored(here: Path, harm: Callable[[], None]) -> None:
     digest = FrameStore(STORE).content

@@ -203,23 +203,19 @@ def test_a_name_that_the_terminal_cannot_show(here: Path) -> None:
     assert r"\u2192 \u03a9.png: found it there already" in again.text
 
 
-def test_without_symbolic_links_init_copies_the_code(here: Path) -> None:
-    without = Conditions(Faults(here, refusals=refusing("os.symlink", errno.EPERM)))
+def test_without_links_and_locks_init_copies_the_code_and_tells_dvc(here: Path) -> None:
+    refusals = refusing("os.symlink", errno.EPERM) + refusing("fcntl.flock", errno.ENOLCK)
+    without = Conditions(Faults(here, refusals=refusals))
     ended = run(["init", "project", "--source", "frames"], here, without)
     assert ended.code == 0, ended.text
     assert "there are no symbolic links here: pipeline and stages are copies" in ended.text
     assert not (here / "project" / "stages").is_symlink()
+    assert "hardlink_lock = true" in (here / "project" / ".dvc" / "config").read_text()
+    assert not leftovers(here)
     assert not list(here.glob("project/*/**/__pycache__"))
     command = [sys.executable, "-P", "stages/run.py", "--help"]
     found = subprocess.run(command, cwd=here / "project", capture_output=True, text=True, check=True)
     assert "train_denoiser" in found.stdout
-
-
-def test_without_locks_init_tells_dvc(here: Path) -> None:
-    without = Conditions(Faults(here, refusals=refusing("fcntl.flock", errno.ENOLCK)))
-    assert run(["init", "project", "--source", "frames"], here, without).code == 0
-    assert "hardlink_lock = true" in (here / "project" / ".dvc" / "config").read_text()
-    assert not leftovers(here)
 
 
 def test_an_opencv_that_opens_no_greek_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
