@@ -7,8 +7,10 @@ from self2align.noise import NOISE
 from self2align.noise.gaussian import Gaussian
 from self2align.noise.model import FrameDraw, NoiseModel, NoiseSettings, PublishedDraw
 from self2align.noise.poisson import Poisson
-from self2align.noise.synthesis import noisy_coding, scene_level, second_draw, unclipped
+from self2align.noise.synthesis import noisy_coding, scene_level, second_draw, unclipped, warped_coding
 from self2align.runtime.families import load
+from self2align.stores.codes import VIDEO, Coding, choose_coding
+from self2align.training.denoiser import whites
 
 SIDE = 400
 
@@ -114,3 +116,24 @@ def test_noise_is_described_in_words() -> None:
     assert NoiseSettings("poisson_gaussian", 25.0, None, 30.0).describe() == both
     assert NoiseSettings("gaussian", 5.0, 45.0, 30.0).describe() == "Gaussian noise, sigma 5 to 45"
     assert NoiseSettings("none", 25.0, None, 30.0).describe() == "the footage's own noise"
+
+
+def test_warped_video_holds_what_lies_beyond_black_and_white() -> None:
+    real, held = NoiseSettings("none", 0.0, None, 30.0), Coding("uint16", VIDEO.scale * 2, VIDEO.offset * 2)
+    values = 2 * held.decode(np.array([0, 20000, 65535]))
+    coding = warped_coding(real, held, 2.0)
+    np.testing.assert_allclose(coding.decode(coding.encode(values)), values, atol=coding.scale)
+    assert warped_coding(real, Coding("uint8", 1 / 255), 2.0) == noisy_coding(real, 2.0)
+    assert (
+        warped_coding(NoiseSettings("gaussian", 25.0, None, 30.0), held, 2.0).offset
+        == noisy_coding(NoiseSettings("gaussian", 25.0, None, 30.0), 2.0).offset
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "dtype", "white"), [(1.0, "uint8", 255), (63 / 255, "uint8", 63), (0.25, "float32", 1)]
+)
+def test_weights_of_video_tell_white_as_a_share_of_that_of_the_type(share: float, dtype: str, white: float) -> None:
+    told = whites(Coding("uint16", VIDEO.scale / share, VIDEO.offset / share))
+    assert told == {"video": pytest.approx(share)}
+    assert 1 / choose_coding("a file", np.dtype(dtype), None, told).scale == pytest.approx(white)

@@ -12,6 +12,7 @@ from self2align.images.files import write_png
 from self2align.survey.footage import survey_footage
 from self2align.survey.settings import choose, read_profile
 from self2align.videos.yuv import Yuv, planar_frame
+from tests.videos.making import spoil, write
 
 Levels = NDArray[np.uint8]
 
@@ -123,3 +124,15 @@ def test_noise_above_white_and_below_black_is_measured_as_it_is(
     assert found.surveyed[0].brightest > 1.04
     profile = read_profile(Path("profiles/default.yaml"))
     assert choose(found, profile).white is None
+
+
+def test_interlaced_footage_and_what_was_left_out_are_remarked(tmp_path: Path) -> None:
+    write(tmp_path / "a.mp4", "libx264", 40, size=(64, 96), options={"g": "12", "x264-params": "tff=1"})
+    spoil(tmp_path / "a.mp4", 20, "zeros")
+    with pytest.raises(ValueError, match="--skip-damaged"):
+        survey_footage(tmp_path / "a.mp4")
+    found = survey_footage(tmp_path / "a.mp4", skip_damaged=True)
+    assert (found.scenes, found.skip_damaged) == (2, True)
+    remarks = choose(found, read_profile(Path("profiles/default.yaml"))).remarks
+    assert "left out: " in remarks[0]
+    assert remarks[1].startswith("frames are interlaced: lines of two moments alternate")
