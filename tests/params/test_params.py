@@ -155,6 +155,8 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
         ("train_ian/aligners/ian/training", None, r"aligners\.ian\.training: found nothing, expected a value"),
         ("ingest/sources/clips/kind", "tape", r"sources\.clips\.kind: found 'tape', expected one of array, folder"),
         ("ingest/sources/clips/roles", ["train"], r"sources\.clips\.roles\.0: found 'train', expected 'align'"),
+        ("ingest/sources/clips/axes", "TYX", r"found 'TYX' for the kind sample, expected null: stack or array"),
+        ("ingest/sources/clips/axes", "T", r"sources\.clips\.axes: found 'T'"),
         ("ingest/sources/clips/mode", 1, r"sources\.clips\.mode: found an unknown key, expected one of kind, path"),
         ("benchmark_sets", {}, r"benchmark_sets: found none, expected at least one"),
         (
