@@ -140,10 +140,7 @@ def test_a_shape_that_is_not_clear_is_refused(shape: tuple[int, ...], axes: str 
 
 def test_what_cannot_be_denoised_is_refused_in_one_line(rgb: Path, tmp_path: Path) -> None:
     denoiser = Denoiser.load(rgb, device="cpu")
-    broken = _frames((24, 32), "float32")
-    broken[3, 4] = np.nan
     cases: list[tuple[Any, dict[str, Any], str]] = [
-        (broken, {}, "found 1 values in frame 0 that are not finite"),
         (_frames((24, 32)), {"sigma": 0.0}, "sigma: found 0 at the least, expected more than 0"),
         (_frames((24, 32)) > 99, {}, "found values of type bool"),
         (_frames((24, 32)), {"temporal": 2}, "expected an axis T"),

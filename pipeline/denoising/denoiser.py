@@ -116,7 +116,8 @@ class Denoiser:
         sigma
             Standard deviation of the noise, in the unit of the values: one value, or a map ``(Y, X)`` or ``(C, Y, X)``
             for noise that is uneven, as behind a correction of vignetting. Default: it is measured on each frame.
-            Frames without noise to speak of are returned as they are.
+            Frames without noise to speak of are returned as they are; so are values that are NaN or infinite, and
+            single pixels far off all around them, which leave no trace in their neighbours.
         temporal
             Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
         unclip
@@ -136,7 +137,7 @@ class Denoiser:
         Raises
         ------
         ValueError
-            If the axes are ambiguous, the network does not fit the channels, a value is not finite, sigma is not
+            If the axes are ambiguous, the network does not fit the channels, sigma is not
             positive, or ``temporal`` is negative or has no aligner.
         """
         array = np.asarray(frames)
@@ -159,10 +160,9 @@ class Denoiser:
         if white is None and array.dtype.name not in self._denoiser.whites and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
-        written = replace(coding, dtype=kind.name)
         result = np.empty(stack.shape, kind.newbyteorder("="))
         for number, clean in enumerate(denoise(_values(stack, coding), None, level)):
-            result[number] = written.encode(clean)
+            result[number] = coding.encode_changes(clean, stack[number], kind.name)
             if progress is not None:
                 progress(number + 1, len(stack))
         if "C" not in letters:
@@ -196,12 +196,8 @@ def _memory(memory: int | None) -> int:
 
 def _values(stack: NDArray[Any], coding: Coding) -> Iterator[NDArray[np.float32]]:
     """Yield frames ``(C, H, W)`` as values, white being 1.0."""
-    for number, frame in enumerate(stack):
-        values = coding.decode(frame)
-        bad = values.size - int(np.isfinite(values).sum())
-        if bad:
-            raise ValueError(f"frames: found {bad} values in frame {number} that are not finite, expected none")
-        yield values
+    for frame in stack:
+        yield coding.decode(frame)
 
 
 def resolve_axes(shape: tuple[int, ...], channels: int, axes: str | None = None) -> str:

@@ -1,5 +1,6 @@
 """Denoising frames in order: each alone, or with its neighbours."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, tee
@@ -20,6 +21,7 @@ from self2align.denoising.inference import ALIKE
 from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.clipping import Clipping
+from self2align.noise.outliers import filled, isolated
 from self2align.runtime.progress import Progress
 from self2align.stores.weights import load_header
 
@@ -146,6 +148,7 @@ class WithNeighbours:
 
     def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:
         noisy = frame.cpu().numpy()
+        whole = torch.from_numpy(filled(noisy, np.isnan(noisy))).to(frame)
         noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
         if noise.nothing:
             return None
@@ -157,13 +160,61 @@ class WithNeighbours:
         alike = copies > 1 or noise.shared > ALIKE
         # Stein's lemma needs noise that is independent from pixel to pixel, and between the channels or one for all.
         white = noise.blotched == 1.0 and (alike or noise.shared == 0.0)
-        variance = noise.level(frame[None].cpu())[0].square().expand_as(frame).to(frame)
-        return Pilot(single(frame), SecondLook(single, variance, alike) if white else None)
+        variance = noise.level(whole[None].cpu())[0].square().expand_as(frame).to(frame)
+        return Pilot(single(whole), SecondLook(single, variance, alike) if white else None)
 
 
 def _of_plane(sigma: Sigma | None, number: int) -> Sigma | None:
     """Return the level of one channel."""
     return sigma[number] if isinstance(sigma, np.ndarray) and sigma.ndim == 3 and len(sigma) > 1 else sigma
+
+
+class Kept:
+    """Denoised frames in which what is no picture stays as it is, and leaves nothing around it.
+
+    These are values that are not finite, and single pixels far off everything around them: hot and dead pixels, cosmic
+    rays. They are filled from around them before a frame is denoised; see `self2align.noise.outliers`.
+
+    Parameters
+    ----------
+    denoise
+        Denoises frames; values that are NaN stand for nothing measured.
+    """
+
+    def __init__(self, denoise: DenoiseFrames) -> None:
+        self.denoise, self.radius = denoise, denoise.radius
+        self.missing = self.outliers = self.frames = 0
+
+    def __call__(
+        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+    ) -> Iterator[Frame]:
+        """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
+        held: deque[tuple[Frame, NDArray[np.bool_] | None]] = deque()
+        for clean in self.denoise(self._marked(frames, held), progress, sigma):
+            frame, kept = held.popleft()
+            yield clean if kept is None else np.where(kept, frame, clean)
+
+    def _marked(self, frames: Iterator[Frame], held: deque[tuple[Frame, NDArray[np.bool_] | None]]) -> Iterator[Frame]:
+        """Yield frames in which the values to keep are NaN."""
+        for frame in frames:
+            missing = ~np.isfinite(frame)
+            far = isolated(filled(frame, missing)) & ~missing
+            kept = missing | far
+            self.missing, self.outliers = self.missing + int(missing.sum()), self.outliers + int(far.sum())
+            self.frames += int(kept.any())
+            held.append((frame, kept if kept.any() else None))
+            yield np.where(kept, np.float32(np.nan), frame) if kept.any() else frame
+
+    @property
+    def note(self) -> str:
+        """Return what was kept, as one line; empty if nothing was."""
+        parts = []
+        if self.missing:
+            parts.append(f"{self.missing} values without data (NaN, infinite, transparent or absent)")
+        if self.outliers:
+            parts.append(f"{self.outliers} values far off all around them (hot or dead pixels, cosmic rays)")
+        frames = f"in {self.frames} frame{'s' * (self.frames > 1)}"
+        return f"left as they are {frames}, and kept from what is around: {', '.join(parts)}" if parts else ""
 
 
 class Unclipped:
@@ -193,7 +244,7 @@ class Unclipped:
 
 def choose_denoise(
     denoiser: TiledDenoiser, *, radius: int = 0, aligner: Path | None = None, unclip: bool = True
-) -> DenoiseFrames:
+) -> Kept:
     """Return what denoises frames one by one, or with neighbours.
 
     Parameters
@@ -219,4 +270,4 @@ def choose_denoise(
                 f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
             )
         denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius)
-    return Unclipped(denoise, denoiser, denoiser.clipping) if unclip and denoiser.clipping else denoise
+    return Kept(Unclipped(denoise, denoiser, denoiser.clipping) if unclip and denoiser.clipping else denoise)

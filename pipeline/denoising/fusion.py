@@ -12,6 +12,7 @@ from self2align.alignment.warp import warp
 from self2align.denoising.agreement import SecondLook, agree
 from self2align.denoising.repeats import Repeats
 from self2align.denoising.wiener import wiener
+from self2align.noise.outliers import filled
 
 # Power of the confidence: a bad neighbour harms an average more than it harms training.
 TRUST = 8
@@ -38,9 +39,13 @@ class Neighbour:
         """Return the aligned neighbour, ``(C, H, W)``, with its detail and its noise."""
         return self.gain * warp(source[None], self.transfer[None], "sinc")[0] + self.offset
 
-    def trusted(self, but: Tensor | None) -> Tensor:
-        """Return the confidence, 0 at some pixels, ``(H, W)``."""
-        return self.confidence if but is None else torch.where(but, 0.0, self.confidence)
+    def trusted(self, copied: Tensor | None, missing: Tensor | None) -> Tensor:
+        """Return the confidence, 0 where a frame is ``copied``, (H, W), or what it is sampled from ``missing``."""
+        trust = self.confidence if copied is None else torch.where(copied, 0.0, self.confidence)
+        if missing is None:
+            return trust
+        touched = warp(missing.any(0)[None, None].to(trust), self.transfer[None])[0, 0] > 0
+        return torch.where(touched, 0.0, trust)
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,8 @@ def fuse(
     Parameters
     ----------
     frames
-        ``(C, H, W)``, noisy, all of one size, white being 1.0.
+        ``(C, H, W)``, noisy, all of one size, white being 1.0. What is NaN is filled from around it, and counts for
+        nothing as a neighbour.
     denoise
         A frame's denoiser; None where there is no noise to speak of, and the frame stays.
     aligner
@@ -176,10 +182,11 @@ def fuse(
         ``(C, H, W)``, unclipped, one for each frame; ``2 reach(radius) + 1`` frames are held.
     """
     repeats, far = Repeats(), reach(radius)
+    missing: dict[int, Tensor] = {}
     neighbours_of: dict[tuple[int, int], Neighbour] = {}
-    for at, held in windows(frames, far):
+    for at, held in windows(_filled(frames, missing), far):
         target = held[at]
-        pilot = denoise(target)
+        pilot = denoise(target if at not in missing else torch.where(missing[at], torch.nan, target))
         if pilot is None:
             yield target
         else:
@@ -191,12 +198,25 @@ def fuse(
                     first, second = min(at, other), max(at, other)
                     there, back = align_both(held[first], held[second], aligner, exposure)
                     neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
-            chosen = (
-                (neighbours_of[at, other], held[other], repeats.copied(at, other, held, variance)) for other in others
+            chosen = ((other, neighbours_of[at, other], repeats.copied(at, other, held, variance)) for other in others)
+            mean = mean_of(
+                target,
+                ((one.sample(held[other]), one.trusted(copied, missing.get(other))) for other, one, copied in chosen),
             )
-            mean = mean_of(target, ((one.sample(source), one.trusted(but)) for one, source, but in chosen))
             yield _filtered(target, pilot, mean, variance)
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
+        missing.pop(at - far, None)
+
+
+def _filled(frames: Iterable[Tensor], missing: dict[int, Tensor]) -> Iterator[Tensor]:
+    """Yield frames whose NaN are filled; note by number where they were, ``(C, H, W)``."""
+    for number, frame in enumerate(frames):
+        where = frame.isnan()
+        if not bool(where.any()):
+            yield frame
+            continue
+        missing[number] = where
+        yield torch.from_numpy(filled(frame.cpu().numpy(), where.cpu().numpy())).to(frame)
 
 
 def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Tensor:

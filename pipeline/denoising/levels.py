@@ -104,14 +104,15 @@ def frame_noise(noisy: NDArray[np.float32], *, each_channel: bool = True) -> Fra
     Parameters
     ----------
     noisy
-        ``(C, H, W)``, white being 1.0.
+        ``(C, H, W)``, white being 1.0; NaN where nothing was measured.
     each_channel
         Whether channels of unequal noise have levels of their own.
     """
     if too_small(noisy):
         return FrameNoise.told(0.0)
     whole = estimate_noise(noisy[None])
-    low, high = np.quantile(noisy, RANGE)
+    known = np.isfinite(noisy)
+    low, high = np.quantile(noisy if known.all() else noisy[known], RANGE)
     unequal = _channel_lines(noisy) if each_channel and len(noisy) > 1 else None
     lines, sigma = unequal or ([whole.line(noisy)], whole.sigma)
     shared = _shared(noisy, whole) if unequal is None and len(noisy) > 1 else 0.0
@@ -133,6 +134,7 @@ def uneven_sigmas(noisy: NDArray[np.float32], noise: FrameNoise) -> tuple[float,
     _, height, width = noisy.shape
     halves = [(slice(0, length // 2), slice(length // 2, length)) for length in (height, width)]
     parts = [noisy[:, rows, columns] for rows in halves[0] for columns in halves[1]]
+    parts = [part for part in parts if np.isfinite(part).all()]
     if noise.measured is None or noise.nothing or min(height, width) < QUARTERED:
         return None
     found = [(one.sigma, noise.usual(part)) for part in parts if (one := estimate_noise(part[None])).certain]

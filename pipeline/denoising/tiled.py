@@ -18,6 +18,7 @@ from self2align.denoising.levels import FrameNoise, Sigma, frame_noise, uneven_s
 from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
 from self2align.noise.model import NoiseSettings
+from self2align.noise.outliers import filled
 from self2align.runtime.progress import Progress, part
 
 ALIKE = 0.1  # of the level that a network was trained on: nearer is taken for the same
@@ -161,7 +162,7 @@ class TiledDenoiser:
         Parameters
         ----------
         noisy
-            ``(C, H, W)``, white being 1.0, unclipped.
+            ``(C, H, W)``, white being 1.0, unclipped. What is NaN is filled from around it, and not measured.
         progress
             Called with the number of tiles done and of all tiles.
         sigma
@@ -178,11 +179,12 @@ class TiledDenoiser:
             ``(C, H, W)``, float32, unclipped.
         """
         assert fits_channels(len(noisy), self.channels), (len(noisy), self.channels)
+        whole = filled(noisy, np.isnan(noisy))
         if len(noisy) == self.channels:
-            return self._denoise(noisy, noise or self.noise_of(noisy, sigma), progress, copies)
+            return self._denoise(whole, noise or self.noise_of(noisy, sigma), progress, copies)
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
-            repeated = np.repeat(plane[None], self.channels, axis=0)
+            repeated = np.repeat(whole[number : number + 1], self.channels, axis=0)
             shown = part(progress, number, len(noisy)) if progress is not None else None
             told = sigma[number] if isinstance(sigma, np.ndarray) and sigma.ndim == 3 and len(sigma) > 1 else sigma
             clean[number] = self._denoise(repeated, self.noise_of(plane[None], told), shown, self.channels).mean(axis=0)

@@ -111,6 +111,9 @@ class Frames:
         Standard deviation of the noise, as stored; None to measure it.
     dtype
         Type of the result; None for the same.
+    hidden
+        Returns where a frame, as stored, holds no picture (transparent pixels, absent chunks), ``(H, W)``; None for a
+        kind of file that always does.
     """
 
     source: Path
@@ -119,6 +122,7 @@ class Frames:
     read: Callable[[int], NDArray[Any]]
     sigma: float | None = None
     dtype: str | None = None
+    hidden: Callable[[int, NDArray[Any]], NDArray[np.bool_]] | None = None
 
     @property
     def level(self) -> float | None:
@@ -126,28 +130,13 @@ class Frames:
         return None if self.sigma is None else self.sigma * self.coding.scale
 
     def decode(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Return a frame, ``(C, H, W)``, white being 1.0, from what `read` returned.
-
-        Raises
-        ------
-        ValueError
-            If a value is not finite: it would spread over the receptive field of the network.
-        """
+        """Return a frame, ``(C, H, W)``, white being 1.0, from what `read` returned; NaN where it holds no picture."""
         values = self.coding.decode(stored)
-        odd = values.size - int(np.isfinite(values).sum())
-        if odd:
-            raise ValueError(f"{self.source}: found {odd} values in frame {index} that are not finite, expected none")
-        return values
+        return values if self.hidden is None else np.where(self.hidden(index, stored), np.float32(np.nan), values)
 
     def encode(self, clean: NDArray[np.float32], stored: NDArray[Any]) -> NDArray[Any]:
-        """Return a denoised frame as it will be stored. Values that denoising left alone stay as they were.
-
-        Float32, in which networks compute, does not hold all values of 32-bit integers and 64-bit floats.
-        """
-        alone = clean == self.coding.decode(stored)
-        coding = self.coding if self.dtype is None else replace(self.coding, dtype=self.dtype)
-        codes: NDArray[Any] = np.where(alone, stored, coding.encode(clean)).astype(coding.dtype, copy=False)
-        return codes
+        """Return a denoised frame as it will be stored; see `Coding.encode_changes`."""
+        return self.coding.encode_changes(clean, stored, self.dtype)
 
 
 @runtime_checkable

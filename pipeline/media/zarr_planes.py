@@ -1,9 +1,11 @@
 """Zarr arrays of any number of axes, plane by plane."""
 
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from self2align.denoising.frames import DenoiseFrames
@@ -25,6 +27,7 @@ from self2align.stores.arrays import as_type, dimension_names, open_array, value
 from self2align.stores.codes import Coding
 
 SUFFIXES: frozenset[str] = frozenset()  # an array is a folder: see `self2align.media.jobs.kind_of`
+_NO_DATA = ("_FillValue", "missing_value")  # attributes of CF
 
 
 class ZarrPlanes:
@@ -54,7 +57,8 @@ class ZarrPlanes:
         stored, expected = array.nchunks_initialized, array.nchunks
         if stored < expected:
             absent = f"{expected - stored} of {expected} chunks"
-            self.notes.append(f"{source}: found no data for {absent}: read as the fill value, {array.fill_value}")
+            self.notes.append(f"{source}: found no data for {absent}: they stay absent (fill value {array.fill_value})")
+        self.absent = stored < expected
         self.dtype = self.coding.dtype
         if "scale_factor" not in array.attrs:
             self.coding = fitted(self._frames(), choices)
@@ -80,7 +84,22 @@ class ZarrPlanes:
         finish_frames(self._frames(), scratch, denoise, progress)
 
     def _frames(self) -> Frames:
-        return Frames(self.source, self.count, self.coding, self._read, self.sigma, self.dtype)
+        return Frames(self.source, self.count, self.coding, self._read, self.sigma, self.dtype, self._hidden)
+
+    def _hidden(self, index: int, stored: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where a plane has no data: chunks that are absent, and CF's ``_FillValue`` and ``missing_value``."""
+        hidden = np.zeros(stored.shape[1:], bool)
+        for name in _NO_DATA:
+            if isinstance(value := self.array.attrs.get(name), (int, float)):
+                hidden |= (stored == value).any(0)
+        if self.absent:
+            # Zarr stores no chunk of the fill value alone, so that one is as good as absent.
+            empty = (stored == self.array.fill_value).all(0)
+            rows, columns = (self.array.chunks[axis] for axis in (self.axes.y, self.axes.x))
+            for top, left in product(range(0, len(empty), rows), range(0, empty.shape[1], columns)):
+                chunk = np.s_[top : top + rows, left : left + columns]
+                hidden[chunk] |= empty[chunk].all()
+        return hidden
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

@@ -1,7 +1,7 @@
 """Numbers at rest: integer codes with CF's ``scale_factor`` and ``add_offset``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,18 @@ class Coding:
         codes = np.rint((values.astype(np.float64) - self.offset) / self.scale)
         limit = np.iinfo(dtype)
         return np.clip(codes, limit.min, limit.max).astype(dtype)
+
+    def encode_changes(self, values: NDArray[Any], stored: NDArray[Any], dtype: str | None = None) -> NDArray[Any]:
+        """Return codes of values that were ``stored`` and then changed.
+
+        Codes stay as they were where the values did not change, or are not finite. ``dtype`` is the type of the result;
+        None for the same.
+        Float32, in which networks compute, does not hold all values of 32-bit integers and 64-bit floats.
+        """
+        alone = (values == self.decode(stored)) | ~np.isfinite(values)
+        made = self if dtype is None else replace(self, dtype=dtype)
+        codes: NDArray[Any] = np.where(alone, stored, made.encode(np.where(alone, 0, values)))
+        return codes.astype(made.dtype, copy=False)
 
     def attributes(self) -> dict[str, Any]:
         """Return the CF attributes; none for plain numbers."""

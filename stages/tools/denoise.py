@@ -101,4 +101,6 @@ def denoise(
         denoise_media(media, output, denoise_frames, inputs, progress)
     frames = sum(medium.count for _, medium in media)
     seen.summarise(frames)
+    if denoise_frames.note:
+        say(denoise_frames.note)
     say(f"{output}: denoised, files: {len(media)}, frames: {frames}")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.loading import make_aligner
-from self2align.denoising.frames import DenoiseFrames, OneByOne, WithNeighbours
+from self2align.denoising.frames import DenoiseFrames, Kept, OneByOne, WithNeighbours
 from self2align.denoising.levels import Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
@@ -108,6 +108,6 @@ class Run:
         clean: DenoiseFrames = OneByOne(self.denoiser)
         if self.radius:
             clean = WithNeighbours(self.denoiser, make_aligner("dis", self.denoiser.channels, {}), self.radius)
-        watched = Watched(clean, self.seen, self.killed_after)
+        watched = Watched(Kept(clean), self.seen, self.killed_after)
         told = {"white": white, "sigma": sigma, "codec": codec, "dtype": dtype}
         denoise_media(media, output, watched, told, lambda done, total: None)

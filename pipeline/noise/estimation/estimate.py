@@ -35,6 +35,7 @@ from self2align.noise.estimation.views import (
     views,
 )
 
+FEWEST = 16  # blocks without a missing value: from fewer nothing is measured
 CERTAIN = 0.02  # expected relative error: of small frames of white noise up to 7 % are then off by more than 3 %
 BY_BRIGHTNESS = 0.5  # change of the variance from dark to light, as a share: less is one level
 STEADY = 0.2  # share of the places that is measured for what frames share
@@ -125,7 +126,9 @@ class NoiseEstimate:
 
     def line(self, frames: Values) -> tuple[float, float]:
         """Return a and b of the variance ``a x + b``; a is 0 where the frames' brightness hardly changes it."""
-        span = 2 * max(float(frames.var(dtype=np.float64)) - self.sigma**2, 0.0) ** 0.5
+        known = np.isfinite(frames)
+        values = frames if known.all() else frames[known]
+        span = 2 * max(float(values.var(dtype=np.float64)) - self.sigma**2, 0.0) ** 0.5
         if self.gain * span <= BY_BRIGHTNESS * self.sigma**2:
             return 0.0, self.sigma**2
         return self.gain, self.read
@@ -142,7 +145,8 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
     Parameters
     ----------
     frames
-        ``(T, C, H, W)``, white being 1.0, as the camera or codec left them; the further apart, the better.
+        ``(T, C, H, W)``, white being 1.0, as the camera or codec left them; the further apart, the better. What is
+        NaN is left out.
     step
         Distance of two codes, white being 1.0; 0 for values that are not rounded.
 
@@ -202,9 +206,12 @@ def channel_sigmas(frames: Values) -> list[float] | None:
 
 
 def too_small(frame: Values) -> bool:
-    """Return whether frames ``(..., H, W)`` are too small to estimate their noise."""
+    """Return whether frames ``(..., H, W)`` are too small, or hold too few finite values, to estimate their noise."""
     height, width = frame.shape[-2:]
-    return bool(min(height, width) < SIDE + SHIFT)
+    if min(height, width) < SIDE + SHIFT:
+        return True
+    stack = frame.reshape(1, -1, height, width)
+    return not np.isfinite(stack).all() and cut_blocks(stack)[0].shape[2] < FEWEST
 
 
 def shared_noise(frames: Values) -> float:
@@ -226,7 +233,7 @@ def _blocks(frames: Values) -> tuple[Values, float, tuple[float, float]]:
 
     So neither the unit of the values nor an offset makes a difference.
     """
-    ends = float(frames.min()), float(frames.max())
+    ends = float(np.nanmin(frames)), float(np.nanmax(frames))
     blocks, stride = cut_blocks(frames)
     blocks = (blocks - np.float32(ends[0])) / np.float32(ends[1] - ends[0] or 1.0)
     return blocks, (SIDE / stride) ** 2, ends

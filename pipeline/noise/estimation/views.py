@@ -46,7 +46,10 @@ class View:
 
 
 def cut_blocks(frames: Values) -> tuple[Values, int]:
-    """Return blocks of the frames, the same places in all, ``(T, C, P, 8, 8)``, and their distance in px."""
+    """Return blocks of the frames, the same places in all, ``(T, C, P, 8, 8)``, and their distance in px.
+
+    Blocks with a value that is not finite in any frame are left out.
+    """
     count, channels, height, width = frames.shape
     stride = SIDE
     while stride > CLOSEST and count * channels * height * width * 4 <= BLOCKS * stride**2:
@@ -55,6 +58,11 @@ def cut_blocks(frames: Values) -> tuple[Values, int]:
     grid = windows[:, :, ::stride, ::stride]
     rows, columns = grid.shape[2:4]
     places = np.arange(0, rows * columns, -(-count * channels * rows * columns // BLOCKS))
+    known = np.isfinite(frames).all((0, 1))
+    if not known.all():
+        whole = np.lib.stride_tricks.sliding_window_view(known[SHIFT:, SHIFT:], (SIDE, SIDE))[::stride, ::stride]
+        places = np.flatnonzero(whole.all((2, 3)))
+        places = places[:: max(1, -(-count * channels * len(places) // BLOCKS))]
     return grid[:, :, places // columns, places % columns], stride
 
 
