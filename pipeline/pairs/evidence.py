@@ -6,6 +6,7 @@ stray frame, of another scene or a test card, matches none of its neighbours.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ SIZE = (24, 32)  # of a thumbnail, px
 REACH = 2  # px of a thumbnail: shifts that count as motion
 LONGEST = 3  # frames of another scene in a row; more are a scene of their own
 CHANGED = 0.4  # of the contrast: a stray frame differs by more from both sides
+USUAL = 2.0  # times what changes from frame to frame in the scene: likewise
 BACK = 0.5  # of that change: the sides differ by less from each other
 CLIPPED = 0.5  # of the pixels, at the lowest or the highest value of a frame
 BEYOND = 0.25  # so much more of them than is usual in the scene
@@ -111,7 +113,9 @@ def _measure(seen: _Seen, values: Tensor, before: Tensor | None, line: tuple[flo
     seen.variance.append(block_variance(values, line))
     if before is not None:
         seen.steps.append(block_power(values - before))
-    thumbnail = functional.adaptive_avg_pool2d(values.mean(0)[None], SIZE)[0]
+    thumbnail = functional.adaptive_avg_pool2d(values.mean(0)[None], SIZE)
+    # Blurred, so that fractions of a pixel of it count for little.
+    thumbnail = functional.avg_pool2d(thumbnail, 3, 1, 1, count_include_pad=False)[0]
     seen.thumbnails.append(thumbnail)
     seen.contrast.append(float(thumbnail.std()))
     low, high = values.min(), values.max()
@@ -163,6 +167,8 @@ def _stray(thumbnails: list[Tensor]) -> set[int]:
     """Return frames, or up to three in a row, which differ from both sides as these do not from each other."""
     found: set[int] = set()
     count = len(thumbnails)
+    steps = [_change(*both) for both in pairwise(thumbnails)]
+    least = max(CHANGED, USUAL * float(np.median(steps))) if steps else CHANGED
     for length in range(1, LONGEST + 1):
         for start in range(1, count - length):
             first, last = thumbnails[start - 1], thumbnails[start + length]
@@ -170,12 +176,12 @@ def _stray(thumbnails: list[Tensor]) -> set[int]:
             if found & {start - 1, *run, start + length}:
                 continue
             apart = min(min(_change(first, thumbnails[at]), _change(thumbnails[at], last)) for at in run)
-            if apart > CHANGED and _change(first, last) < BACK * apart:
+            if apart > least and _change(first, last) < BACK * apart:
                 found.update(run)
     ends = ((0, 1, 2), (count - 1, count - 2, count - 3)) if count > 3 else ()
     for end, near, far in ends:
         apart = min(_change(thumbnails[end], thumbnails[other]) for other in (near, far))
-        if not found & {near, far} and apart > CHANGED and _change(thumbnails[near], thumbnails[far]) < BACK * apart:
+        if not found & {near, far} and apart > least and _change(thumbnails[near], thumbnails[far]) < BACK * apart:
             found.add(end)
     return found
 

@@ -17,6 +17,7 @@ from self2align.runtime.progress import Bars, Progress
 from self2align.runtime.scratch import workspace, write_atomically, write_json
 from self2align.runtime.workers import run_tasks
 from self2align.sources import SOURCES
+from self2align.sources.mending import mended
 from self2align.sources.source import Selection, Source
 from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
@@ -91,7 +92,10 @@ def _decode_unit(
         if fault is not None:
             skipped.append({"scene": scene.name, "why": fault})
             continue
-        cut = crop_scene(scene, *crop) if crop else scene
+        cut, count = mended(crop_scene(scene, *crop) if crop else scene)
+        if count:
+            told = f"{count} values, far beyond white and all around them (hot pixels, cosmic rays), filled"
+            skipped.append({"scene": f"single values of {scene.name}", "why": told})
         handle = f"{number:06d}-{len(found):06d}"
         save_array(folder / f"{handle}.npy", cut.frames)
         if cut.truth is not None:

@@ -2,7 +2,7 @@
 
 import glob
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,14 @@ from self2align.alignment.dis import Dis
 from self2align.images.tiff import SUFFIXES as TIFF
 from self2align.noise.estimation.estimate import NoiseEstimate, code_step, estimate_noise, shared_noise
 from self2align.noise.estimation.views import SHIFT, SIDE
+from self2align.noise.outliers import filled, isolated
+from self2align.pairs.evidence import Evidence, judge
 from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack
 from self2align.sources.array import array_axes, list_arrays
 from self2align.sources.folder import scenes_root, walk
 from self2align.sources.ingest import BLACK, open_source, summarised
+from self2align.sources.mending import BEYOND
 from self2align.sources.source import Selection
 from self2align.stores.arrays import is_zarr
 from self2align.stores.scene import Scene
@@ -58,6 +61,10 @@ class SceneSurvey:
         Shares of the noise's variance that frames 1, 2 and 4 apart have in common (`LAGS`; fewer in a short scene).
     frames
         Two neighbouring frames, ``(2, C, H, W)``, C = 1 for gray.
+    evidence
+        Which of its frames say something.
+    outliers
+        Single values far beyond all others: hot pixels, cosmic rays.
     interlaced
         Whether frames are of two fields.
     """
@@ -74,6 +81,8 @@ class SceneSurvey:
     shared: tuple[float, ...]
     frames: NDArray[np.float32]
     interlaced: bool = False
+    evidence: Evidence = field(default_factory=lambda: Evidence(()))
+    outliers: int = 0
 
 
 @dataclass(frozen=True)
@@ -259,8 +268,13 @@ def survey_scene(scene: Scene) -> SceneSurvey:
         raise ValueError(f"{scene.name}: found {height} x {width} px, expected at least {SIDE + SHIFT} px each way")
     gray = bool((codes == codes[:, :1]).all())
     values = scene.coding.decode(codes[:, :1] if gray else codes)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{scene.name}: found values that are not finite, expected finite numbers")
+    values, outliers = _without_outliers(scene.name, values)
+    line = estimate_noise(values[::NOISE_STEP]).line(values)
+    evidence = judge(iter(values), line)
+    if not evidence.kept:
+        raise ValueError(f"{scene.name}: found frames of one value, expected footage with something to see")
+    if len(evidence.kept) > 1:
+        values = values[list(evidence.kept)]
     bits, step = _bits_and_step(scene)
     return SceneSurvey(
         name=scene.name,
@@ -275,7 +289,25 @@ def survey_scene(scene: Scene) -> SceneSurvey:
         shared=tuple(shared_noise(values[[0, lag]]) for lag in LAGS if lag < len(values)),
         frames=values[:2].copy(),
         interlaced=scene.interlaced,
+        evidence=evidence,
+        outliers=outliers,
     )
+
+
+def _without_outliers(name: str, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """Return values without single pixels far off all others, and the number of these; refuse what is not finite."""
+    known = np.isfinite(values)
+    if not known.all():
+        number = int(np.argmin(known.all((1, 2, 3))))
+        raise ValueError(
+            f"{name}: found {int((~known[number]).sum())} values that are not finite in frame {number}, expected "
+            "finite ones for training: crop or fill them (denoise leaves such values as they are)"
+        )
+    far = np.stack([isolated(frame) for frame in values])
+    if not far.any() or far.all():
+        return values, 0
+    far &= np.abs(values) > BEYOND * np.abs(values[~far]).max()
+    return np.stack([filled(*one) for one in zip(values, far, strict=True)]), int(far.sum())
 
 
 def _bits_and_step(scene: Scene) -> tuple[int, float]:

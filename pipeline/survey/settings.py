@@ -177,6 +177,13 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
     """Return unusual properties of the footage and what follows from them."""
     noise, (usual, largest) = survey.noise, survey.motion
     lines = list(survey.told)
+    lines += [f"{scene.name}: {scene.evidence.note}" for scene in survey.surveyed if scene.evidence.note]
+    outliers = sum(scene.outliers for scene in survey.surveyed)
+    if outliers:
+        lines.append(
+            f"{outliers} values lie far beyond all others (hot pixels, cosmic rays): they do not count for white, and "
+            "are filled from around them for training"
+        )
     if any(scene.interlaced for scene in survey.surveyed):
         lines.append(
             "frames are interlaced: lines of two moments alternate. They are aligned as whole frames, which fails "

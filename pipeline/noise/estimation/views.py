@@ -58,7 +58,7 @@ def cut_blocks(frames: Values) -> tuple[Values, int]:
     grid = windows[:, :, ::stride, ::stride]
     rows, columns = grid.shape[2:4]
     places = np.arange(0, rows * columns, -(-count * channels * rows * columns // BLOCKS))
-    known = np.isfinite(frames).all((0, 1))
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(frames).all((0, 1)))
     if not known.all():
         whole = np.lib.stride_tricks.sliding_window_view(known[SHIFT:, SHIFT:], (SIDE, SIDE))[::stride, ::stride]
         places = np.flatnonzero(whole.all((2, 3)))

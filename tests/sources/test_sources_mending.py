@@ -1,0 +1,58 @@
+"""Values that are no light, in footage for training."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from self2align.sources.mending import mended
+from self2align.stores.scene import Scene
+from self2align.survey.footage import survey_scene
+
+
+def _scene(texture: NDArray[np.float32], repeats: bool = False) -> Scene:
+    draw = np.random.default_rng(0)
+    frames = np.stack([texture[:1, t : t + 96, 2 * t : 2 * t + 128] for t in range(6)])
+    frames = (1000 * (frames + 0.05 * draw.standard_normal(frames.shape))).astype(np.float32)
+    return Scene("cells", frames[[0, 1, 2, 2, 3, 4, 4, 5]] if repeats else frames, 1023.0)
+
+
+def test_a_cosmic_ray_is_filled_and_nothing_else_changes(texture: NDArray[np.float32]) -> None:
+    scene = _scene(texture)
+    assert mended(scene) == (scene, 0)
+    hit = scene.frames.copy()
+    hit[3, 0, 40, 50] = 1e7
+    found, count = mended(Scene("cells", hit, 1023.0))
+    assert count == 1
+    others = np.ones(hit.shape, bool)
+    others[3, 0, 40, 50] = False
+    np.testing.assert_array_equal(found.frames[others], scene.frames[others])
+    assert abs(found.frames[3, 0, 40, 50] - scene.frames[3, 0, 40, 50]) < 400
+    assert hit[3, 0, 40, 50] == np.float32(1e7)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_with_its_frame(texture: NDArray[np.float32], value: float) -> None:
+    scene = _scene(texture)
+    scene.frames[4, 0, :, :3] = value
+    for check in (mended, survey_scene):
+        with pytest.raises(ValueError, match=r"cells: found 288 values .* not finite in frame 4, expected finite"):
+            check(scene)
+
+
+def test_a_survey_is_not_led_astray_by_a_cosmic_ray_or_copies(texture: NDArray[np.float32]) -> None:
+    usual = survey_scene(_scene(texture))
+    assert (usual.outliers, usual.evidence.note) == (0, "")
+    hit = _scene(texture, repeats=True)
+    hit.frames[1, 0, 40, 50] = 1e7
+    found = survey_scene(hit)
+    assert found.outliers == 1
+    assert found.brightest == pytest.approx(usual.brightest, rel=0.05)
+    assert found.noise.sigma == pytest.approx(usual.noise.sigma, rel=0.1)
+    assert max(found.shared) < 0.05
+    assert found.evidence.left_out == {"copy": (3, 6)}
+    assert found.evidence.note.startswith("of 8 frames 2 are the frame before again")
+
+
+def test_a_recording_of_one_value_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"flat: found frames of one value, expected footage with something to see"):
+        survey_scene(Scene("flat", np.full((4, 1, 64, 64), 700, np.uint16), 65535.0))
