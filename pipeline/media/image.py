@@ -71,7 +71,7 @@ class ImageFile:
     def still(self) -> Frames:
         """See `Pictures`."""
         hidden = (lambda *_: alpha_of(self.source, self.info) == 0) if self.info.alpha else None
-        return Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0], self.sigma, hidden)
+        return Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0], self.sigma, hidden=hidden)
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

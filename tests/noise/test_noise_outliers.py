@@ -1,6 +1,8 @@
 """Pixels that are off everything around them, in frames of every kind of noise and texture."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ PICTURES = Path("../shared/data")
 def _frame(kind: str, texture: Values) -> Values:
     draw = np.random.default_rng(2)
     flat = np.ones((1, 96, 128))
-    made = {
+    made: dict[str, Callable[[], Any]] = {
         "gaussian": lambda: 1000 + 30 * draw.standard_normal(flat.shape),
         "photons 0.05": lambda: draw.poisson(0.05 * flat),
         "photons 0.4": lambda: draw.poisson(0.4 * flat),

@@ -52,11 +52,11 @@ def _white(frame: Frames) -> Frames:
 
 
 def _flash(frame: Frames) -> Frames:
-    return np.minimum(frame + 0.7, 1)
+    return np.asarray(np.minimum(frame + 0.7, 1), np.float32)
 
 
 def _night(frame: Frames) -> Frames:
-    return np.maximum(frame - 0.8, 0)
+    return np.asarray(np.maximum(frame - 0.8, 0), np.float32)
 
 
 def _turned(frame: Frames) -> Frames:
@@ -105,7 +105,7 @@ def test_nothing_is_left_out_of_davis(sigma: float) -> None:
     from self2align.images.files import read_image
 
     paths = sorted((DAVIS / "breakdance").glob("*.jpg"))[:5]
-    frames = np.stack([read_image(path)[0][:, ::2, ::2] for path in paths]).astype(np.float32) / 255
+    frames = np.stack([read_image(path)[0][:, ::2, ::2] for path in paths]).astype(np.float32) / np.float32(255)
     assert judge(iter(_noisy(frames, sigma / 255)), (0.0, (sigma / 255) ** 2)).left_out == {}
 
 
