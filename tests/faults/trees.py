@@ -45,6 +45,6 @@ def half_written(expected: Mapping[str, bytes], found: Mapping[str, bytes], grow
 
 def leftovers(folder: Path) -> list[str]:
     """Return the paths below a folder that are work, not results."""
-    found = [path for path in sorted(folder.rglob("*")) if path.name.endswith(_LEFT)]
+    found = [path for path in sorted(folder.rglob("*")) if path.name.endswith(_LEFT) and path.name != "dvc.lock"]
     found += sorted((folder / ".self2align").glob("*"))
     return [path.relative_to(folder).as_posix() for path in found]
