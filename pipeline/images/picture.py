@@ -85,7 +85,7 @@ def picture_of(source: Path) -> Picture:
             "a video or a folder of pictures can hold its frames"
         )
     if mode not in _MODES:
-        raise ValueError(f"{source}: found pixels of mode {mode}, expected gray or RGB")
+        raise ValueError(f"{source}: found pixels of mode {mode}, expected gray or RGB: convert it")
     # Pillow reads 16-bit color as 8 bits.
     depth, kind = _png_header(source) if name == "PNG" else (8, 0)
     gray = mode in ("1", "L", "LA") or mode.startswith("I") if depth < 16 else kind in (0, 4)

@@ -13,6 +13,16 @@ from self2align.media import MEDIA
 from self2align.media.containers import ANY, CONTAINERS
 from self2align.stores.arrays import is_zarr
 
+# What to do with formats that are not read, by the end of the name.
+_VOLUME = "save its frames as a TIFF stack or a Zarr array"
+_ADVICE = {
+    ".gif": "convert it to a video without loss (ffmpeg -i IN.gif -c:v ffv1 OUT.mkv)",
+    **dict.fromkeys((".heic", ".heif", ".avif", ".jxl", ".jp2"), "convert it to PNG"),
+    **dict.fromkeys((".nii", ".nii.gz", ".dcm", ".mrc", ".map", ".h5", ".hdf5", ".npy", ".npz"), _VOLUME),
+    **dict.fromkeys((".czi", ".lif", ".nd2", ".lsm", ".oib", ".stk"), f"{_VOLUME} (bioformats2raw, Fiji)"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw"), "develop it to TIFF of 16 bits"),
+}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -62,7 +72,7 @@ def find_jobs(source: str, output: Path) -> list[Job]:
     if path.exists():
         kind = kind_of(path)
         if kind is None:
-            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected {_known()}")
+            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected {_known()}{_advice(path)}")
         if output.is_dir() and kind != "zarr":
             raise ValueError(f"{output}: found a folder, expected the name of the file to write")
         _keep_apart(path, output)
@@ -74,6 +84,12 @@ def find_jobs(source: str, output: Path) -> list[Job]:
             _keep_apart(file, output)
         return _many(source, base, files, output)
     raise ValueError(f"{path}: found nothing there, expected {_known()}, a folder or a pattern of them")
+
+
+def _advice(path: Path) -> str:
+    """Return what to do with a file of a common format that is not read; nothing for others."""
+    name = path.name.lower()
+    return next((f"; {what}" for suffix, what in _ADVICE.items() if name.endswith(suffix)), "")
 
 
 def _known() -> str:

@@ -69,7 +69,9 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[st
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         size = path.stat().st_size
-        raise ValueError(f"{path}: found {size} bytes that are no safetensors file ({error})") from error
+        raise ValueError(
+            f"{path}: found {size} bytes that are no safetensors file ({error}), expected weights from training"
+        ) from error
     if not isinstance(header, dict):
         raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected weights of self2align")
     expected = header.pop(CONTENT, None)  # weights of the first releases tell none

@@ -43,6 +43,8 @@ def opened(path: Path) -> Any:
     """
     if not path.is_file():
         raise ValueError(f"{path}: found {'a folder' if path.is_dir() else 'nothing'}, expected a video file")
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: found no bytes, expected a video")
     try:
         return av.open(address(path))
     except av.FFmpegError as error:
