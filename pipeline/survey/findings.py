@@ -8,6 +8,9 @@ from self2align.survey.pace import duration_text, seconds
 from self2align.survey.settings import Choices
 from self2align.survey.unread import unread_note
 
+RESOLVED = 1.2  # times the variance of rounding: less is no noise
+UNSURE = 0.2  # relative error of sigma: with more, its kind cannot be told
+
 
 def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: str) -> list[str]:
     """Return lines about the footage and its parameters.
@@ -57,9 +60,14 @@ def _noise(noise: NoiseEstimate) -> list[str]:
         share = f"{max(noise.fixed, 0):.1%} of its variance"
         pattern = f"frames share a pattern ({share})" if noise.fixed_pattern else f"frames share no pattern ({share})"
     correlated = "correlated" if noise.correlated else "not correlated"
+    if noise.sigma**2 <= RESOLVED * noise.rounding or not noise.sigma:
+        return [
+            f"Noise: none beyond the rounding of values (sigma {255 * noise.sigma:.3g} of 255): nothing to train on."
+        ]
+    kind = f"mostly {kinds[noise.kind]}" if noise.error < UNSURE else "of a kind that cannot be told"
     doubt = "" if noise.certain or noise.correlated else f" (within {noise.error:.0%})"
     return [
-        f"Noise: sigma {255 * noise.sigma:.3g} of 255{doubt}, mostly {kinds[noise.kind]}; variance at value x (white "
+        f"Noise: sigma {255 * noise.sigma:.3g} of 255{doubt}, {kind}; variance at value x (white "
         f"is 1): {noise.gain:.3g} x + {noise.read:.3g}.",
         f"Noise: {correlated} from pixel to pixel ({noise.unevenness:.2f}; white noise has 1); {pattern}.",
     ]

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.noise.estimation.counts import photon
 from self2align.noise.estimation.measuring import UNEVEN, Measure, measure
 from self2align.noise.estimation.views import (
     LOW,
@@ -168,6 +169,9 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
     blocks, overlap, ends = _blocks(frames)
     scale = ends[1] - ends[0] or 1.0
     waves = transform(blocks)
+    one = photon(frames, blocks, waves)
+    if one:
+        return _of_photons(frames, one, waves, ends)
     rounding = (step / scale) ** 2 / 12
     noise = _choose(blocks, waves, overlap, rounding)
     means = waves[..., 0, 0] / np.float32(SIDE)
@@ -184,6 +188,22 @@ def estimate_noise(frames: Values, step: float = 0.0) -> NoiseEstimate:
         clipped=(float((frames == ends[0]).mean()), float((frames == ends[1]).mean())),
     ).scaled(scale)
     return replace(found, level=found.level + ends[0], read=found.read - found.gain * ends[0])
+
+
+def _of_photons(frames: Values, one: float, waves: Values, ends: tuple[float, float]) -> NoiseEstimate:
+    """Return the noise of photons counted one by one: its variance is the mean, and its zeros are not cut off."""
+    level = float(frames[np.isfinite(frames)].mean(dtype=np.float64))
+    return NoiseEstimate(
+        sigma=(one * level) ** 0.5,
+        error=0.5 * (one / (level * frames.size)) ** 0.5,
+        level=level,
+        gain=one,
+        read=0.0,
+        rounding=0.0,
+        unevenness=1.0,
+        fixed=_shared(waves) if len(frames) > 1 else None,
+        clipped=(0.0, float((frames == ends[1]).mean())),
+    )
 
 
 def channel_sigmas(frames: Values) -> list[float] | None:
