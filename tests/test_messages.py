@@ -266,12 +266,6 @@ for name, make, args, line in [
         "out.png: found suffix '.png', expected .btf or .tf8 or .tif or .tiff",
     ),
     (
-        "stack of no number",
-        _tiff(np.full((24, 32), np.nan, np.float32)),
-        "in.tif out.tif",
-        "in.tif: found 768 values in frame 0 that are not finite, expected none",
-    ),
-    (
         "group of Zarr",
         lambda: zarr.create_group("in.zarr"),
         "in.zarr out.zarr",
@@ -336,9 +330,8 @@ for name, make, args, line in [
         "weights cut",
         _all(_png(), lambda: _weights("w.safetensors", DENOISER, lambda data: data[:-9])),
         "in.png out.png",
-        "w.safetensors: found 89275 bytes that are no safetensors file (Error while deserializing "
-        "header: incomplete metadata, file not fully covered), expected weights as training wrote "
-        "them",
+        "w.safetensors: found 89275 bytes that are no safetensors file (Error while deserializing header: "
+        "incomplete metadata, file not fully covered), expected weights from training",
     ),
     (
         "weights of an aligner",
