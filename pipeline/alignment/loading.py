@@ -10,8 +10,10 @@ from torch import nn
 from self2align.alignment import ALIGNERS
 from self2align.alignment.aligner import Aligner
 from self2align.runtime.devices import place
-from self2align.runtime.families import load
+from self2align.runtime.families import check_arguments, load
 from self2align.stores.weights import fit_weights, load_part, save_weights
+
+MOST_CHANNELS = 2**10
 
 
 def make_aligner(kind: str, channels: int, arguments: Mapping[str, Any]) -> Aligner:
@@ -35,7 +37,12 @@ def load_aligner(path: Path, device: torch.device) -> Aligner:
         If the file holds no aligner.
     """
     tensors, header = load_part(path, "aligner")
-    aligner = make_aligner(header["aligner"], header["channels"], header["arguments"])
+    kind, channels, arguments = (header.get(name) for name in ("aligner", "channels", "arguments"))
+    if not isinstance(arguments, dict) or type(channels) is not int or not 1 <= channels <= MOST_CHANNELS:
+        found = f"channels {channels!r} and arguments {arguments!r}"
+        raise ValueError(f"{path}: found {found}, expected a number up to {MOST_CHANNELS} and arguments by name")
+    check_arguments(load(ALIGNERS, str(kind), f"{path}: aligner"), arguments, f"{path}: arguments")
+    aligner = make_aligner(str(kind), channels, arguments)
     if isinstance(aligner, nn.Module):
         fit_weights(aligner, tensors, path)
         place(aligner, device).eval()

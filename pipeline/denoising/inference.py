@@ -1,7 +1,7 @@
 """Denoising images with a trained network."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from torch import nn
 
 from self2align.denoising.levels import FrameNoise, as_batch, frame_noise
 from self2align.denoising.stein import noise_share
+from self2align.networks import NETWORKS
 from self2align.networks.network import build_network, multiple_of
 from self2align.networks.normalised import LEVEL, Normal, Normalised, normal, without_cast, without_detail
 from self2align.runtime.devices import place
-from self2align.stores.weights import fit_weights, load_part
+from self2align.runtime.families import check_arguments, load
+from self2align.stores.header import load_checked
+from self2align.stores.weights import check_fit, fit_weights
 
 Image = NDArray[np.float32]
 MARGIN = 16  # px
@@ -31,15 +34,27 @@ def load_denoiser(path: Path, device: torch.device) -> tuple[nn.Module, dict[str
     ValueError
         If the file is no denoiser, or was trained for another level of normalised noise.
     """
-    tensors, header = load_part(path, "denoiser")
-    network = build_network(header["network"], header["channels"], header["arguments"], f"{path}: network")
+    tensors, header = load_checked(path)
     level = header.get("normalised")
-    if level is not None:
-        if level != LEVEL:
-            raise ValueError(f"{path}: normalised: found {level}, expected {LEVEL}")
-        network = Normalised(network)
+    if level not in (None, LEVEL):
+        raise ValueError(f"{path}: normalised: found {level}, expected {LEVEL}")
+    with torch.device("meta"):  # sizes that a file only claims take no memory
+        check_fit(_built(path, header), tensors, path)
+    network = _built(path, header)
     fit_weights(network, tensors, path)
     return place(network, device).eval(), header
+
+
+def _built(path: Path, header: Mapping[str, Any]) -> nn.Module:
+    """Return the network that a header names, not yet trained."""
+    name, arguments = header["network"], header["arguments"]
+    check_arguments(load(NETWORKS, name, f"{path}: network"), arguments, f"{path}: arguments")
+    try:
+        network = build_network(name, header["channels"], arguments)
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise ValueError(f"{path}: found arguments {arguments} ({text}), expected those of a {name}") from error
+    return network if header.get("normalised") is None else Normalised(network)
 
 
 def core(network: nn.Module) -> nn.Module:

@@ -112,6 +112,10 @@ class TiledDenoiser:
         """
         network, header = load_denoiser(path, device)
         told = header.get("clipping")
+        try:
+            level, known = trained_level(header), level_was_known(header)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         return cls(
             network,
             int(header["channels"]),
@@ -119,8 +123,8 @@ class TiledDenoiser:
             memory=memory,
             whites=header.get("whites"),
             clipping=Clipping(**told) if told else None,
-            trained=trained_level(header),
-            exact=level_was_known(header),
+            trained=level,
+            exact=known,
             watch=watch,
         )
 
@@ -226,4 +230,6 @@ class TiledDenoiser:
             clean = tiling.run_tiles(
                 core(self.network), padded, plan, blend=blend, device=self.device, progress=progress
             )
+        if not np.isfinite(clean).all() and np.isfinite(noisy).all():
+            raise ValueError("weights: found a result that is not finite for a frame that is, expected other weights")
         return clean[:, margin : margin + height, margin : margin + width]

@@ -9,10 +9,15 @@ from typing import Any
 
 from PIL import Image
 
+from self2align.images import png
+
 _FORMATS = ("BMP", "JPEG", "MPO", "PNG", "WEBP")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B")
-# What Pillow raises for broken files; the exceptions have no common base.
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+# What Pillow raises for broken files: there is no common base, and it asserts what a header only claims.
+BROKEN = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, struct.error, zlib.error, Image.DecompressionBombError),
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ def picture_of(source: Path) -> Picture:
                 "name; convert it to PNG"
             ) from error
         raise ValueError(f"{source}: found {told(error)}, expected a whole picture") from error
+    if name == "PNG" and (fault := png.fault_of(source.read_bytes())):
+        raise ValueError(f"{source}: found {fault}, expected a whole picture")
     if name not in _FORMATS:
         raise ValueError(f"{source}: found a file of format {name}, expected BMP, JPEG, PNG or WebP by that name")
     if count > 1 and name in ("PNG", "WEBP"):

@@ -32,13 +32,31 @@ Chunk = tuple[bytes, bytes]
 
 def chunks(data: bytes) -> Iterator[Chunk]:
     """Yield name and content of a file's chunks, as far as they are whole."""
+    return ((name, content) for name, content, _ in _chunks(data))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield name, content and checksum of the chunks that are whole."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         length, name = struct.unpack(">I4s", data[at : at + 8])
         if at + 12 + length > len(data):
             return
-        yield name, data[at + 8 : at + 8 + length]
+        yield name, data[at + 8 : at + 8 + length], data[at + 8 + length : at + 12 + length]
         at += 12 + length
+
+
+def fault_of(data: bytes) -> str:
+    """Return what is damaged or missing of the picture of a PNG file; empty for a whole one.
+
+    Checksums are compared for chunks that a picture needs, as the format has it; Pillow passes over those of pixels.
+    """
+    for name, content, sum_ in _chunks(data):
+        if name[0] & 32 == 0 and zlib.crc32(name + content).to_bytes(4, "big") != sum_:
+            return f"a wrong checksum of chunk {name.decode('latin-1')!r}"
+        if name == b"IEND":
+            return ""
+    return "no end"
 
 
 def kept_chunks(data: bytes) -> list[Chunk]:

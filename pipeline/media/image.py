@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from self2align.denoising.frames import DenoiseFrames
-from self2align.images import png
+from self2align.images import jpeg, png
 from self2align.images.files import read_image
 from self2align.media.medium import (
     Choices,
@@ -47,6 +47,8 @@ class ImageFile:
         self.source, self.target = source, target
         self.info, left_out = to_write(source)
         self.notes = [f"{source}: not written: {part}" for part in left_out]
+        if self.info.format in ("JPEG", "MPO") and (fault := jpeg.fault_of(source.read_bytes())):
+            self.notes.append(f"{source}: found {fault}: what does not decode is gray")
         self.shape = (self.info.channels, self.info.height, self.info.width)
         check_size(source, *self.shape)
         check_channels(source, self.info.channels, choices)

@@ -140,7 +140,8 @@ def _packed_bits(page: TiffPage) -> int | None:
 
 def _resolution(page: TiffPage) -> tuple[tuple[int, int], tuple[int, int]] | None:
     x, y = (page.tags.valueof(code) for code in (282, 283))
-    return (x, y) if x and y and x[1] and y[1] else None
+    told = all(isinstance(value, tuple) and len(value) == 2 and value[1] for value in (x, y))
+    return (x, y) if told else None
 
 
 def _true(file: TiffFile, page: TiffPage, tag: Told, count: int, dtype: str) -> Told:

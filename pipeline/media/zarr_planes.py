@@ -23,8 +23,9 @@ from self2align.media.medium import (
 from self2align.media.planes import Planes
 from self2align.media.rounding import result_type
 from self2align.runtime.progress import Progress
-from self2align.stores.arrays import as_type, dimension_names, open_array, values, write_like
+from self2align.stores.arrays import absent_chunks, as_type, dimension_names, open_array, values, write_like
 from self2align.stores.codes import Coding
+from self2align.stores.damaged import as_line
 
 SUFFIXES: frozenset[str] = frozenset()  # an array is a folder: see `self2align.media.jobs.kind_of`
 _NO_DATA = ("_FillValue", "missing_value")  # attributes of CF
@@ -43,7 +44,8 @@ class ZarrPlanes:
         array = self.array
         self.coding = coding_of(source, array.dtype, choices)
         if choices.white is None and "scale_factor" in array.attrs:
-            self.coding = Coding.of(array.dtype, array.attrs)
+            with as_line(source, "an array with CF's scale and offset, or without"):
+                self.coding = Coding.of(array.dtype, array.attrs)
         self.axes = of_array(source, array.shape, dimension_names(array), choices.axes)
         if len(self.axes.shape) != array.ndim:
             raise ValueError(f"{source}: found axes {choices.axes!r}, expected {array.ndim} letters, one for each axis")
@@ -54,11 +56,10 @@ class ZarrPlanes:
         check_size(source, *self.planes.shape)
         check_channels(source, self.planes.channels, choices)
         self.sigma = choices.sigma
-        stored, expected = array.nchunks_initialized, array.nchunks
-        if stored < expected:
-            absent = f"{expected - stored} of {expected} chunks"
+        absent = absent_chunks(source, array)
+        if absent:
             self.notes.append(f"{source}: found no data for {absent}: they stay absent (fill value {array.fill_value})")
-        self.absent = stored < expected
+        self.absent = bool(absent)
         self.dtype = self.coding.dtype
         if "scale_factor" not in array.attrs:
             self.coding = fitted(self._frames(), choices)

@@ -9,9 +9,8 @@ from self2align.networks import NETWORKS
 from self2align.networks.network import build_network, multiple_of
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
-from self2align.params.members import check_arguments
 from self2align.params.schema import Params
-from self2align.runtime.families import load
+from self2align.runtime.families import check_arguments, load
 from self2align.samplers import SAMPLERS
 from self2align.samplers.sampler import load_sampler
 from self2align.sources import SOURCES

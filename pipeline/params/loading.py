@@ -1,18 +1,22 @@
 """Reading params.yaml. An error names the first wrong value and the full name of its key, in one line."""
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
 from self2align.params.checks import check
 from self2align.params.schema import Params, Section
 
 Item = TypeVar("Item")
+LONGEST = 300  # characters of what the parser says, which may quote all of a line
+# The parser's own constructors raise these for a tag or number that they cannot read, and for lists nested too deep.
+_BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, ReusedAnchorWarning, TypeError, ValueError)
 
 
 def load(path: Path) -> Params:
@@ -26,9 +30,12 @@ def load(path: Path) -> Params:
     if not path.is_file():
         raise ValueError(f"{path}: found no file, expected parameters (self2align profile default writes them)")
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise ValueError(f"{path}: found broken YAML: {' '.join(str(error).split())}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)  # an alias would mean the later one without a word
+            content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, *_BROKEN) as error:
+        text = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+        raise ValueError(f"{path}: found broken YAML ({text}), expected parameters") from error
     try:
         params = Params.model_validate(content)
     except ValidationError as error:

@@ -173,10 +173,12 @@ def _purpose(header: Mapping[str, Any]) -> list[str]:
     """Return in words what noise a denoiser is for."""
     if header.get("kind") != "denoiser":
         return []
-    seen = header.get("noise_seen") or {}
+    told = header.get("noise_seen")
+    seen = told if isinstance(told, Mapping) else {}
     lines = []
-    if "sigma" in seen:
-        low, high = seen["sigma"]
+    sigmas = seen.get("sigma")
+    if isinstance(sigmas, list) and [type(one) for one in sigmas] == [float, float]:
+        low, high = sigmas
         levels = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         lines.append(f"noise of sigma {levels} of 255")
     if header.get("normalised") is not None:

@@ -15,6 +15,7 @@ from self2align.report.reading import (
     ablation_lines,
     method_traits,
     read_alignment,
+    read_histogram,
     read_means,
     read_pairs,
     read_samples,
@@ -57,7 +58,7 @@ def read_results(outputs: StageOutputs, inputs: ReportInputs) -> Results:
         published=comparable_sets(inputs.sets, model=noise.model, sigma=noise.sigma, color=inputs.color),
         ablation=ablation_lines(methods, inputs.trainings),
         alignment=read_alignment(outputs.alignment, inputs.aligners),
-        scenes=read_rows(outputs.alignment / "scenes.csv"),
+        scenes=read_rows(outputs.alignment / "scenes.csv", texts=("aligner", "scene")),
         pairs=read_json(outputs.pairs / "metrics.json"),
         trainings=trainings,
         curves=curves,
@@ -77,7 +78,7 @@ def draw(outputs: StageOutputs, inputs: ReportInputs, results: Results) -> Illus
     files = {
         "comparison.png": png_bytes(comparison(images, methods, size)) if images else None,
         "alignment.png": alignment_png(results.scenes, aligners) if results.scenes else None,
-        "scores.png": scores_png(read_rows(outputs.pairs / "scores.csv")),
+        "scores.png": scores_png(read_histogram(outputs.pairs / "scores.csv")),
         "curve.png": curve_png(results.curves) if results.curves else None,
         "samples.png": png_bytes(samples.picture) if samples else None,
     }

@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
 
 from self2align.images.files import read_image
 from self2align.methods.method import method_name
@@ -19,7 +21,7 @@ from self2align.runtime.tables import read_json, read_rows
 
 def read_curve(path: Path, name: str) -> Curve:
     """Return a training's curve: the losses at the steps where they were measured."""
-    rows = read_rows(path)
+    rows = read_rows(path, numbers=("step",))
     columns = []
     for key in ("loss", "validation"):
         points = [(float(row["step"]), float(row[key])) for row in rows if row.get(key)]
@@ -111,14 +113,39 @@ def ablation_lines(methods: Mapping[str, str], runs: Sequence[TrainingRun]) -> l
     return lines if len(lines) > 1 else []
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """What `self2align.report.gallery` tells of a pair; ``pictures`` are names with files of its folder."""
+
+    scene: str
+    target_frame: int
+    source_frame: int
+    ssim: float
+    ssim_filtered: float
+    confidence: float
+    pictures: list[tuple[str, Annotated[str, Field(pattern=r"^[^/\\\x00]+$")]]]
+
+
+_PAIRS = TypeAdapter(list[_Pair])
+
+
 def read_pairs(folder: Path) -> list[GalleryPair]:
     """Return the pairs that `self2align.report.gallery` wrote to a folder."""
     found = []
-    for pair in read_json(folder / "pairs.json")["pairs"]:
-        title = f"{pair['scene']}: frame {pair['target_frame']} and its neighbour, frame {pair['source_frame']}"
-        scores = f"SSIM {pair['ssim']:.3f}, filtered {pair['ssim_filtered']:.3f}"
-        pictures = {name: (folder / file).read_bytes() for name, file in pair["pictures"]}
-        found.append(GalleryPair(title, f"{scores}; mean confidence {pair['confidence']:.2f}", pictures))
+    path = folder / "pairs.json"
+    try:
+        pairs = _PAIRS.validate_python(read_json(path).get("pairs"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "pairs"
+        raise ValueError(
+            f"{path}: found {key} wrong ({first['msg']}), expected the pairs of an earlier stage"
+        ) from error
+    for pair in pairs:
+        title = f"{pair.scene}: frame {pair.target_frame} and its neighbour, frame {pair.source_frame}"
+        scores = f"SSIM {pair.ssim:.3f}, filtered {pair.ssim_filtered:.3f}"
+        pictures = {name: (folder / file).read_bytes() for name, file in pair.pictures}
+        found.append(GalleryPair(title, f"{scores}; mean confidence {pair.confidence:.2f}", pictures))
     return found
 
 
@@ -134,18 +161,31 @@ def read_scores(benchmark: Path, methods: Sequence[str]) -> dict[tuple[str, str,
     """Return PSNR and SSIM of each image in its first repeat: (method, set, image) -> (dB, 1)."""
     scores: dict[tuple[str, str, str], tuple[float, float]] = {}
     for method in methods:
-        rows = read_rows(benchmark / method / "images.csv")
-        for row in sorted(rows, key=lambda row: int(row["repeat"])):
+        rows = _image_rows(benchmark, method)
+        for row in sorted(rows, key=lambda row: float(row["repeat"])):
             key = (method, row["set"], row["image"])
             scores.setdefault(key, (float(row["psnr"]), float(row["ssim"])))
     return scores
+
+
+def _image_rows(benchmark: Path, method: str) -> list[dict[str, str]]:
+    path = benchmark / method / "images.csv"
+    return read_rows(path, texts=("set", "image"), numbers=("repeat", "psnr", "ssim"))
+
+
+def read_histogram(path: Path) -> list[dict[str, str]]:
+    """Return the bins of the pairs' scores, at least one, as `self2align.report.measures.scores_png` takes them."""
+    rows = read_rows(path, numbers=("from", "to", "ssim", "ssim_filtered"))
+    if not rows:
+        raise ValueError(f"{path}: found no row, expected the histogram of an earlier stage")
+    return rows
 
 
 def read_means(benchmark: Path, methods: Sequence[str]) -> dict[tuple[str, str, str], tuple[float, float]]:
     """Return PSNR and SSIM of each image, means over its repeats: (method, set, image) -> (dB, 1)."""
     scores = defaultdict(list)
     for method in methods:
-        for row in read_rows(benchmark / method / "images.csv"):
+        for row in _image_rows(benchmark, method):
             scores[method, row["set"], row["image"]].append((float(row["psnr"]), float(row["ssim"])))
     return {
         key: (sum(psnr for psnr, _ in found) / len(found), sum(ssim for _, ssim in found) / len(found))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,22 +42,51 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: found no file, expected the figures of an earlier stage")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: found broken JSON ({error}), expected figures") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: found a {type(content).__name__}, expected figures by name")
     return content
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path, *, texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> list[dict[str, str]]:
     """Return the rows of a CSV file with a header, each as column -> text.
+
+    Parameters
+    ----------
+    path
+        The file.
+    texts
+        Columns that hold text; all others hold finite numbers or, if they are not in ``numbers``, nothing.
+    numbers
+        Columns with a number in every row.
 
     Raises
     ------
     ValueError
-        Without the file.
+        Without the file or one of these columns, or if a row is not as described.
     """
     if not path.is_file():
         raise ValueError(f"{path}: found no file, expected the table of an earlier stage")
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = csv.reader(file, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path}: found no table ({error}), expected the table of an earlier stage") from error
+    missing = [name for name in (*texts, *numbers) if header.count(name) != 1]
+    if missing:
+        raise ValueError(f"{path}: found columns {', '.join(header)[:99]}, expected {', '.join(missing)} once")
+    for number, line in enumerate(lines, 2):
+        if len(line) != len(header):
+            raise ValueError(f"{path}: found {len(line)} columns in line {number}, expected {len(header)}")
+        for name, text in zip(header, line, strict=True):
+            if name not in texts and not _is_number(text) and (text or name in numbers):
+                raise ValueError(f"{path}: found {text[:40]!r} for {name} in line {number}, expected a finite number")
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -11,7 +11,7 @@ from self2align.images.files import to_color
 from self2align.images.names import natural
 from self2align.images.types import stored
 from self2align.sources.source import Selection, choose
-from self2align.stores.arrays import dimension_names, is_zarr, open_array, values
+from self2align.stores.arrays import absent_chunks, dimension_names, is_zarr, open_array, values
 from self2align.stores.codes import WHITES
 from self2align.stores.scene import Scene
 
@@ -98,7 +98,6 @@ def array_axes(path: Path, given: str | None) -> tuple[Axes, str]:
     axes.frame_axis(path)
     if axes.channels not in (1, 3):
         raise ValueError(f"{path}: found axes {axes.told()}, expected 1 or 3 channels")
-    if array.nchunks_initialized < array.nchunks:
-        absent = f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} chunks"
+    if absent := absent_chunks(path, array):
         raise ValueError(f"{path}: found no data for {absent}, expected all: what is absent is no picture")
     return axes, array.dtype.name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from self2align.images import jpeg
 from self2align.images.files import SUFFIXES, check_image, read_image, to_color
 from self2align.images.names import natural
 from self2align.images.types import Pixels
@@ -145,6 +146,8 @@ def read_frames(files: Sequence[Path], color: str) -> tuple[Pixels, float]:
     white = 1.0
     for index, file in enumerate(files):
         image, own_white = read_image(file)
+        if file.suffix.lower() in (".jpg", ".jpeg") and (fault := jpeg.fault_of(file.read_bytes())):
+            raise ValueError(f"{file}: found {fault}, expected a whole picture: what does not decode is gray")
         frame = to_color(image, color)
         if frames is None:
             white = own_white

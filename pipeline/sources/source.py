@@ -130,7 +130,10 @@ def _listed(path: Path, known: set[str], base: str) -> set[str]:
     """Return the scenes that a list file names; all of them must exist."""
     if not path.is_file():
         raise ValueError(f"{path}: found no such file, expected a list with one scene a line")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: found bytes that are no text ({error}), expected a list in UTF-8") from error
     found: set[str] = set()
     missing: dict[str, None] = {}
     for line in filter(None, lines):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.errors import BaseZarrError
+
+from self2align.stores.damaged import BROKEN, as_line, text_of
 
 _ANY_TYPE = frozenset({"crc32c", "gzip", "transpose", "zstd"})  # codecs of Zarr v3 that take bytes of any type
 _METADATA = ("zarr.json", ".zarray", ".zattrs")
@@ -28,15 +29,20 @@ def open_array(path: Path) -> "zarr.Array[Any]":
     ValueError
         When it is a group or is broken. Zarr itself refuses values that pickle would decode.
     """
-    try:
+    with as_line(path, "a Zarr array"):
         node = zarr.open(path, mode="r")
-    except (BaseZarrError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        text = " ".join(str(error).split())
-        raise ValueError(f"{path}: found {text or type(error).__name__}, expected a Zarr array") from error
     if isinstance(node, zarr.Group):
-        names = ", ".join(sorted(name for name, member in node.members(None) if isinstance(member, zarr.Array))[:5])
+        with as_line(path, "a Zarr array"):
+            names = ", ".join(sorted(name for name, one in node.members(None) if isinstance(one, zarr.Array))[:5])
         raise ValueError(f"{path}: found a Zarr group of {names or 'no arrays'}, expected the path of one array")
     return node
+
+
+def absent_chunks(path: Path, array: "zarr.Array[Any]") -> str:
+    """Return how many chunks of an array have no data, "2 of 9 chunks"; empty if all have."""
+    with as_line(path, "a whole Zarr array"):
+        absent, count = array.nchunks - array.nchunks_initialized, array.nchunks
+    return f"{absent} of {count} chunks" if absent else ""
 
 
 def dimension_names(array: "zarr.Array[Any]") -> tuple[str, ...] | None:
@@ -124,8 +130,7 @@ def values(array: "zarr.Array[Any]", region: tuple[int | slice, ...]) -> NDArray
     """
     try:
         return np.asarray(array[region])
-    except (BaseZarrError, OSError, RuntimeError, ValueError, KeyError) as error:
-        text = " ".join(str(error).split())
+    except BROKEN as error:
         raise ValueError(
-            f"{array.store_path}: found a chunk that does not decode ({text}), expected it whole"
+            f"{array.store_path}: found a chunk that does not decode ({text_of(error)}), expected it whole"
         ) from error

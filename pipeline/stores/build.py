@@ -26,6 +26,7 @@ from self2align.runtime.disk import check_room, move_into_place
 from self2align.runtime.progress import Progress
 from self2align.runtime.scratch import file_digest, write_atomically
 from self2align.runtime.workers import run_tasks
+from self2align.stores.damaged import as_line
 
 # Of the raw size: measured video compresses to 0.28 of it at best (docs/decisions/stores.md).
 LEAST = 0.25
@@ -214,7 +215,8 @@ def verify(store: Path) -> None:
     ValueError
         When a file is missing, added or changed: Zarr itself reads a missing shard as zeros.
     """
-    attributes = dict(zarr.open_group(store, mode="r", zarr_format=3).attrs)
+    with as_line(store, "a whole store"):
+        attributes = dict(zarr.open_group(store, mode="r", zarr_format=3).attrs)
     expected, found = str(attributes.get("content")), content_digest(store, attributes)
     if found != expected:
         raise ValueError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 WHITES = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
 ORDINARY = (0.1, 1.5)  # of white: 12 bits stored in 16 reach a sixteenth, counts stored as floats many times white
+_LARGEST = float(np.finfo(np.float32).max)
 FAR = 16.0  # offsets that float32 would round
 
 
@@ -28,6 +29,11 @@ class Coding:
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Return values, float32, 1.0 being the source's white."""
+        # Values that a hostile scale carries beyond float32 become infinite, which is refused where frames are read.
+        with np.errstate(over="ignore"):
+            return self._decoded(codes)
+
+    def _decoded(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         if abs(self.offset) > FAR:
             exact: NDArray[np.float32] = (codes.astype(np.float64) * self.scale + self.offset).astype(np.float32)
             return exact
@@ -70,8 +76,20 @@ class Coding:
 
     @staticmethod
     def of(dtype: Any, attributes: Mapping[str, Any]) -> "Coding":
-        """Return the coding that an array's type and attributes tell."""
-        return Coding(str(dtype), float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0)))
+        """Return the coding that an array's type and attributes tell.
+
+        Raises
+        ------
+        ValueError
+            If they are no finite numbers, or the scale is 0, also when rounded to float32.
+        """
+        scale, offset = attributes.get("scale_factor", 1.0), attributes.get("add_offset", 0.0)
+        for name, value in (("scale_factor", scale), ("add_offset", offset)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _LARGEST:
+                raise ValueError(f"{name}: found {value!r}, expected a finite number")
+        if np.float32(scale) == 0:
+            raise ValueError(f"scale_factor: found {scale!r}, expected another number than 0")
+        return Coding(str(dtype), float(scale), float(offset))
 
 
 # R'G'B' of the planes of video: what lies below black and above white, saturated colors too, in steps of a 64th of a

@@ -1,6 +1,7 @@
 """What lies in a store, for looking at it: arrays, their layout and size, single rows."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.codec import BytesBytesCodec
+from zarr.errors import ZarrUserWarning
 
 from self2align.stores import frames, pairs
+from self2align.stores.damaged import BROKEN, as_line, text_of
 from self2align.stores.frames import FrameStore, SceneRecord
 
 KINDS = (frames.KIND, pairs.KIND)
@@ -65,8 +68,8 @@ def store_kind(path: Path) -> str:
         raise ValueError(f"{path}: found {what}{hint}, {expected}")
     try:
         content = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: found a zarr.json that is no JSON ({error}), {expected}") from error
+    except BROKEN as error:
+        raise ValueError(f"{path}: found a zarr.json that is no JSON ({text_of(error)}), {expected}") from error
     attributes = content.get("attributes") if isinstance(content, dict) else None
     kind = attributes.get("kind") if isinstance(attributes, dict) else None
     if kind not in KINDS:
@@ -76,9 +79,12 @@ def store_kind(path: Path) -> str:
 
 def array_contents(path: Path) -> list[ArrayContents]:
     """Return the arrays of a store, sorted by name; reads no values."""
-    root = zarr.open_group(path, mode="r", zarr_format=3)
+    with as_line(path, "a whole store"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)  # of files that are no part of it: `verify` finds them
+        root = zarr.open_group(path, mode="r", zarr_format=3)
+        members = sorted(root.members(max_depth=None), key=lambda member: member[0])
     found = []
-    for name, array in sorted(root.members(max_depth=None)):
+    for name, array in members:
         if not isinstance(array, zarr.Array):
             continue
         codecs = [item.to_dict() for item in array.compressors if isinstance(item, BytesBytesCodec)]
@@ -126,12 +132,16 @@ def damage(path: Path) -> list[str]:
         name = described.parent.relative_to(path).as_posix()
         try:
             content = json.loads(described.read_text(encoding="utf-8"))
-        except ValueError as error:
-            found.append(f"{name}/zarr.json is no JSON ({error})")
+        except BROKEN as error:
+            found.append(f"{name}/zarr.json is no JSON ({text_of(error)})")
             continue
-        if content["node_type"] != "array":
+        if isinstance(content, dict) and content.get("node_type") == "group":
             continue
-        array = zarr.open_array(path, path=name, mode="r", zarr_format=3)
+        try:
+            array = zarr.open_array(path, path=name, mode="r", zarr_format=3)
+        except BROKEN as error:
+            found.append(f"{name}/zarr.json describes no array ({text_of(error)})")
+            continue
         unit = array.shards or array.chunks
         counts = [-(-size // step) for size, step in zip(array.shape, unit, strict=True)]
         for place in np.ndindex(*counts):
@@ -142,6 +152,6 @@ def damage(path: Path) -> list[str]:
             box = tuple(slice(at * step, (at + 1) * step) for at, step in zip(place, unit, strict=True))
             try:
                 array[box]
-            except (ValueError, RuntimeError, OSError) as error:
-                found.append(f"{file} does not decode ({' '.join(str(error).split())})")
+            except BROKEN as error:
+                found.append(f"{file} does not decode ({text_of(error)})")
     return found

@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from self2align import __version__
 from self2align.runtime.progress import Progress
 from self2align.stores.build import ArraySpec, Table, build, rows_per_shard, verify_once
 from self2align.stores.codes import Coding
+from self2align.stores.damaged import as_line
 from self2align.stores.scene import Truth
 
 KIND = "self2align frames 1"
@@ -66,6 +68,10 @@ class SceneRecord:
         return f"{self.source}/{self.name}"
 
 
+_RECORDS = TypeAdapter(list[SceneRecord])
+_WHOLE = "a whole store of frames"
+
+
 def open_store(path: Path, kind: str, check: bool = True) -> zarr.Group:
     """Open a store of ours for reading.
 
@@ -83,8 +89,9 @@ def open_store(path: Path, kind: str, check: bool = True) -> zarr.Group:
     """
     if not (path / "zarr.json").is_file():
         raise ValueError(f"{path}: found no Zarr store, expected one of kind {kind!r}")
-    group = zarr.open_group(path, mode="r", zarr_format=3)
-    found = group.attrs.get("kind")
+    with as_line(path, f"a store of kind {kind!r}"):
+        group = zarr.open_group(path, mode="r", zarr_format=3)
+        found = group.attrs.get("kind")
     if found != kind:
         raise ValueError(f"{path}: found a Zarr store of kind {found!r}, expected {kind!r}")
     if check:
@@ -98,17 +105,18 @@ class FrameStore:
     def __init__(self, path: Path, check: bool = True) -> None:
         self.path = path
         self.root = open_store(path, KIND, check)
-        self.attributes: dict[str, Any] = dict(self.root.attrs)
-        self.content = str(self.attributes["content"])
-        self.scenes = [
-            SceneRecord(**{**record, "roles": tuple(record["roles"])}) for record in self.attributes["scenes"]
-        ]
+        with as_line(path, _WHOLE):
+            self.attributes: dict[str, Any] = dict(self.root.attrs)
+            self.content = str(self.attributes["content"])
+            self.scenes = _RECORDS.validate_python(self.attributes["scenes"])
         self._arrays: dict[str, zarr.Array[Any]] = {}
 
     def _array(self, name: str) -> "zarr.Array[Any]":
         if name not in self._arrays:
-            array = self.root[name]
-            assert isinstance(array, zarr.Array)
+            with as_line(self.path, _WHOLE):
+                array = self.root[name]
+            if not isinstance(array, zarr.Array):
+                raise ValueError(f"{self.path}: found no array {name}, expected {_WHOLE}")
             self._arrays[name] = array
         return self._arrays[name]
 
@@ -126,7 +134,8 @@ class FrameStore:
     def coding(self, scene: SceneRecord) -> Coding:
         """Return how the frames of a scene are held."""
         array = self._array(f"{scene.group}/frames")
-        return Coding.of(array.dtype, array.attrs)
+        with as_line(self.path, _WHOLE):
+            return Coding.of(array.dtype, array.attrs)
 
     def channels(self, scene: SceneRecord) -> int:
         """Return C of the frames of a scene."""
@@ -136,8 +145,13 @@ class FrameStore:
         """Return frames ``start`` to ``stop`` of a scene as held, ``(T, C, H, W)``."""
         stop = scene.count if stop is None else stop
         assert 0 <= start <= stop <= scene.count
-        rows = self._array(f"{scene.group}/frames")[scene.first + start : scene.first + stop]
-        return np.asarray(rows)
+        array = self._array(f"{scene.group}/frames")
+        with as_line(self.path, _WHOLE):
+            rows = np.asarray(array[scene.first + start : scene.first + stop])
+        if len(rows) != stop - start or rows.shape[2:] != (scene.height, scene.width):
+            shape = (stop - start, *rows.shape[1:2], scene.height, scene.width)
+            raise ValueError(f"{self.path}: found frames of shape {rows.shape} for {scene.title}, expected {shape}")
+        return rows
 
     def frames(self, scene: SceneRecord, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Return frames of a scene as values, ``(T, C, H, W)``, float32, white being 1.0, unclipped."""

@@ -27,9 +27,11 @@ from self2align import __version__
 from self2align.runtime.progress import Progress
 from self2align.stores.build import ArraySpec, Fill, Table, build, rows_per_shard
 from self2align.stores.codes import Coding
+from self2align.stores.damaged import as_line
 from self2align.stores.frames import open_store
 
 KIND = "self2align pairs 2"
+_WHOLE = "a whole store of pairs"
 GROUP = "pairs"
 CONFIDENCE = Coding("uint8", 1 / 255)
 ROLES = ("pairs", "validation")
@@ -125,19 +127,22 @@ class PairStore:
     def __init__(self, path: Path, check: bool = True) -> None:
         self.path = path
         self.root = open_store(path, KIND, check)
-        self.attributes: dict[str, Any] = dict(self.root.attrs)
-        self.content = str(self.attributes["content"])
-        self.scenes: Sequence[str] = self.attributes["scenes"]
-        self.columns = {name: np.asarray(self.array(name)[:]) for name in COLUMNS}
-        self.count = len(self.columns["ssim"])
-        self.margin = int(self.array("source").attrs["margin"])  # type: ignore[arg-type]
-        self.crop = int(self.array("target").shape[-1])
-        self.channels = int(self.array("target").shape[1])
+        with as_line(path, _WHOLE):
+            self.attributes: dict[str, Any] = dict(self.root.attrs)
+            self.content = str(self.attributes["content"])
+            self.scenes: Sequence[str] = list(self.attributes["scenes"])
+            self.columns = {name: np.asarray(self.array(name)[:]) for name in COLUMNS}
+            self.count = len(self.columns["ssim"])
+            self.margin = int(self.array("source").attrs["margin"])  # type: ignore[arg-type]
+            self.crop = int(self.array("target").shape[-1])
+            self.channels = int(self.array("target").shape[1])
 
     def array(self, name: str) -> "zarr.Array[Any]":
         """Return one array."""
-        array = self.root[f"{GROUP}/{name}"]
-        assert isinstance(array, zarr.Array)
+        with as_line(self.path, _WHOLE):
+            array = self.root[f"{GROUP}/{name}"]
+        if not isinstance(array, zarr.Array):
+            raise ValueError(f"{self.path}: found no array {GROUP}/{name}, expected {_WHOLE}")
         return array
 
     def coding(self, name: str) -> Coding:
@@ -147,7 +152,8 @@ class PairStore:
 
     def values(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
         """Return rows of an array as values, float32."""
-        return self.coding(name).decode(np.asarray(self.array(name)[start:stop]))
+        with as_line(self.path, _WHOLE):
+            return self.coding(name).decode(np.asarray(self.array(name)[start:stop]))
 
     def shard_rows(self) -> int:
         """Return the number of rows in a shard: the unit in which reading is cheap."""

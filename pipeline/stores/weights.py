@@ -69,8 +69,9 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[st
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         size = path.stat().st_size
+        text = " ".join(str(error).split())
         raise ValueError(
-            f"{path}: found {size} bytes that are no safetensors file ({error}), expected weights from training"
+            f"{path}: found {size} bytes that are no safetensors file ({text}), expected weights from training"
         ) from error
     if not isinstance(header, dict):
         raise ValueError(f"{path}: found a safetensors file without the header {KEY!r}, expected weights of self2align")
@@ -101,7 +102,7 @@ def load_part(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]
     tensors, header = load_weights(path)
     stored = header.get("kind")
     parts = header.get("parts") if stored == BUNDLE else None
-    if isinstance(parts, dict) and kind in parts:
+    if isinstance(parts, dict) and isinstance(parts.get(kind), dict):
         prefix = f"{kind}."
         return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}, parts[kind]
     if stored != kind:
@@ -129,13 +130,13 @@ def save_bundle(path: Path, parts: Mapping[str, Path]) -> None:
     save_weights(path, tensors, {"kind": BUNDLE, "parts": {kind: header for kind, (_, header) in loaded.items()}})
 
 
-def fit_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Put tensors into a network.
+def check_fit(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Check tensors against those of a network, which may be on the device "meta": without any memory.
 
     Raises
     ------
     ValueError
-        When names or shapes differ; the first few differences are named.
+        When names or shapes differ, of which the first is named, or values are not finite.
     """
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
@@ -146,4 +147,12 @@ def fit_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: P
             f"{path}: {len(wrong)} tensors do not fit the network; {name}: found {found.get(name)}, "
             f"expected {expected.get(name)}"
         )
+    odd = sorted(name for name, value in tensors.items() if not bool(value.isfinite().all()))
+    if odd:
+        raise ValueError(f"{path}: found values in {odd[0]} that are not finite, expected none")
+
+
+def fit_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put tensors into a network; see `check_fit`."""
+    check_fit(network, tensors, path)
     network.load_state_dict(dict(tensors))

@@ -5,20 +5,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from self2align.objectives.objective import Loss
 from self2align.runtime.devices import place
 from self2align.runtime.seeding import torch_generator
-from self2align.stores.weights import load_weights, save_weights
+from self2align.stores.weights import fit_weights, load_weights, save_weights
 from self2align.training.feed import Batch, Draw, prefetched
 from self2align.training.settings import TrainingSettings
 
 # (step, loss, rows of the curve so far)
 Watch = Callable[[int, float, Sequence[Mapping[str, float]]], None]
+
+
+class _Progress(BaseModel):
+    """The header of a checkpoint: see `Trained`, and the losses since the last row of the curve."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    step: Annotated[int, Field(ge=0)]
+    curve: list[dict[str, float]]
+    recent: list[float]
 
 
 @dataclass(frozen=True)
@@ -170,13 +180,25 @@ def _resume(
     if not path.is_file():
         return 0, [], []
     tensors, header = load_weights(path)
-    network.load_state_dict(
-        {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    )
+    try:
+        told = _Progress.model_validate(header)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path}: found {key}: {first['msg']}, expected a whole checkpoint; delete it") from error
+    held = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+    fit_weights(network, held, path)
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, key = name.split(".")
-            state.setdefault(int(number), {})[key] = value
+    for number, parameter in enumerate(network.parameters()):
+        shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+        names = {key: f"optimizer.{number}.{key}" for key in shapes}
+        if not tensors.keys() & set(names.values()):
+            continue  # without a gradient so far
+        for key, name in names.items():
+            if name not in tensors or tensors[name].shape != shapes[key] or not bool(tensors[name].isfinite().all()):
+                raise ValueError(f"{path}: found {name} broken or missing, expected a whole checkpoint; delete it")
+        state[number] = {key: tensors[name] for key, name in names.items()}
+    if len(held) + 3 * len(state) != len(tensors):
+        raise ValueError(f"{path}: found tensors of another training, expected a whole checkpoint; delete it")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return int(header["step"]), list(header["curve"]), list(header["recent"])
+    return told.step, told.curve, told.recent

@@ -46,7 +46,8 @@ def opened(path: Path) -> Any:
     if not path.stat().st_size:
         raise ValueError(f"{path}: found no bytes, expected a video")
     try:
-        return av.open(address(path))
+        # Titles that are no UTF-8 are no reason to refuse the frames.
+        return av.open(address(path), metadata_errors="replace")
     except av.FFmpegError as error:
         found = f"found {error.strerror} after 0 frames ({path.stat().st_size} bytes)"
         raise ValueError(f"{path}: {found}, expected a video whole to its end") from error
@@ -77,6 +78,8 @@ def find_footage(path: Path, container: Any) -> Streams:
         counts = _packets(path, [stream.index for stream in moving])
         moving = [stream for stream in moving if counts[stream.index] > 1] or moving
     chosen = next((stream for stream in moving if stream.disposition & Disposition.default), moving[0])
+    if chosen.codec_context is None:
+        raise ValueError(f"{path}: found video of a codec that has no decoder here, expected one that FFmpeg decodes")
     notes = [_described(stream, moving, chosen) for stream in streams if stream is not chosen]
     if int(chosen.disposition) & MULTILAYER:
         notes.append(f"its video stream {chosen.index} holds several views: the base view is read")

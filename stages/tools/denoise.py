@@ -58,14 +58,14 @@ def denoise(
     from self2align.runtime.provenance import code_digest
     from self2align.runtime.scratch import file_digest
     from self2align.stages.screen import bar, say
-    from self2align.stores.weights import load_part
+    from self2align.stores.header import load_checked
 
     where = device()
     if sigma is not None and not 0 < sigma < math.inf:
         raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
     if dtype not in (None, *DTYPES):
         raise ValueError(f"--dtype: found {dtype!r}, expected {' or '.join(DTYPES)}")
-    seen = NoiseNotes(Purpose.of(load_part(weights, "denoiser")[1]), say)
+    seen = NoiseNotes(Purpose.of(load_checked(weights)[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
     choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype)

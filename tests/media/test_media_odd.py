@@ -175,7 +175,10 @@ def test_an_mpo_by_the_name_of_a_jpeg_becomes_its_first_picture(odd: Path, tmp_p
 def test_what_is_appended_is_named_and_announced_no_more(odd: Path, tmp_path: Path, name: str, part: str) -> None:
     source = odd / "still" / name
     medium = ImageFile(source, tmp_path / "out.jpg", Choices(3))
-    assert medium.notes == [f"{source}: not written: {text}" for text in (part, "its XMP, which announces them")]
+    notes = [f"{source}: not written: {text}" for text in (part, "its XMP, which announces them")]
+    if "shortened" in name:
+        notes.append(f"{source}: found data that end early or are damaged: what does not decode is gray")
+    assert medium.notes == notes
     written = written_metadata("JPEG", medium.info)
     assert not {"xmp", "extra"} & set(written)
     assert "icc_profile" in written

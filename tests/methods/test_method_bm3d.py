@@ -11,7 +11,7 @@ from self2align.images.levels import to_levels
 from self2align.methods.bm3d import bm3d
 from self2align.methods.method import load_method
 from self2align.methods.nlm import nlm
-from self2align.params.members import check_arguments
+from self2align.runtime.families import check_arguments
 
 ROOT = Path(__file__).parent.parent.parent
 SIGMA = 25 / 255
