@@ -14,8 +14,9 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.denoising.scale import fitted as fit_scale
 from self2align.denoising.scale import sampled
 from self2align.denoising.tiled import fits_channels
-from self2align.runtime.disk import check_room, save_array
+from self2align.runtime.disk import check_room
 from self2align.runtime.progress import Progress
+from self2align.runtime.sealed import is_whole, save_array
 from self2align.stores.codes import Coding, choose_coding
 
 # A normalised network's frame is held in memory up to 17 times as float32: 34 GiB at this size.
@@ -204,7 +205,7 @@ def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrame
 def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
     """Denoise frames, each given by file and number, and store each at its path."""
     count = len(wanted)
-    done = next((at for at, (_, _, place) in enumerate(wanted) if not place.exists()), count)
+    done = next((at for at, (_, _, place) in enumerate(wanted) if not is_whole(place)), count)
     if done == count:
         return
     first = max(0, done - denoise.radius)

@@ -10,7 +10,6 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 
 from self2align.media.containers import ANY, CONTAINERS, PLAIN_TAGS, WHOLE_BLOCKS
 from self2align.media.segments import Encoding, Segment
@@ -172,9 +171,9 @@ def _times(segments: Sequence[Path]) -> tuple[NDArray[np.int64], int]:
     """Return when each frame is shown, and for how long the last."""
     times, last = [], 0
     for path in segments:
-        with safe_open(path, framework="np") as arrays:
-            times.append(arrays.get_tensor("times"))
-            last = int(arrays.get_tensor("last")[0])
+        segment = Segment.load(path)
+        times.append(segment.times)
+        last = segment.last
     return np.concatenate(times), last
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from av.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from self2align.media.containers import ENCODERS, LOCATING
-from self2align.runtime.disk import written
+from self2align.runtime.sealed import read_sealed, write_sealed
 from self2align.videos.tags import FIELDS, LEFT, TOP_FIRST, location_name
 from self2align.videos.yuv import SAMPLINGS, bits_of, block_of, is_yuv, nearest
 
@@ -174,13 +174,12 @@ class Segment:
             "times": self.times,
             "last": np.array([self.last], np.int64),
         }
-        with written(path, path.with_suffix(".partial")) as file:
-            file.write(save(arrays))
+        write_sealed(path, save(arrays))
 
     @classmethod
     def load(cls, path: Path) -> "Segment":
         """Read a segment."""
-        arrays = load_file(path)
+        arrays = load(read_sealed(path))
         data, ends = arrays["data"].tobytes(), np.cumsum(arrays["sizes"])
         packets = [data[end - size : end] for end, size in zip(ends, arrays["sizes"], strict=True)]
         columns = {name: arrays[name] for name in ("shown", "decoded", "keys", "times")}

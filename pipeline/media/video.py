@@ -19,6 +19,7 @@ from self2align.media.remux import check_container, remux
 from self2align.media.rounding import refuse_float
 from self2align.media.segments import Encoding, SegmentEncoder
 from self2align.runtime.progress import Progress
+from self2align.runtime.sealed import is_whole
 from self2align.videos.decoding import Damage, decode
 from self2align.videos.opening import SUFFIXES as VIDEO_SUFFIXES
 from self2align.videos.opening import find_footage, opened
@@ -96,7 +97,8 @@ class VideoFile:
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
-        done = len(_segments(scratch)) * SEGMENT
+        there = len(_segments(scratch))
+        done = next((at for at in range(there) if not is_whole(_place(scratch, at))), there) * SEGMENT
         first = max(0, done - denoise.radius)
         waiting: deque[_Read] = deque()  # frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None

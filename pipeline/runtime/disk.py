@@ -123,15 +123,6 @@ def move_into_place(made: Path, final: Path) -> None:
         shutil.rmtree(former)
 
 
-def save_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array as ``.npy``, completely or not at all."""
-    values = np.ascontiguousarray(array)
-    with written(path, path.with_suffix(".partial")) as file:
-        # numpy's own writing of values names no error but the number of bytes.
-        np.lib.format.write_array_header_2_0(file, np.lib.format.header_data_from_array_1_0(values))
-        file.write(values.data)
-
-
 def mapped_array(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return a new array in a file. Its room is taken at once: a mapped page without room kills the process."""
     kind = np.dtype(dtype)

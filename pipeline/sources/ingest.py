@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save
 
-from self2align.runtime.disk import save_array
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars, Progress
-from self2align.runtime.scratch import workspace, write_atomically, write_json
+from self2align.runtime.scratch import workspace
+from self2align.runtime.sealed import is_whole, read_sealed, save_array, write_sealed
 from self2align.runtime.workers import run_tasks
 from self2align.sources import SOURCES
 from self2align.sources.mending import mended
@@ -80,8 +81,8 @@ def _decode_unit(
     folder: Path,
     number: int,
 ) -> None:
-    marker = folder / f"{number:06d}.json"
-    if marker.exists():
+    marker = _marker(folder, number)
+    if _is_decoded(marker):
         return
     found: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
@@ -99,7 +100,7 @@ def _decode_unit(
         handle = f"{number:06d}-{len(found):06d}"
         save_array(folder / f"{handle}.npy", cut.frames)
         if cut.truth is not None:
-            write_atomically(folder / f"{handle}.safetensors", save(asdict(cut.truth)))
+            write_sealed(folder / f"{handle}.safetensors", save(asdict(cut.truth)))
         count, channels, height, width = cut.frames.shape
         found.append(
             {
@@ -115,7 +116,22 @@ def _decode_unit(
                 "pairs": 0 if cut.truth is None else len(cut.truth.target),
             }
         )
-    write_json(marker, {"scenes": found, "skipped": skipped})
+    write_sealed(marker, json.dumps({"scenes": found, "skipped": skipped}).encode())
+
+
+def _marker(folder: Path, number: int) -> Path:
+    """Return the part that tells of a unit's scenes; it is there when all of them are decoded."""
+    return folder / f"{number:06d}.json"
+
+
+def _is_decoded(marker: Path) -> bool:
+    """Return whether a unit is decoded, and its parts are as they were written."""
+    if not is_whole(marker):
+        return False
+    scenes = json.loads(read_sealed(marker))["scenes"]
+    names = [f"{scene['handle']}.npy" for scene in scenes]
+    names += [f"{scene['handle']}.safetensors" for scene in scenes if scene["pairs"]]
+    return all(is_whole(marker.with_name(name)) for name in names)
 
 
 def decode(
@@ -162,8 +178,8 @@ def decode(
     tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
     run_tasks(_decode_unit, tasks, progress)
     parts, skipped = [], []
-    for marker in sorted(folder.glob("*.json")):
-        content = json.loads(marker.read_text(encoding="utf-8"))
+    for number in range(len(units)):
+        content = json.loads(read_sealed(_marker(folder, number)))
         skipped += content["skipped"]
         parts += [_part(key, roles, scene) for scene in content["scenes"]]
     if not parts:
@@ -213,7 +229,7 @@ def fetch_frames(folder: Path, part: Part, start: int, stop: int) -> NDArray[Any
 
 def fetch_truth(folder: Path, part: Part) -> Truth:
     """Return the true motion of a part."""
-    return Truth(**load_file(folder / f"{part.handle}.safetensors"))
+    return Truth(**load_arrays(read_sealed(folder / f"{part.handle}.safetensors")))
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from zarr.codecs import BloscCodec, BloscShuffle
 
 from self2align.runtime.disk import check_room, move_into_place
 from self2align.runtime.progress import Progress
-from self2align.runtime.scratch import file_digest, write_atomically
+from self2align.runtime.scratch import file_digest
+from self2align.runtime.sealed import is_whole, read_sealed, write_sealed
 from self2align.runtime.workers import run_tasks
 from self2align.stores.damaged import as_line
 
@@ -119,7 +120,7 @@ def build(
         for table in tables
         for start in range(0, table.rows, table.rows_per_shard)
     ]
-    open_tasks = [task for task in todo if not task[-1].exists()]
+    open_tasks = [task for task in todo if not is_whole(task[-1])]
     skipped = len(todo) - len(open_tasks)
     check_room(scratch, int(LEAST * sum(_raw_bytes(table, start) for _, table, start, *_ in open_tasks)), f"{final}")
     run_tasks(_write_shard, open_tasks, lambda n, _: progress(skipped + n, len(todo)))
@@ -178,14 +179,14 @@ def _write_shard(store: Path, table: Table, start: int, fill: Fill, marker: Path
             array[start:stop] = values
         else:
             columns[name] = values
-    write_atomically(marker, save(columns))
+    write_sealed(marker, save(columns))
 
 
 def _write_columns(store: Path, table: Table, done: Path) -> dict[str, NDArray[Any]]:
     columns = {}
     starts = range(0, table.rows, table.rows_per_shard)
     # No .npz: zip knows no time before 1980, and a machine without a clock starts in 1970.
-    markers = {start: load_file(done / f"{_flat(table.name)}-{start}.safetensors") for start in starts}
+    markers = {start: load(read_sealed(done / f"{_flat(table.name)}-{start}.safetensors")) for start in starts}
     for name, spec in table.arrays.items():
         if spec.shape:
             continue

@@ -180,7 +180,7 @@ def film_frames(path: Path) -> tuple[Pages, str]:
     try:
         with av.logging.Capture(False) as logs:
             try:
-                with av.open(str(path)) as container:
+                with av.open(str(path), metadata_errors="replace") as container:
                     for frame in container.decode(video=0):
                         frames.append(np.concatenate([_plane(plane) for plane in frame.planes]))
             except (av.FFmpegError, *REFUSED) as error:

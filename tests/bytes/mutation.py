@@ -194,7 +194,10 @@ def mutate_json(text: bytes, draw: Draw) -> bytes:
     """Return JSON with another value, name or number of values somewhere; or hardly JSON any more."""
     if draw.random() < 0.15:
         return mutate(text, ".json", draw)
-    tree, deep = json.loads(text), False
+    try:
+        tree, deep = json.loads(text), False
+    except ValueError:  # with a checksum behind it
+        return mutate(text, ".json", draw)
     for _ in range(int(draw.choice([1, 1, 2, 3]))):
         holders = [] if deep else [one for one in _nodes(tree) if one]
         if not holders:

@@ -55,7 +55,7 @@ def attempt(way: str, work: Callable[[], Any], judge: Judge, told: str = "", out
         line = " ".join(str(error).split())
         if output is not None and output.exists():
             return Outcome(way, FINDING, f"output beside a refusal: {line}")
-        if not line or not ("expected" in line or (isinstance(error, OSError) and error.filename)):
+        if not line or not ("found" in line or (isinstance(error, OSError) and error.filename)):
             return Outcome(way, FINDING, f"a line that says too little: {type(error).__name__}: {line}")
         if told and told not in line:
             return Outcome(way, FINDING, f"a line without the file: {line}")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from self2align.runtime.disk import at, move, move_into_place, partial_of, remove_abandoned, save_array, written
+from self2align.runtime.disk import at, move, move_into_place, partial_of, remove_abandoned, written
+from self2align.runtime.sealed import save_array
 
 
 @pytest.mark.parametrize("name", ["a.bin", "[a]*.bin", "x" * 255, "Ω" * 127])
