@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bytes.places import Places, places_of
+from tests.bytes.places import Order, Places, places_of
 
 Draw = np.random.Generator
 Change = Callable[[bytes, Places, Draw, Sequence[bytes]], bytes]
@@ -56,9 +56,10 @@ def _whole(data: bytes, suffix: str) -> bool:
 def _number(data: bytes, places: Places, draw: Draw, others: Sequence[bytes]) -> bytes:
     if not places.fields:
         return _bits(data, places, draw, others)
-    at, size, order = _pick(draw, places.fields)
+    field: tuple[int, int, Order] = _pick(draw, places.fields)
+    at, size, order = field
     now = int.from_bytes(data[at : at + size], order)
-    most = 256**size
+    most: int = 256**size
     kinds = (
         *(now + step for step in (-1, 1, -2, 2)),
         *(now * 2, now // 2, now * 16, most - 1, most // 2, most // 2 - 1, most // 4),

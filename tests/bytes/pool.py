@@ -31,7 +31,8 @@ def _work(pipe: Connection, folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while (case := pipe.recv()) is not None:
-        pipe.send(run_case(*case, folder))
+        group, seed, number = case
+        pipe.send(run_case(group, seed, number, folder))
 
 
 def run_cases(cases: Iterable[Case]) -> Iterator[tuple[Case, list[Outcome]]]:

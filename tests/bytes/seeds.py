@@ -162,7 +162,7 @@ def film(container: str, codec: str, pixels: str = "yuv420p", frames: int = 7, *
         draw = np.random.default_rng(5)
         picture = draw.integers(60, 190, (height, width + frames, 3)).astype(np.uint8)
         for at in range(frames):
-            shown = np.ascontiguousarray(cv2.blur(picture[:, at : at + width], (3, 3)))
+            shown = np.asarray(cv2.blur(picture[:, at : at + width], (3, 3)), np.uint8)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
         out.mux(stream.encode(None))
         out.close()
