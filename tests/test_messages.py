@@ -378,8 +378,8 @@ for name, make, args, line in [
         "one page",
         _tiff(),
         "new --source in.tif",
-        "in.tif: found no scene of two frames or more that is not black, expected a video, or "
-        "folders that each hold the frames of one scene",
+        "in.tif: found one frame alone in in (read as in.tif: 1 frame of 32 x 24 px, 1 channel, uint16), expected two "
+        "frames or more that show a scene: a video, a stack, or folders that each hold the frames of one scene",
     ),
     (
         "profile unknown",

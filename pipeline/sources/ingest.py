@@ -24,7 +24,7 @@ from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
 from self2align.stores.scene import Scene, Truth
 
-BLACK = 0.02  # of white: a scene that is never brighter has nothing to align
+BLACK = 0.02  # of white: a scene whose values differ by no more has nothing to align
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,28 @@ def crop_scene(scene: Scene, height: int, width: int) -> Scene:
     return replace(scene, frames=scene.frames[box], truth=truth)
 
 
-def _fault(scene: Scene, crop: tuple[int, int] | None, single: bool) -> str | None:
+def shows_nothing(scene: Scene, *, known: bool) -> bool:
+    """Return whether a scene has nothing to align: it is black, or of one value.
+
+    Parameters
+    ----------
+    scene
+        The scene.
+    known
+        Whether its white is known: values of 16 bits and floats often stay far below that of their type.
+    """
+    low, high = (float(scene.coding.decode(end)) for end in (scene.frames.min(), scene.frames.max()))
+    return high - low <= (BLACK if known or scene.frames.dtype == np.uint8 or scene.bits is not None else 0.0)
+
+
+def _fault(scene: Scene, crop: tuple[int, int] | None, single: bool, known: bool) -> str | None:
     *_, height, width = scene.frames.shape
     if crop is not None and (height < crop[0] or width < crop[1]):
         return f"{height} x {width} px: smaller than the crop of {crop[0]} x {crop[1]} px"
     if len(scene.frames) < 2 and not single:
         return "one frame: no neighbour to align"
-    if float(scene.coding.decode(scene.frames.max())) <= BLACK:
-        return "black: nothing to align"
+    if shows_nothing(scene, known=known):
+        return "black, or of one value: nothing to align"
     return None
 
 
@@ -89,7 +103,7 @@ def _decode_unit(
     for read in open_source(kind, path, selection).read(unit):
         scene = read if white is None else replace(read, white=white)
         skipped += [{"scene": f"a part of {unit}", "why": line} for line in scene.lost]
-        fault = _fault(scene, crop, single)
+        fault = _fault(scene, crop, single, white is not None)
         if fault is not None:
             skipped.append({"scene": scene.name, "why": fault})
             continue

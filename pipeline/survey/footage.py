@@ -19,7 +19,7 @@ from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack
 from self2align.sources.array import array_axes, list_arrays
 from self2align.sources.folder import scenes_root, walk
-from self2align.sources.ingest import BLACK, open_source, summarised
+from self2align.sources.ingest import open_source, shows_nothing, summarised
 from self2align.sources.mending import BEYOND
 from self2align.sources.source import Selection
 from self2align.stores.arrays import is_zarr
@@ -208,7 +208,7 @@ def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = Fal
     Raises
     ------
     ValueError
-        If it cannot be read, or no scene has two frames that are not black.
+        If it cannot be read, or no scene has two frames and shows something.
     """
     kind = source_kind(path, axes)
     if kind == "folder":
@@ -222,18 +222,21 @@ def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = Fal
     surveyed: list[SceneSurvey] = []
     names: list[str] = []
     lost: list[str] = []
+    nothing = ""
     for unit in opened:
         for scene in open_source(kind, path, selection).read(unit):
             lost += [f"{path / unit if path.is_dir() else path}: left out: {line}" for line in scene.lost]
-            if len(scene.frames) < 2 or _is_black(scene):
+            if len(scene.frames) < 2 or shows_nothing(scene, known=False):
+                why = "one frame alone" if len(scene.frames) < 2 else "frames that are black, or of one value"
+                nothing = nothing or f"{why} in {unit}"
                 continue
             names.append(scene.name)
             if len(surveyed) < SCENES:
                 surveyed.append(survey_scene(scene))
     if not surveyed:
         raise ValueError(
-            f"{path}: found no scene of two frames or more that is not black, expected a video, or folders that each "
-            "hold the frames of one scene"
+            f"{path}: found {nothing or 'no frames'}{f' (read as {readings[0]})' if readings else ''}, expected two "
+            "frames or more that show a scene: a video, a stack, or folders that each hold the frames of one scene"
         )
     scenes = len(names) * len(units) // len(opened) if kind == "video" else len(units)
     frames = max(2, count_frames(kind, path, axes) // scenes)
@@ -246,12 +249,6 @@ def _parts_of_series(path: Path) -> Iterator[str]:
     for file in [path] if path.is_file() else stack.list_stacks(path):
         if (told := stack.part_of_series(file)) is not None:
             yield f"{file.name} {told}"
-
-
-def _is_black(scene: Scene) -> bool:
-    # The white of 16-bit and float footage is not known yet.
-    least = BLACK if scene.frames.dtype == np.uint8 or scene.bits is not None else 0.0
-    return float(scene.coding.decode(scene.frames.max())) <= least
 
 
 def survey_scene(scene: Scene) -> SceneSurvey:

@@ -95,7 +95,7 @@ def test_a_path_without_footage_is_refused(tmp_path: Path, texture: NDArray[np.f
     with pytest.raises(ValueError, match=r"found neither images nor videos"):
         survey_footage(tmp_path)
     write_scene(tmp_path, frames_of(texture, 1))
-    with pytest.raises(ValueError, match=r"found no scene of two frames or more"):
+    with pytest.raises(ValueError, match=r"found one frame alone in .*, expected two frames or more"):
         survey_footage(tmp_path)
 
 
