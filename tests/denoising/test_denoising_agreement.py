@@ -54,3 +54,13 @@ def test_an_estimate_that_is_closer_to_the_noise_is_no_better_for_it(alike: bool
 def test_where_both_estimates_are_one_it_stays() -> None:
     same = 0.5 + SIGMA * _drawn(5)
     assert torch.equal(agree(same, same, same, lambda *_: same, _look(lambda _: same)), same)
+
+
+def test_what_may_be_chance_is_hardly_taken() -> None:
+    # A difference so small that the share is found within 1: of a normal deviate cut to 0 to 1 the mean is 0.32, of one
+    # less its standard error 0.08.
+    clean = torch.full((3, 96, 96), 0.5)
+    noisy = clean + SIGMA * _drawn(6)
+    change = SIGMA / (3 * 25**2) ** 0.5 * _drawn(7).sign()
+    found = agree(noisy, clean, clean + change, lambda *_: clean + change, _look(lambda _: clean))
+    assert float(((found - clean) / change).mean()) < 0.15
