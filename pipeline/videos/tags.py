@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def chroma_location(path: Path, index: int) -> int:
         level = av.logging.get_level()
         av.logging.set_level(av.logging.INFO)
         try:
-            with av.logging.Capture() as lines:
+            # Decoders are content with headers that the trace cannot read; those tell no location then.
+            with av.logging.Capture() as lines, suppress(av.FFmpegError):
                 headers = av.BitStreamFilterContext("trace_headers", in_stream=stream)
                 headers.filter(next(container.demux(stream)))
         finally:
