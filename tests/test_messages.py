@@ -130,7 +130,7 @@ for name, make, args, line in [
         "cut picture",
         _all(_png(), lambda: Path("in.png").write_bytes(Path("in.png").read_bytes()[:-200])),
         "in.png out.png",
-        "in.png: found image file is truncated, expected a whole picture",
+        "in.png: found no end, expected a whole picture",
     ),
     (
         "cut stack",

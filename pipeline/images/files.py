@@ -5,11 +5,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from self2align.images import png
 from self2align.images.picture import BROKEN, Picture, picture_of, told
 from self2align.images.tiff import SUFFIXES as TIFF
 from self2align.images.tiff_layout import Layout, footage
@@ -87,23 +87,16 @@ def read_image(path: Path) -> tuple[Pixels, float]:
 
 def _read_picture(path: Path, picture: Picture) -> NDArray[Any]:
     """Return pixels without alpha, ``(H, W)`` or ``(H, W, C)``, uint8 or uint16."""
+    if picture.deep:  # Pillow reduces it to 8 bits where it has several channels
+        deep = png.decode_png(path.read_bytes())
+        return deep if deep.ndim == 2 else deep[..., : picture.channels]
     with Image.open(path) as image:
         image.load()  # raises for a file cut short
-        if picture.deep:
-            return _read_deep(path, picture)
         if picture.channels == 3:
             return np.asarray(image.convert("RGB"))
-        if image.mode == "I;16B":
-            return np.asarray(image).astype(np.uint16)
         if image.mode == "1":
             return np.asarray(image.convert("L"))
         return np.asarray(image.getchannel(0) if image.mode == "LA" else image)
-
-
-def _read_deep(path: Path, picture: Picture) -> NDArray[np.uint16]:
-    """Return pixels of a PNG of 16 bits, which Pillow reduces to 8 where it has several channels."""
-    pixels: NDArray[np.uint16] = imagecodecs.png_decode(path.read_bytes())
-    return pixels if pixels.ndim == 2 else pixels[..., : picture.channels]
 
 
 def _check_single(path: Path, layout: Layout) -> None:

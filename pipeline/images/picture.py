@@ -72,8 +72,8 @@ def picture_of(source: Path) -> Picture:
                 name, mode, (width, height) = str(image.format), image.mode, image.size
                 count = int(getattr(image, "n_frames", 1))
                 metadata: dict[str, Any] = {str(key): value for key, value in image.info.items()}
-                if "exif" not in metadata and (exif := image.getexif()):
-                    metadata["exif"] = exif.tobytes()
+                if "exif" not in metadata and (exif := _exif(source, image)):
+                    metadata["exif"] = exif
                 segments: list[tuple[str, bytes]] = list(getattr(image, "applist", []))
     except BROKEN as error:
         if (brand := _iso_brand(source)) is not None:
@@ -107,6 +107,15 @@ def picture_of(source: Path) -> Picture:
         metadata=metadata,
         segments=segments,
     )
+
+
+def _exif(source: Path, image: Image.Image) -> bytes:
+    """Return EXIF that lies elsewhere than usual: in a text of a PNG file, or after its pixels."""
+    # PNG's own method decodes all pixels to get behind them.
+    exif = Image.Image.getexif(image)
+    if exif or image.format != "PNG":
+        return exif.tobytes() if exif else b""
+    return next((content for name, content in png.chunks(source.read_bytes()) if name == b"eXIf"), b"")
 
 
 def told(error: BaseException) -> str:

@@ -27,6 +27,8 @@ KEPT = (
     b"tIME",
 )
 
+_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+
 Chunk = tuple[bytes, bytes]
 
 
@@ -57,6 +59,23 @@ def fault_of(data: bytes) -> str:
         if name == b"IEND":
             return ""
     return "no end"
+
+
+def decode_png(data: bytes) -> NDArray[Any]:
+    """Return the pixels of a file, ``(H, W)`` or ``(H, W, C)`` with alpha last, at their own depth: Pillow has 8 bits.
+
+    Raises
+    ------
+    ValueError
+        If pixels are missing or damaged.
+    """
+    # The rest is metadata: of what is odd in it, libpng writes to the terminal.
+    needed = [chunk for chunk in _chunks(data) if chunk[0] in _PIXELS]
+    parts = (struct.pack(">I", len(content)) + name + content + sum_ for name, content, sum_ in needed)
+    try:
+        return np.asarray(imagecodecs.png_decode(b"".join([SIGNATURE, *parts])))
+    except imagecodecs.PngError as error:
+        raise ValueError(f"pixels that are damaged ({error})") from error
 
 
 def kept_chunks(data: bytes) -> list[Chunk]:

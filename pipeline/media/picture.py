@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -72,8 +71,10 @@ def alpha_of(source: Path, picture: Picture) -> NDArray[Any]:
         opaque = (read_image(source)[0] != np.reshape(key, (-1, 1, 1))).any(0)
         return np.where(opaque, np.uint16(65535), np.uint16(0))
     if picture.deep:
-        pixels: NDArray[Any] = imagecodecs.png_decode(source.read_bytes())
-        return pixels[..., -1]
+        try:
+            return png.decode_png(source.read_bytes())[..., -1]
+        except ValueError as error:
+            raise ValueError(f"{source}: found {error}, expected a whole picture") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(source) as image:

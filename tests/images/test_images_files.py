@@ -1,15 +1,23 @@
 """What is written is read back: depth, colours, and refusals."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
-from self2align.images.files import read_image, to_color, write_png
+from self2align.images import png
+from self2align.images.files import check_image, read_image, to_color, write_png
+from self2align.images.picture import picture_of
+from self2align.media.picture import alpha_of
 
 
 def _random(shape: tuple[int, ...], dtype: type[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
@@ -87,6 +95,64 @@ def test_truncated_16_bit_is_refused(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"a\.\w+: found .*, expected (a whole|a picture|a TIFF file)"):
         read_image(path)
+
+
+def _with_data(data: bytes, packed: bytes) -> bytes:
+    """Return a PNG file with other data in place of its pixels, and a right checksum."""
+    own = [(name, packed if name == b"IDAT" else body) for name, body in png.chunks(data)]
+    parts = (
+        struct.pack(">I", len(body)) + name + body + zlib.crc32(name + body).to_bytes(4, "big") for name, body in own
+    )
+    return b"".join([png.SIGNATURE, *parts])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_damaged_png_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], dtype: type[np.unsignedinteger], channels: int
+) -> None:
+    path = tmp_path / "a.png"
+    whole = cv2.imencode(".png", np.zeros((7, 5, channels), dtype))[1].tobytes()
+    sum_ = whole.index(b"IEND") - 5  # the last byte of the pixels' checksum
+    path.write_bytes(whole[:sum_] + bytes([whole[sum_] ^ 1]) + whole[sum_ + 1 :])
+    for read in (check_image, read_image):
+        with pytest.raises(
+            ValueError, match=r"a\.png: found a wrong checksum of chunk 'IDAT', expected a whole picture"
+        ):
+            read(path)
+    for packed in (zlib.compress(b"\0" * 9), b"no such stream"):
+        path.write_bytes(_with_data(whole, packed))
+        with pytest.raises(ValueError, match=r"a\.png: found .*, expected a whole picture"):
+            read_image(path)
+        if dtype == np.uint16 and channels == 4:
+            with pytest.raises(ValueError, match=r"a\.png: found pixels that are damaged"):
+                alpha_of(path, picture_of(path))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bit_png_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], channels: int
+) -> None:
+    truth = _random((7, 5, channels), np.uint16)
+    data = png.encode_png(truth, [(b"gAMA", b"\0\0\xb1\x8f")] * 2)  # libpng warns of a second gamma
+    (tmp_path / "a.png").write_bytes(data)
+    decoder = Mock(wraps=imagecodecs.png_decode)
+    monkeypatch.setattr(imagecodecs, "png_decode", decoder)
+    monkeypatch.setattr(PngImageFile, "load", None)
+    assert check_image(tmp_path / "a.png") == (7, 5)
+    assert decoder.call_count == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png")[0], truth[..., :3].transpose(2, 0, 1))
+    assert decoder.call_count == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_exif_of_a_png_may_follow_its_pixels(tmp_path: Path) -> None:
+    data = png.encode_png(_random((7, 5, 3), np.uint16))
+    exif = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
+    chunk = struct.pack(">I", len(exif)) + b"eXIf" + exif + zlib.crc32(b"eXIf" + exif).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data[:-12] + chunk + data[-12:])
+    assert picture_of(tmp_path / "a.png").metadata["exif"] == exif
 
 
 def test_other_things_are_refused(tmp_path: Path) -> None:

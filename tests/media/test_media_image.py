@@ -144,7 +144,7 @@ def _other(path: Path) -> Path:
     ("make", "message"),
     [
         (_cmyk, r"in\.jpg: found pixels of mode CMYK, expected gray or RGB"),
-        (_cut, r"in\.png: found image file is truncated, expected a whole picture"),
+        (_cut, r"in\.png: found no end, expected a whole picture"),
         (_bomb, r"in\.png: found Image size \(3600000000 pixels\) exceeds limit.*, expected a whole picture"),
         (_empty, r"in\.png: found no bytes, expected a picture"),
         (_other, r"in\.png: found cannot identify image file.*, expected a whole picture"),
