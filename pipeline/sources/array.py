@@ -95,6 +95,8 @@ def array_axes(path: Path, given: str | None) -> tuple[Axes, str]:
     axes = of_array(path, array.shape, dimension_names(array), given)
     if len(axes.shape) != array.ndim:
         raise ValueError(f"{path}: found axes {given!r}, expected {array.ndim} letters, one for each axis")
+    if 0 in array.shape:
+        raise ValueError(f"{path}: found an array of shape {array.shape}, expected values")
     axes.frame_axis(path)
     if axes.channels not in (1, 3):
         raise ValueError(f"{path}: found axes {axes.told()}, expected 1 or 3 channels")
