@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,9 @@ def find_footage(path: Path, container: Any) -> Streams:
         raise ValueError(f"{path}: found no video stream ({kinds}), expected one")
     moving = [stream for stream in streams if not stream.disposition & STILL] or streams
     if len(moving) > 1:
-        counts = _packets(path, [stream.index for stream in moving])
-        moving = [stream for stream in moving if counts[stream.index] > 1] or moving
+        status = path.stat()
+        several = _several(path, tuple(stream.index for stream in moving), status.st_size, status.st_mtime_ns)
+        moving = [stream for stream in moving if stream.index in several] or moving
     chosen = next((stream for stream in moving if stream.disposition & Disposition.default), moving[0])
     if chosen.codec_context is None:
         raise ValueError(f"{path}: found video of a codec that has no decoder here, expected one that FFmpeg decodes")
@@ -86,11 +88,19 @@ def find_footage(path: Path, container: Any) -> Streams:
     return Streams(chosen.index, tuple(notes))
 
 
-def _packets(path: Path, wanted: Sequence[int]) -> Counter[int]:
-    """Return how many packets each of some streams has: containers do not always say."""
+@lru_cache(maxsize=1024)
+def _several(path: Path, wanted: tuple[int, ...], size: int, changed: int) -> frozenset[int]:
+    """Return which of some streams have more than one packet: containers do not always say.
+
+    A file is asked once as long as its size and time stay, and no further than to the second packet of all streams.
+    """
+    counts: Counter[int] = Counter()
     with opened(path) as container:
-        packets = container.demux([container.streams[index] for index in wanted])
-        return Counter(packet.stream.index for packet in packets if packet.size)
+        for packet in container.demux([container.streams[index] for index in wanted]):
+            counts[packet.stream.index] += packet.size > 0
+            if all(counts[index] > 1 for index in wanted):
+                break
+    return frozenset(index for index in wanted if counts[index] > 1)
 
 
 def _described(stream: Any, moving: Sequence[Any], chosen: Any) -> str:

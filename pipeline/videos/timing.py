@@ -16,8 +16,6 @@ class Course:
 
     Attributes
     ----------
-    first
-        The first frame.
     times
         When each is shown, in ticks.
     last
@@ -26,7 +24,6 @@ class Course:
         Whether any frame is.
     """
 
-    first: Any
     times: list[int]
     last: int
     interlaced: bool
@@ -56,15 +53,15 @@ def look_through(path: Path, damage: Damage | None) -> Course:
         usual, begin = max(1, round(1 / (rate * stream.time_base))), stream.start_time or 0
         decoding_times = "avi" in container.format.name
     times: list[int] = []
-    first: Any = None
+    expected: tuple[int, int, str] | None = None
     interlaced, start = False, 0
     with closing(decode(path, damage)) as frames:
         for number, frame in enumerate(frames):
-            if first is None:
-                first, start = frame, frame.dts or 0
-            if form(frame) != form(first):
-                found, expected = (f"{w} x {h} pixels of {name}" for w, h, name in (form(frame), form(first)))
-                raise ValueError(f"{path}: found {found} in frame {number}, expected {expected} throughout")
+            if expected is None:
+                expected, start = form(frame), frame.dts or 0
+            if form(frame) != expected:
+                texts = [f"{w} x {h} pixels of {name}" for w, h, name in (form(frame), expected)]
+                raise ValueError(f"{path}: found {texts[0]} in frame {number}, expected {texts[1]} throughout")
             # AVI tells when frames are decoded. They are shown in their order, at these times, from the start on.
             time = frame.pts if not decoding_times else None if frame.dts is None else frame.dts - start + begin
             if time is None:
@@ -73,4 +70,4 @@ def look_through(path: Path, damage: Damage | None) -> Course:
             times.append(max(time, times[-1] + 1) if times else time)
             interlaced = interlaced or frame.interlaced_frame
     last = usual if decoding_times else frame.duration or usual
-    return Course(first, times, last, interlaced)
+    return Course(times, last, interlaced)

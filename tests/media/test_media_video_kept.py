@@ -11,7 +11,6 @@ from self2align.media.medium import Choices
 from self2align.media.video import VideoFile
 from self2align.videos.decoding import decode
 from self2align.videos.tags import chroma_location
-from self2align.videos.timing import look_through
 from tests.media.running import Run
 from tests.videos.making import add_stream, encode, spoil, texture, write
 
@@ -102,7 +101,7 @@ def test_odd_sides_are_refused_with_what_takes_them(tmp_path: Path, rgb: Run, su
             VideoFile(tmp_path / "in.mkv", tmp_path / f"out.{suffix}", Choices(3))
         assert codec in str(told.value)
     rgb(tmp_path / "in.mkv", tmp_path / f"out.{suffix}", codec=codec)
-    frame = look_through(tmp_path / f"out.{suffix}", None).first
+    frame = next(decode(tmp_path / f"out.{suffix}"))
     assert (frame.height, frame.width) == (49, 65)
 
 

@@ -1,5 +1,6 @@
 """Which stream is the footage, by any name of the file."""
 
+from collections import Counter
 from pathlib import Path
 
 import av
@@ -8,6 +9,7 @@ from av.stream import Disposition
 
 from self2align.sources.source import Selection
 from self2align.sources.video import Video
+from self2align.videos import opening
 from self2align.videos.decoding import decode
 from self2align.videos.opening import find_footage, opened
 from self2align.videos.timing import look_through
@@ -53,6 +55,33 @@ def test_the_footage_is_found_behind_a_picture(
     assert scene.frames.shape == (9, 3, *((32, 32), (48, 64))[index])
 
 
+class _Counted(Counter[int]):
+    """Counts how often it counts."""
+
+    seen = 0
+
+    def __setitem__(self, key: int, value: int) -> None:
+        _Counted.seen += 1
+        super().__setitem__(key, value)
+
+
+def test_several_streams_are_looked_at_once_and_no_further_than_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "Counter", _Counted)
+    path = tmp_path / "a.mkv"
+    for first, second, index in ((30, 30, 0), (1, 30, 1), (30, 1, 0)):
+        _beside(path, first, second)
+        monkeypatch.setattr(_Counted, "seen", 0)
+        with opened(path) as container:
+            assert find_footage(path, container).index == index
+        looked_at = _Counted.seen
+        assert 3 <= looked_at <= (10 if first == second else 33)  # two say that they are empty
+        assert len(list(decode(path))) == 30
+        assert Video(path, Selection()).check("a.mkv")
+        assert looked_at == _Counted.seen
+
+
 def test_a_poster_of_mp4_is_no_footage(tmp_path: Path) -> None:
     write(tmp_path / "film.mp4", "libx264", 9)
     with av.open(str(tmp_path / "film.mp4")) as source, av.open(str(tmp_path / "a.mp4"), "w") as out:
@@ -65,7 +94,7 @@ def test_a_poster_of_mp4_is_no_footage(tmp_path: Path) -> None:
                 packet.stream = film
                 out.mux(packet)
     assert len(list(decode(tmp_path / "a.mp4"))) == 9
-    assert look_through(tmp_path / "a.mp4", None).first.format.name == "yuv420p"
+    assert next(decode(tmp_path / "a.mp4")).format.name == "yuv420p"
 
 
 @pytest.mark.parametrize(
