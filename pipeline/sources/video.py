@@ -139,7 +139,7 @@ def _scene(
         frames[index] = frame
     assert frames is not None, name
     scale, offset = held.scale * white, held.offset * white
-    return Scene(name, frames, white, None, scale, offset, bits if offset else None, lost, interlaced)
+    return Scene(name, frames, white, None, scale, offset, bits if offset else None, lost, interlaced, length)
 
 
 def _upright(pixels: NDArray[Any], rotation: int) -> Pixels:

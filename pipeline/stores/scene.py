@@ -52,6 +52,8 @@ class Scene:
         A line for each part of the source that was left out just before the scene, or after the last one.
     interlaced
         Whether frames are of two fields, recorded one after the other.
+    length
+        Of a shot of video: number of its frames, of which ``frames`` may be some; else None.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Scene:
     bits: int | None = None
     lost: tuple[str, ...] = ()
     interlaced: bool = False
+    length: int | None = None
 
     @property
     def coding(self) -> Coding:

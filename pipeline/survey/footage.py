@@ -17,19 +17,18 @@ from self2align.noise.outliers import filled, isolated
 from self2align.pairs.evidence import Evidence, judge
 from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack
-from self2align.sources.array import array_axes, list_arrays
+from self2align.sources.array import list_arrays
 from self2align.sources.folder import scenes_root, walk
 from self2align.sources.ingest import open_source, shows_nothing, summarised
 from self2align.sources.mending import BEYOND
 from self2align.sources.source import Selection
 from self2align.stores.arrays import is_zarr
 from self2align.stores.scene import Scene
+from self2align.survey.counting import count_frames, stated_frames
 from self2align.videos.opening import SUFFIXES as VIDEOS
-from self2align.videos.opening import find_footage, opened
 
 SCENES = 4  # scenes that are surveyed, evenly spaced over folders or files
 FRAMES = 17  # frames that are read of each scene
-TICKS = 1_000_000  # a second, in units of a container's duration
 LAGS = (1, 2, 4)  # distances in frames at which shared noise is measured
 NOISE_STEP = 4  # the noise is estimated from every fourth frame
 BLUR = 2.0  # px, before the motion is estimated: only its length is needed, not its edges
@@ -100,7 +99,7 @@ class FootageSurvey:
     scenes
         Number of scenes. Files that were not opened count as many as the opened ones have on average.
     frames
-        Mean number of frames per scene.
+        Mean number of frames per scene; of videos that were not opened as their headers say.
     surveyed
         The surveyed scenes.
     axes
@@ -221,6 +220,7 @@ def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = Fal
     opened = [units[at] for at in evenly_spaced(len(units), SCENES)]
     surveyed: list[SceneSurvey] = []
     names: list[str] = []
+    lengths: list[int] = []
     lost: list[str] = []
     nothing = ""
     for unit in opened:
@@ -231,6 +231,7 @@ def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = Fal
                 nothing = nothing or f"{why} in {unit}"
                 continue
             names.append(scene.name)
+            lengths.append(scene.length or 0)
             if len(surveyed) < SCENES:
                 surveyed.append(survey_scene(scene))
     if not surveyed:
@@ -239,7 +240,11 @@ def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = Fal
             "frames or more that show a scene: a video, a stack, or folders that each hold the frames of one scene"
         )
     scenes = len(names) * len(units) // len(opened) if kind == "video" else len(units)
-    frames = max(2, count_frames(kind, path, axes) // scenes)
+    if kind == "video":  # what a header says may differ from what decodes
+        files = [path if path.is_file() else path / unit for unit in units if unit not in opened]
+        frames = max(2, (sum(lengths) + sum(map(stated_frames, files))) // scenes)
+    else:
+        frames = max(2, count_frames(kind, path, axes) // scenes)
     parts = tuple(_parts(kind, units, names))
     told = (*lost, *(_parts_of_series(path) if kind == "stack" else ()))
     return FootageSurvey(kind, path, parts, scenes, frames, tuple(surveyed), axes, readings, told, skip_damaged)
@@ -330,26 +335,6 @@ def _motion(values: NDArray[np.float32]) -> tuple[float, float]:
         lengths.append(np.linalg.norm(flow(target, source)[0].numpy(), axis=0).ravel())
     median, quantile = np.quantile(np.concatenate(lengths), (0.5, 0.95))
     return float(median), float(quantile)
-
-
-def count_frames(kind: str, path: Path, axes: str | None = None) -> int:
-    """Return the number of frames; of a video the number in its header, or an estimate from its duration."""
-    if kind == "folder":
-        return sum(len(files) for _, files in walk(scenes_root(path)))
-    if kind == "stack":
-        return sum(stack.count_frames(file, axes) for file in ([path] if path.is_file() else stack.list_stacks(path)))
-    if kind == "array":
-        return sum(array_axes(one, axes)[0].count for one in ([path] if is_zarr(path) else list_arrays(path)))
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.suffix.lower() in VIDEOS]
-    return sum(map(_stated_frames, files))
-
-
-def _stated_frames(path: Path) -> int:
-    with opened(path) as container:
-        stream = container.streams[find_footage(path, container).index]
-        if stream.frames or container.duration is None:
-            return int(stream.frames)
-        return int(container.duration / TICKS * float(stream.average_rate or 25))
 
 
 def _parts(kind: str, units: Sequence[str], names: Sequence[str]) -> Iterator[str]:

@@ -1,3 +1,4 @@
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from self2align.images.files import write_png
+from self2align.survey.counting import stated_frames
 from self2align.survey.footage import survey_footage
 from self2align.survey.settings import choose, read_profile
 from self2align.videos.yuv import Yuv, planar_frame
@@ -134,3 +136,20 @@ def test_interlaced_footage_and_what_was_left_out_are_remarked(tmp_path: Path) -
     remarks = choose(found, read_profile(Path("profiles/default.yaml"))).remarks
     assert "left out: " in remarks[0]
     assert remarks[1].startswith("frames are interlaced: lines of two moments alternate")
+
+
+def test_frames_of_videos_are_those_that_decode(tmp_path: Path, texture: NDArray[np.float32]) -> None:
+    path = tmp_path / "clip.avi"
+    write_video(path, frames_of(texture, 24))
+    data = path.read_bytes()
+    assert data.count((24).to_bytes(4, "little")) >= 2
+    path.write_bytes(
+        data.replace((24).to_bytes(4, "little"), (48).to_bytes(4, "little"), 2)
+    )  # two headers say twice as many
+    assert stated_frames(path) == 48
+    assert survey_footage(path).frames == 24
+    # Of six files, four are opened.
+    for number in range(5):
+        shutil.copyfile(path, tmp_path / f"clip{number}.avi")
+    found = survey_footage(tmp_path)
+    assert (found.scenes, found.frames) == (6, (4 * 24 + 2 * 48) // 6)
