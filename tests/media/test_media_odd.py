@@ -72,6 +72,24 @@ def test_planes_in_lzw_are_read(tmp_path: Path, odd: Path, same: Run, name: str,
     np.testing.assert_allclose(page.mean((1, 2)), means, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "low", "high", "mean"),
+    [
+        ("12bit.cropped.tif", "uint16", 0, 30, 2.588),
+        ("4bit.tif", "uint8", 0, 15, 7.5),
+        ("pil168.tif", "uint8", 45, 240, 115.33),
+    ],
+)
+def test_packed_bits_and_jpeg_in_tiff_are_read(
+    tmp_path: Path, odd: Path, same: Run, name: str, kind: str, low: int, high: int, mean: float
+) -> None:
+    same(odd / "tiff" / name, tmp_path / name)
+    (page,), (source,) = _pages(tmp_path / name), _pages(odd / "tiff" / name)
+    assert (page.dtype.name, page.min(), page.max()) == (kind, low, high)
+    assert page.mean() == pytest.approx(mean, abs=0.01)
+    np.testing.assert_array_equal(page, source)
+
+
 def test_phases_are_not_inverted(tmp_path: Path, odd: Path, run: Run) -> None:
     name = "10ct_32bit_128.tiff"
     run(odd / "tiff" / name, tmp_path / name)
@@ -122,6 +140,13 @@ def test_what_is_not_read_is_refused_before_any_work(
     with pytest.raises(ValueError, match=message) as told:
         open_media(str(tmp_path / f"in{suffix}"), tmp_path / f"out{suffix}", Choices(3), False)
     assert "\n" not in str(told.value)
+
+
+def test_a_photograph_with_smooth_ground_keeps_its_colours(odd: Path, tmp_path: Path, rgb: Run) -> None:
+    rgb(odd / "still" / "xmp_test.jpg", tmp_path / "out.jpg")
+    with Image.open(tmp_path / "out.jpg") as image:
+        pixels = np.asarray(image, np.float64)
+    np.testing.assert_allclose(pixels.mean((0, 1)), (129.69, 127.74, 125.87), atol=0.3)
 
 
 @pytest.mark.parametrize("name", ["7x13.png", "RGBA_16__128x128.png", "exif_imagemagick_orientation.png"])
@@ -190,6 +215,9 @@ def test_what_is_appended_is_named_and_announced_no_more(odd: Path, tmp_path: Pa
 
 # Name -> frames, the first and the last time (s), stored means of Y, U and V, and what is said.
 VIDEOS = {
+    "bulk-water.mov": (480, 0.0, 19.978, (128.20, 90.13, 144.17), []),
+    "hlg10-color-test.mp4": (9, 0.0, 0.267, (574.72, 497.12, 520.63), []),
+    "iibbibb_editlist_videoonly.mp4": (12, 0.0, 11.0, (124.66, 128.85, 126.41), []),
     "sample_gamma2.2.mp4": (60, 0.0, 0.983, (117.53, 128.77, 129.51), []),
     "sample_sef_slow_motion.mp4": (63, 0.0, 2.067, (140.07, 120.95, 133.90), []),
     "bear-vp9-odd-dimensions.webm": (30, 0.0, 0.968, (134.70, 128.96, 125.71), []),
