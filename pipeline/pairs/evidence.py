@@ -4,20 +4,22 @@ Repeated frames teach the identity. Frames of one value, or clipped nearly every
 stray frame, of another scene or a test card, matches none of its neighbours.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from self2align.alignment.copies import BLOCK, MOSTLY, block_power, block_variance, is_copied
+from self2align.alignment.copies import BLOCK, COPIED, MOSTLY, block_power, block_variance
 
 SIZE = (24, 32)  # of a thumbnail, px
-REACH = 2  # px of a thumbnail: shifts that count as motion
+REACH = 5  # px of a thumbnail, a fifth of its height: shifts that count as motion or as a shake
 LONGEST = 3  # frames of another scene in a row; more are a scene of their own
 CHANGED = 0.4  # of the contrast: a stray frame differs by more from both sides
 USUAL = 2.0  # times what changes from frame to frame in the scene: likewise
@@ -25,14 +27,13 @@ BACK = 0.5  # of that change: the sides differ by less from each other
 CLIPPED = 0.5  # of the pixels, at the lowest or the highest value of a frame
 BEYOND = 0.25  # so much more of them than is usual in the scene
 FLAT = 0.02  # of what is usual in the scene, for contrast and for power at high frequencies
-# A measured variance so many times beyond the usual power of differences is measured right: most frames are copies.
-REPEATED = 64.0
+AROUND = 4  # frames on each side of a copy, within which another frame follows that is none
 
 KINDS = {
     "copy": "the frame before again",
     "flat": "of one value",
     "clipped": "black or white nearly everywhere",
-    "stray": "of another scene than the frames around them",
+    "stray": "unlike the frames around them in more than exposure and a shift",
 }
 
 
@@ -66,14 +67,16 @@ class Evidence:
 
 @dataclass
 class _Seen:
-    """What is kept of the frames: a few hundred numbers each."""
+    """What is kept of the frames: a thumbnail and a few numbers each, 3 kB whatever their size."""
 
-    own: list[Tensor] = field(default_factory=list)
-    variance: list[Tensor] = field(default_factory=list)
-    steps: list[Tensor] = field(default_factory=list)  # power of the difference to the frame before
-    thumbnails: list[Tensor] = field(default_factory=list)
+    power: list[float] = field(default_factory=list)  # at high frequencies
+    thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
     clipped: list[float] = field(default_factory=list)
     contrast: list[float] = field(default_factory=list)
+    # Of each difference to the frame before: the noise that it confirms, as a share of the variance told, in half of
+    # the blocks and in most of them. NaN and infinity where nothing can be told.
+    usual: list[float] = field(default_factory=list)
+    most: list[float] = field(default_factory=list)
 
 
 @torch.no_grad()
@@ -88,43 +91,55 @@ def judge(frames: Iterable[NDArray[np.float32]], line: tuple[float, float]) -> E
         a and b of the variance ``a x + b`` of their noise.
     """
     seen = _Seen()
-    before: Tensor | None = None
+    before: tuple[Tensor, Tensor] | None = None
     for frame in frames:
         values = torch.from_numpy(frame)
         if min(values.shape[-2:]) < BLOCK:
             count = 1 + sum(1 for _ in frames)
-            return Evidence(tuple(range(len(seen.own) + count)), {}, line)
-        _measure(seen, values, before, line)
-        before = values
+            return Evidence(tuple(range(len(seen.power) + count)), {}, line)
+        own = block_power(values)
+        _measure(seen, values, own)
+        if before is not None:
+            _compare(seen, block_power(values - before[0]), before[1], own, block_variance(values, line))
+        before = values, own
     flat = _flat(seen)
     clipped = _clipped(seen) - flat
-    share = _share(seen)
-    copies = _copies(seen, share) - flat - clipped
-    alone = [at for at in range(len(seen.own)) if at not in flat | clipped | copies]
+    confirmed = _confirmed(seen, flat | clipped)
+    copies = _copies(seen, confirmed) - flat - clipped
+    alone = [at for at in range(len(seen.power)) if at not in flat | clipped | copies]
     stray = {alone[at] for at in _stray([seen.thumbnails[at] for at in alone])}
     found = {"copy": copies, "flat": flat, "clipped": clipped, "stray": stray}
     kept = tuple(at for at in alone if at not in stray)
     left_out = {kind: tuple(sorted(one)) for kind, one in found.items() if one}
+    share = _share(confirmed, copies)
     return Evidence(kept, left_out, (line[0] * share, line[1] * share))
 
 
-def _measure(seen: _Seen, values: Tensor, before: Tensor | None, line: tuple[float, float]) -> None:
-    seen.own.append(block_power(values))
-    seen.variance.append(block_variance(values, line))
-    if before is not None:
-        seen.steps.append(block_power(values - before))
+def _measure(seen: _Seen, values: Tensor, own: Tensor) -> None:
+    seen.power.append(float(own.mean()))
     thumbnail = functional.adaptive_avg_pool2d(values.mean(0)[None], SIZE)
     # Blurred, so that fractions of a pixel of it count for little.
     thumbnail = functional.avg_pool2d(thumbnail, 3, 1, 1, count_include_pad=False)[0]
-    seen.thumbnails.append(thumbnail)
     seen.contrast.append(float(thumbnail.std()))
+    seen.thumbnails.append(((thumbnail - thumbnail.mean()) / max(seen.contrast[-1], 1e-20)).numpy())
     low, high = values.min(), values.max()
     seen.clipped.append(max(float((values == end).float().mean()) for end in (low, high)))
 
 
+def _compare(seen: _Seen, step: Tensor, before: Tensor, own: Tensor, variance: Tensor) -> None:
+    """Add what the difference of two frames shows; see `self2align.alignment.copies.is_copied` for the parameters."""
+    shares = step / 2 / variance.clamp(min=1e-20)
+    usual = shares[own > 0]
+    seen.usual.append(float(usual.median()) if len(usual) else float("nan"))
+    own = torch.minimum(before, own)
+    # A block that changed as much as it holds is no copy, whatever the noise.
+    telling = torch.where(step / 2 <= COPIED**2 * own, shares, float("inf"))[own > 0].sort().values
+    seen.most.append(float(telling[math.ceil(MOSTLY * len(telling)) - 1]) if len(telling) else float("inf"))
+
+
 def _flat(seen: _Seen) -> set[int]:
     """Return the frames without contrast and without noise; all frames may be such."""
-    powers = np.array([float(own.mean()) ** 0.5 for own in seen.own])
+    powers = np.sqrt(seen.power)
     contrast = np.array(seen.contrast)
     least = FLAT * np.median(contrast), FLAT * np.median(powers)
     return set(np.flatnonzero((contrast <= least[0]) & (powers <= least[1])).tolist())
@@ -137,33 +152,42 @@ def _clipped(seen: _Seen) -> set[int]:
     return set(np.flatnonzero(shares > max(CLIPPED, usual + BEYOND)).tolist())
 
 
-def _share(seen: _Seen) -> float:
+def _confirmed(seen: _Seen, useless: set[int]) -> NDArray[np.float64]:
+    """Return the share of the told variance that each difference shows; NaN where nothing can be told."""
+    shares = np.array(seen.usual)
+    for at in range(1, len(seen.power)):
+        if {at - 1, at} & useless:
+            shares[at - 1] = np.nan
+    return shares
+
+
+def _share(confirmed: NDArray[np.float64], copies: set[int]) -> float:
     """Return the share of the variance of the noise that neighbouring frames confirm, at most 1.
 
     Texture may have been taken for noise. Where nothing moves, differences have the noise alone.
     """
-    ratios = [
-        float(((step / 2)[own > 0] / variance[own > 0].clamp(min=1e-20)).median())
-        for step, own, variance in zip(seen.steps, seen.own[1:], seen.variance[1:], strict=True)
-        if bool((own > 0).any())
-    ]
-    usual = float(np.median(ratios)) if ratios else 1.0
-    return min(usual, 1.0) if usual > 1 / REPEATED else 1.0
+    known = [share for at, share in enumerate(confirmed, 1) if at not in copies and not np.isnan(share)]
+    return min(float(np.median(known)), 1.0) if known else 1.0
 
 
-def _copies(seen: _Seen, share: float) -> set[int]:
-    """Return the frames that repeat the one before."""
+def _copies(seen: _Seen, confirmed: NDArray[np.float64]) -> set[int]:
+    """Return the frames that repeat the one before: all the same, or far closer to it than frames around it are.
+
+    Frames around it tell how much noise there is: where texture was taken for noise, still frames are far closer than
+    the variance that was told, but so are all of them.
+    """
+    shares = np.nan_to_num(confirmed, nan=0.0)
     found = set()
-    for at, step in enumerate(seen.steps, 1):
-        own = torch.minimum(seen.own[at - 1], seen.own[at])
-        telling = int((own > 0).sum())
-        copied = int(is_copied(step, own, share * seen.variance[at]).sum())
-        if telling and copied >= MOSTLY * telling:
-            found.add(at)
+    for at, most in enumerate(seen.most):
+        sides = shares[max(at - AROUND, 0) : at], shares[at + 1 : at + 1 + AROUND]
+        whole = [side.max() for side in sides if side.size == AROUND]
+        around = min(whole) if whole else np.concatenate(sides).max(initial=0.0)
+        if most <= COPIED**2 * min(around, 1.0):
+            found.add(at + 1)
     return found
 
 
-def _stray(thumbnails: list[Tensor]) -> set[int]:
+def _stray(thumbnails: list[NDArray[np.float32]]) -> set[int]:
     """Return frames, or up to three in a row, which differ from both sides as these do not from each other."""
     found: set[int] = set()
     count = len(thumbnails)
@@ -186,14 +210,10 @@ def _stray(thumbnails: list[Tensor]) -> set[int]:
     return found
 
 
-def _change(first: Tensor, second: Tensor) -> float:
-    """Return how much two thumbnails differ beyond brightness and a small shift, as a share of their contrast."""
-    height, width = SIZE
-    inside = second[REACH : height - REACH, REACH : width - REACH]
-    differences = []
-    for y in range(2 * REACH + 1):
-        for x in range(2 * REACH + 1):
-            away = first[y : y + inside.shape[0], x : x + inside.shape[1]] - inside
-            differences.append(float((away - away.mean()).abs().mean()))
-    contrast = max(float((one - one.mean()).abs().mean()) for one in (first, second))
-    return min(differences) / contrast if contrast else 0.0
+def _change(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return how much two thumbnails differ beyond gain, offset and a shift, as a share of their contrast, 0 to 1."""
+    alike = [
+        float(cv2.matchTemplate(one, other[REACH:-REACH, REACH:-REACH], cv2.TM_CCOEFF_NORMED).max())
+        for one, other in ((first, second), (second, first))
+    ]
+    return float(np.sqrt(1 - np.clip(max(alike), 0, 1) ** 2))

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.copies import copied_pixels
-from self2align.pairs.evidence import judge
+from self2align.pairs.evidence import _compare, _measure, _Seen, judge
 from self2align.pairs.plan import Footage, plan_crops
 
 Frames = NDArray[np.float32]
@@ -93,6 +93,66 @@ def test_nothing_is_left_out_of_ordinary_footage(clean: Frames, sigma: float, mo
         assert found.left_out == {}
         assert found.kept == tuple(range(len(frames)))
         assert found.note == ""
+
+
+@pytest.mark.parametrize("gain", [0.2, 0.5, 1.6])
+@pytest.mark.parametrize("places", [[6], [0], [2, 3], [1, 4, 7, 10], [1, 3, 5, 7, 9, 11]], ids=str)
+def test_frames_of_another_exposure_are_of_the_same_scene(clean: Frames, gain: float, places: list[int]) -> None:
+    changed = clean.copy()
+    changed[places] = gain * changed[places] + 0.1
+    assert judge(iter(_noisy(changed)), LINE).left_out == {}
+
+
+@pytest.mark.parametrize("jerk", [(15, 0), (0, -15), (-8, 12)])
+def test_a_shaken_frame_is_of_the_same_scene(texture: Frames, jerk: tuple[int, int]) -> None:
+    places = [(20 + t, 20 + t) for t in range(12)]
+    places[6] = (26 + jerk[0], 26 + jerk[1])
+    frames = np.stack([texture[:, y : y + 96, x : x + 128] for y, x in places])
+    assert judge(iter(_noisy(frames)), LINE).left_out == {}
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.0, 2.0])
+def test_a_stray_frame_is_found_whatever_its_exposure(clean: Frames, gain: float) -> None:
+    frames = clean.copy()
+    frames[5] = gain * _turned(frames[5])
+    assert judge(iter(_noisy(frames)), LINE).left_out == {"stray": (5,)}
+
+
+@pytest.mark.parametrize("sigma", [0.15, 0.3, 1.0, 3.0])
+def test_no_still_frame_is_a_copy_where_texture_was_taken_for_noise_of_far_more(sigma: float) -> None:
+    rng = np.random.default_rng(4)
+    grain = 120 + rng.normal(0, 20, (1, 96, 128))  # white, as fur and grass are
+    frames = np.stack([np.round(grain + rng.normal(0, sigma, grain.shape)) for _ in range(8)]).astype(np.float32) / 255
+    told = (20**2 + sigma**2) / 255**2
+    found = judge(iter(frames), (0.0, told))
+    assert found.left_out == {}
+    assert found.line[1] == pytest.approx((sigma**2 + 1 / 12) / 255**2, rel=0.25)
+    with_copy = judge(iter(frames[[0, 1, 2, 2, 3, 4, 4, 4, 5]]), (0.0, told))
+    assert with_copy.left_out == {"copy": (3, 6, 7)}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.3])
+def test_copies_are_found_where_most_frames_are_copies(clean: Frames, share: float) -> None:
+    """A film in a video of three times its rate, each frame coded anew."""
+    frames = np.repeat(_noisy(clean[:6]), 3, 0)
+    again = [at for at in range(18) if at % 3]
+    frames[again] += np.random.default_rng(5).normal(0, share * SIGMA, frames[again].shape).astype(np.float32) / 2**0.5
+    found = judge(iter(frames), LINE)
+    assert found.kept == (0, 3, 6, 9, 12, 15)
+    assert found.line == pytest.approx(LINE, rel=0.05)
+
+
+def test_what_is_kept_of_a_frame_does_not_grow_with_its_size() -> None:
+    """Ten thousand frames of a film would fill the memory of each worker."""
+
+    def kept(side: int) -> int:
+        seen = _Seen()
+        own = torch.rand(side // 16, side // 16)
+        _measure(seen, torch.rand(3, side, side), own)
+        _compare(seen, own, own, own, own)
+        return sum(np.size(part) for name in vars(seen) for part in getattr(seen, name))
+
+    assert kept(1024) == kept(64) < 1000
 
 
 def test_still_frames_without_noise_are_copies(clean: Frames) -> None:
