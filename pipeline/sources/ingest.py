@@ -79,7 +79,7 @@ def _fault(scene: Scene, crop: tuple[int, int] | None, single: bool, known: bool
         return f"{height} x {width} px: smaller than the crop of {crop[0]} x {crop[1]} px"
     if len(scene.frames) < 2 and not single:
         return "one frame: no neighbour to align"
-    if shows_nothing(scene, known=known):
+    if not single and shows_nothing(scene, known=known):
         return "black, or of one value: nothing to align"
     return None
 

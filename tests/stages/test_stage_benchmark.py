@@ -61,12 +61,12 @@ def test_gray_and_16_bit_images_are_measured_at_their_own_depth(project: Path) -
 def _cut_short(folder: Path) -> str:
     whole = (folder / "gray.png").read_bytes()
     (folder / "gray.png").write_bytes(whole[: len(whole) // 2])
-    return r"images/gray\.png: found .*, expected a whole image"
+    return r"images/gray\.png: found .*, expected a whole picture"
 
 
 def _no_image(folder: Path) -> str:
     (folder / "deep.png").write_text("not a picture")
-    return r"images/deep\.png: found .*, expected a whole image"
+    return r"images/deep\.png: found .*, expected a whole picture"
 
 
 @pytest.mark.parametrize("harm", [_cut_short, _no_image])
