@@ -15,7 +15,7 @@ from self2align.denoising.scale import fitted, sampled
 from self2align.denoising.tiled import TiledDenoiser, fits_channels
 from self2align.runtime.devices import device as default_device
 from self2align.runtime.progress import Progress
-from self2align.stores.codes import Coding, choose_coding
+from self2align.stores.codes import Coding, choose_coding, trained_white
 from self2align.stores.weights import BUNDLE, load_header
 
 FLOATS = ("float16", "float32", "float64")
@@ -156,7 +156,8 @@ class Denoiser:
         if not fits_channels(stack.shape[1], self.channels):
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
         denoise = choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip)
-        if white is None and array.dtype.name not in self._denoiser.whites and array.dtype != np.uint8:
+        known = white is not None or trained_white(array.dtype, self._denoiser.whites) is not None
+        if not known and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
         result = np.empty(stack.shape, kind.newbyteorder("="))

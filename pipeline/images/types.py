@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.stores.codes import STORED
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
-STORED = ("uint8", "uint16", "float32")
 _STEPS = 2.0**16  # a value may be rounded by one of so many steps of its range: frames with noise are stored so, too
 
 

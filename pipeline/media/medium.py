@@ -17,7 +17,7 @@ from self2align.denoising.tiled import fits_channels
 from self2align.runtime.disk import check_room
 from self2align.runtime.progress import Progress
 from self2align.runtime.sealed import is_whole, save_array
-from self2align.stores.codes import Coding, choose_coding
+from self2align.stores.codes import Coding, choose_coding, trained_white
 
 # A normalised network's frame is held in memory up to 17 times as float32: 34 GiB at this size.
 MOST_VALUES = 2**29
@@ -40,7 +40,7 @@ class Choices:
     axes
         A letter for each axis of a TIFF stack or Zarr array, "TCYX"; None for what the file says.
     trained
-        The value of 1.0 in the training footage, by type.
+        The value of 1.0 in the training footage, by type as stored; see `self2align.stores.codes.trained_white`.
     skip_damaged
         Whether damaged frames of a video are left out; else they are refused.
     dtype
@@ -168,7 +168,8 @@ def coding_of(source: Path, dtype: np.dtype[Any], choices: Choices) -> Coding:
 def fitted(frames: "Frames", choices: Choices) -> Coding:
     """Return the coding of frames for the range of their first, middle and last one; as it is if white is known."""
     coding = frames.coding
-    if choices.white is not None or coding.dtype in choices.trained or coding.dtype == "uint8":
+    known = choices.white is not None or trained_white(np.dtype(coding.dtype), choices.trained) is not None
+    if known or coding.dtype == "uint8":
         return coding
     return fit_scale(coding, [frames.read(index) for index in sampled(frames.count)])
 

@@ -26,7 +26,7 @@ from self2align.media.planes import Planes
 from self2align.media.rounding import result_type
 from self2align.media.tiff_writing import not_written, write_stack
 from self2align.runtime.progress import Progress
-from self2align.stores.codes import Coding
+from self2align.stores.codes import Coding, trained_white
 
 
 class TiffStack:
@@ -48,7 +48,8 @@ class TiffStack:
             check_size(source, *self.shape)
             check_channels(source, self.planes.channels, choices)
             self.coding = coding_of(source, layout.dtype, choices)
-            if layout.white is not None and choices.white is None and layout.dtype.name not in choices.trained:
+            known = choices.white is not None or trained_white(layout.dtype, choices.trained) is not None
+            if layout.white is not None and not known:
                 self.coding = Coding(layout.dtype.name, 1 / layout.white)
             self.dtype = self.coding.dtype
             array = layout.array(file)

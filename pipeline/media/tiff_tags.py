@@ -58,13 +58,15 @@ class _Entry:
 Directory = tuple[_Entry, ...]
 
 
-def kept_tags(file: TiffFile, page: TiffPage, retyped: bool = False) -> list[Told]:
+def kept_tags(file: TiffFile, page: TiffPage, big: bool, retyped: bool = False) -> list[Told]:
     """Return the tags of a page that stay true, with their values as they lie in the file.
 
     Parameters
     ----------
     file, page
         The source.
+    big
+        Whether the new file is a BigTIFF: places in it then take 8 bytes.
     retyped
         Whether pixels will be of another type.
     """
@@ -78,7 +80,7 @@ def kept_tags(file: TiffFile, page: TiffPage, retyped: bool = False) -> list[Tol
         told.append((code, dtype, count, numbers, False))
     for code in directories_of(file, page):
         # Its place is not known yet; under its number tifffile does not write it.
-        told.append(({_EXIF: "ExifTag", _GPS: "GPSTag"}[code], _LONG8 if file.is_bigtiff else _LONG, 1, 0, False))
+        told.append(({_EXIF: "ExifTag", _GPS: "GPSTag"}[code], _LONG8 if big else _LONG, 1, 0, False))
     return told
 
 

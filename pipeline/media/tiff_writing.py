@@ -84,12 +84,14 @@ def write_stack(
     directories: dict[int, dict[int, Directory]] = {}
     size = count * kind.size * np.dtype(dtype).itemsize
     previous: TiffPage | None = None
-    with TiffWriter(made, bigtiff=file.is_bigtiff or size > _BIG, byteorder=file.byteorder) as out:
+    big = file.is_bigtiff or size > _BIG
+    with TiffWriter(made, bigtiff=big, byteorder=file.byteorder) as out:
         for number, (page, pixels) in enumerate(pages):
             told: list[Told] = []
             if page is not previous:
                 told = [
-                    _true(file, page, tag, count, dtype) for tag in kept_tags(file, page, pixels.dtype != page.dtype)
+                    _true(file, page, tag, count, dtype)
+                    for tag in kept_tags(file, page, big, pixels.dtype != page.dtype)
                 ]
                 directories[number] = directories_of(file, page)
             _write(out, page, pixels, [tag for tag in told if tag[3] != b""])

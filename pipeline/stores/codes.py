@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 # What stands for 1.0 in footage of each type, where nothing else is said.
 WHITES = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
+STORED = ("uint8", "uint16", "float32")  # types as which frames are stored; of others float32
 ORDINARY = (0.1, 1.5)  # of white: 12 bits stored in 16 reach a sixteenth, counts stored as floats many times white
 _LARGEST = float(np.finfo(np.float32).max)
 FAR = 16.0  # offsets that float32 would round
@@ -109,7 +110,8 @@ def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained:
     white
         The value that stands for 1.0; None for that of the training footage, or else of the type.
     trained
-        White of the training footage, by type; "video": its share of the white of the type, for footage in `VIDEO`.
+        White of the training footage, by the type as which it is stored (see `trained_white`); "video": its share of
+        the white of the type, for footage in `VIDEO`.
 
     Raises
     ------
@@ -122,8 +124,20 @@ def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained:
         raise ValueError(f"white: found {white:g}, expected more than 0")
     if white is None:
         usual = WHITES.get(dtype.name, 1.0)  # where 1.0 does not fit, `fit_range` finds a better one
-        white = trained.get(dtype.name, usual * trained.get("video", 1.0) if dtype.kind == "u" else usual)
+        found = trained_white(dtype, trained)
+        white = found if found is not None else usual * (trained.get("video", 1.0) if dtype.kind == "u" else 1.0)
     return Coding(dtype.name, 1 / white)
+
+
+def trained_white(dtype: np.dtype[Any], trained: Mapping[str, float]) -> float | None:
+    """Return the white of the training footage for values of a type; None if training saw none of that type.
+
+    Footage is stored as uint8, uint16 or float32, and its white is known by that type. 1.0, which floats have where
+    nobody told a white, says nothing of integers.
+    """
+    white = trained.get(dtype.name if dtype.name in STORED else "float32")
+    told = dtype.name in trained or dtype.kind == "f" or white != WHITES["float32"]
+    return white if told else None
 
 
 def fit_range(coding: Coding, codes: NDArray[Any]) -> Coding:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
+from self2align.media import tiff_writing
 from tests.media.running import Run
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -114,43 +116,64 @@ def test_tags_that_tifffile_reads_in_its_own_way(tmp_path: Path, run: Run, code:
     assert _entries(tmp_path / "out.tif")[code] == (7, count, b"abcdefghi"[:count])
 
 
-EXIF: list[Tag] = [
-    (33434, 5, 1, struct.pack("<II", 10, 5000)),  # not reduced
-    (36864, 7, 4, b"0231"),
-    (37386, 10, 1, struct.pack("<ii", -50, 10)),
-    (37510, 7, 13, b"ASCII\0\0\0hello"),
-    (40961, 3, 1, struct.pack("<H", 1)),
-]
-GPS: list[Tag] = [(1, 2, 2, b"N\0"), (2, 5, 3, struct.pack("<6I", 48, 1, 30, 1, 0, 0))]
+def _exif(order: str) -> list[Tag]:
+    return [
+        (33434, 5, 1, struct.pack(f"{order}II", 10, 5000)),  # not reduced
+        (36864, 7, 4, b"0231"),
+        (37386, 10, 1, struct.pack(f"{order}ii", -50, 10)),
+        (37510, 7, 13, b"ASCII\0\0\0hello"),
+        (40961, 3, 1, struct.pack(f"{order}H", 1)),
+    ]
+
+
+def _gps(order: str) -> list[Tag]:
+    return [(1, 2, 2, b"N\0"), (2, 5, 3, struct.pack(f"{order}6I", 48, 1, 30, 1, 0, 1))]
+
+
 INTEROPERABILITY: list[Tag] = [(1, 2, 4, b"R98\0")]
 
 
-@pytest.mark.parametrize("big", [False, True])
-def test_exif_and_gps_are_written_to_the_byte(tmp_path: Path, run: Run, big: bool) -> None:
+# The source is classic or big; the result is big as well, or because its pixels need it.
+@pytest.mark.parametrize(("big", "grown"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_and_gps_are_written_to_the_byte(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, order: str, big: bool, grown: bool
+) -> None:
+    if grown:
+        monkeypatch.setattr(tiff_writing, "_BIG", 100)
+    exif_tags, gps_tags = _exif(order), _gps(order)
     pointer = (16 if big else 4, 1, b"")
-    directories = {34665: [*EXIF, (40965, *pointer)], 34853: GPS, 40965: INTEROPERABILITY}
-    _write(tmp_path / "in.tif", [(34665, *pointer), (34853, *pointer)], big=big, directories=directories)
+    directories = {34665: [*exif_tags, (40965, *pointer)], 34853: gps_tags, 40965: INTEROPERABILITY}
+    _write(tmp_path / "in.tif", [(34665, *pointer), (34853, *pointer)], order, big, directories)
     run(tmp_path / "in.tif", tmp_path / "out.tif")
     out = tmp_path / "out.tif"
+    pointers = {code: told[:2] for code, told in _entries(out).items() if code in directories}
+    assert pointers == dict.fromkeys((34665, 34853), (16 if big or grown else 4, 1))
     exif = _pointed(out, None, 34665)
     found = _entries(out, exif)
-    assert {code: (dtype, count, value) for code, dtype, count, value in EXIF} == {
+    assert {code: (dtype, count, value) for code, dtype, count, value in exif_tags} == {
         code: told for code, told in found.items() if code != 40965
     }
-    assert _entries(out, _pointed(out, None, 34853)) == {code: tuple(told) for code, *told in GPS}
+    assert found[40965][:2] == (16 if big or grown else 4, 1)
+    assert _entries(out, _pointed(out, None, 34853)) == {code: tuple(told) for code, *told in gps_tags}
     assert _entries(out, _pointed(out, exif, 40965)) == {1: (2, 4, b"R98\0")}
     assert run.notes == []
     with tifffile.TiffFile(out) as file:  # as another reader has it
         page = file.pages[0]
         assert isinstance(page, tifffile.TiffPage)
+        assert file.is_bigtiff == (big or grown)
         assert page.tags[34665].value["ExposureTime"] == (10, 5000)
+    if order == "<":  # Pillow reads no big-endian BigTIFF
+        with Image.open(out) as image:
+            assert float(image.getexif().get_ifd(34665)[33434]) == 10 / 5000
+            assert [float(value) for value in image.getexif().get_ifd(34853)[2]] == [48, 30, 0]
 
 
 @pytest.mark.parametrize(("record", "kept"), [(b"Nikon\0\2inside", True), (b"Canon of old", False)])
 def test_records_of_cameras_are_kept_where_they_can_be_moved(
     tmp_path: Path, run: Run, record: bytes, kept: bool
 ) -> None:
-    directories = {34665: [*EXIF, (37500, 7, len(record), record)]}
+    directories = {34665: [*_exif("<"), (37500, 7, len(record), record)]}
     _write(tmp_path / "in.tif", [(34665, 4, 1, b"")], directories=directories)
     run(tmp_path / "in.tif", tmp_path / "out.tif")
     found = _entries(tmp_path / "out.tif", _pointed(tmp_path / "out.tif", None, 34665))

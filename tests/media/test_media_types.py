@@ -10,6 +10,10 @@ import zarr
 from numpy.typing import NDArray
 
 from self2align.denoising.denoiser import Denoiser
+from self2align.media.medium import Choices
+from self2align.media.run import open_media
+from self2align.media.tiff import TiffStack
+from self2align.media.zarr_planes import ZarrPlanes
 from tests.media.running import KilledError, Run
 
 SIZE = (20, 24)
@@ -115,6 +119,45 @@ def test_resumed_after_a_kill(tmp_path: Path, dtype: str, span: tuple[float, flo
     again(tmp_path / "in.tif", tmp_path / "out.tif", white=white)
     assert len(again.seen) == 3
     _assert_same(tifffile.imread(tmp_path / "out.tif"), data)
+
+
+TRAINED = {"float32": 2048.0}  # as the weights record it, whatever type the footage came in
+
+
+@pytest.mark.parametrize(
+    ("dtype", "trained", "white"),
+    [
+        *[(dtype, TRAINED, 2048.0) for dtype in ("int16", "uint32", "int64", "float16", "float32", "float64")],
+        ("int8", {"uint8": 100.0, **TRAINED}, 2048.0),
+        ("uint16", {"uint16": 4095.0, **TRAINED}, 4095.0),
+        ("float64", {"float32": 1.0}, 1.0),
+        ("int16", {"float32": 1.0}, None),
+        ("uint16", TRAINED, None),
+    ],
+)
+def test_white_of_training_counts_for_types_that_are_stored_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, trained: dict[str, float], white: float | None
+) -> None:
+    shown: list[float] = []
+    monkeypatch.setattr(_SHARED.denoiser, "whites", trained)
+    monkeypatch.setattr(_SHARED.denoiser, "watch", lambda noise: shown.append(noise.span))
+    whites = set()
+    for number, span in enumerate([(0, 90), (3, 20)]):  # two recordings of one camera, far below white
+        data = _footage(dtype, span)
+        tifffile.imwrite(tmp_path / f"{number}.tif", data, photometric="minisblack")
+        zarr.create_array(tmp_path / f"{number}.zarr", data=data)
+        choices = Choices(1, axes="TYX", trained=trained)
+        for suffix in (".tif", ".zarr"):
+            [(_, medium)] = open_media(str(tmp_path / f"{number}{suffix}"), tmp_path / f"out{suffix}", choices, False)
+            assert isinstance(medium, (TiffStack, ZarrPlanes))
+            whites.add((1 / medium.coding.scale, medium.coding.offset))
+        Denoiser(_SHARED.denoiser)(data)
+    if white is None:
+        assert len(whites) == 2
+        assert max(shown) > 0.1
+    else:
+        assert whites == {(white, 0.0)}
+        assert max(shown) == pytest.approx(65 / white, rel=0.2)
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "bool"])
