@@ -1,6 +1,6 @@
 """Noisy frames from clean ones: one fixed draw of noise per frame, as a camera gives it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def noisy_coding(noise: NoiseSettings, stretch: float = 1.0) -> Coding:
     return unclipped(noise.at(noise.levels[1]), noise.levels[1], stretch)
 
 
-def warped_coding(noise: NoiseSettings, held: Coding, stretch: float) -> Coding:
+def warped_coding(noise: NoiseSettings, held: Collection[Coding], stretch: float) -> Coding:
     """Return how warped frames are stored: over the range of their noise, or of real footage that of its codes.
 
     Parameters
@@ -51,13 +51,16 @@ def warped_coding(noise: NoiseSettings, held: Coding, stretch: float) -> Coding:
     noise, stretch
         See `noisy_coding`.
     held
-        How the frames are stored.
+        How the frames are stored: one coding, or several where sources differ.
     """
     coding = noisy_coding(noise, stretch)
-    if noise.at().synthetic or held.offset == 0:
+    shifted = [one for one in held if one.offset != 0]
+    if noise.at().synthetic or not shifted:
         return coding
-    limit = np.iinfo(held.dtype)
-    low, high = (stretch * float(end) for end in held.decode(np.array([limit.min, limit.max])))
+    ends = [stretch * end for one in shifted for end in one.reach]
+    if len(shifted) < len(held):
+        ends += coding.reach
+    low, high = min(ends), max(ends)
     return Coding(coding.dtype, (high - low) / 65535, low)
 
 

@@ -26,7 +26,7 @@ from self2align.pairs.scenes import judge_scenes, usable_scenes
 from self2align.runtime.devices import device
 from self2align.runtime.progress import Progress
 from self2align.runtime.scratch import file_digest, workspace
-from self2align.stores.codes import Coding
+from self2align.stores.codes import Coding, common
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.stores.pairs import CONFIDENCE, ROLES, table, write_pairs
 
@@ -158,10 +158,10 @@ def make_pairs(
         kept=[one.kept for one in judged],
     )
     noise = NoiseSettings.recorded(store.attributes)
-    held, channels = store.coding(scenes[0]), store.channels(scenes[0])
-    warped = warped_coding(noise, held, stretch=max(LIMITS))
+    codings, channels = {store.coding(scene) for scene in scenes}, store.channels(scenes[0])
+    held, warped = common(codings), warped_coding(noise, codings, stretch=max(LIMITS))
     layout = table(len(rows), settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
-    how = (settings.crop, settings.margin, settings.exposure, settings.kernel, warped)
+    how = (settings.crop, settings.margin, settings.exposure, settings.kernel, held, warped)
     lines = [scene_noise(store, scene, one.kept or None) for scene, one in zip(scenes, judged, strict=True)]
     fill = partial(fill_pairs, noisy, aligner, scenes, lines, [one.line for one in judged], rows, *how)
     inputs = {"params": dict(parameters), "seed": seed, "noisy": store.content, "aligner": file_digest(aligner)}
@@ -193,6 +193,7 @@ def fill_pairs(
     margin: int,
     exposure: bool,
     kernel: str,
+    held: Coding,
     warped: Coding,
     name: str,
     start: int,
@@ -201,7 +202,7 @@ def fill_pairs(
     """Return rows ``start`` to ``stop`` of every array of the pair store.
 
     The confidence is 0 where a frame repeats the other, as `self2align.alignment.copies` tells by the noise that is
-    ``confirmed``.
+    ``confirmed``. Frames of all scenes become codes of ``held``.
     """
     store, align = opened(noisy), _aligner(aligner.resolve(), aligner.stat().st_mtime_ns)
     pieces = []
@@ -216,8 +217,9 @@ def fill_pairs(
 
     @lru_cache(maxsize=KEPT)
     def decoded(number: int, frame: int) -> tuple[NDArray[Any], Tensor]:
-        codes = store.codes(scenes[number], frame, frame + 1)[0]
-        return codes, torch.from_numpy(store.coding(scenes[number]).decode(codes)).to(device())
+        scene = scenes[number]
+        codes = held.recode(store.codes(scene, frame, frame + 1)[0], store.coding(scene))
+        return codes, torch.from_numpy(held.decode(codes)).to(device())
 
     for (number, target, source), crops in groupby(
         rows[start:stop], lambda crop: (crop.scene, crop.target, crop.source)

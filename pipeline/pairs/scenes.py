@@ -33,10 +33,6 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
             f"{store.path}: found no scene with the role 'pairs' of at least {size} x {size} px "
             f"({len(skipped)} too small), expected at least one"
         )
-    codings = {store.coding(scene) for scene in fits}
-    if len(codings) > 1:
-        dtypes = " and ".join(sorted(coding.dtype for coding in codings))
-        raise ValueError(f"{store.path}: found frames held as {dtypes}, expected one type in all sources")
     return fits, skipped
 
 

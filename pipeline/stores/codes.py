@@ -1,6 +1,6 @@
 """Numbers at rest: integer codes with CF's ``scale_factor`` and ``add_offset``."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +69,17 @@ class Coding:
         codes: NDArray[Any] = np.where(alone, stored, made.encode(np.where(alone, 0, values)))
         return codes.astype(made.dtype, copy=False)
 
+    def recode(self, codes: NDArray[Any], other: "Coding") -> NDArray[Any]:
+        """Return codes of another coding as codes of this one; the same if the codings are."""
+        return codes if other == self else self.encode(other.decode(codes))
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Return the lowest and the highest value that integers hold."""
+        limit = np.iinfo(self.dtype)
+        low, high = self.decode(np.array([limit.min, limit.max]))
+        return float(low), float(high)
+
     def attributes(self) -> dict[str, Any]:
         """Return the CF attributes; none for plain numbers."""
         if self.scale == 1.0 and self.offset == 0.0:
@@ -96,6 +107,28 @@ class Coding:
 # R'G'B' of the planes of video: what lies below black and above white, saturated colors too, in steps of a 64th of a
 # level of 255.
 VIDEO = Coding("uint16", 1 / 2**14, -1.5)
+
+
+def common(codings: Collection[Coding]) -> Coding:
+    """Return a coding that holds the values of all of some.
+
+    The only one; else the one that reaches as far as all others in steps of at most a 16th of theirs (`VIDEO` for YUV
+    and 8 bits, 16 bits for 8 and 16); else float32.
+    """
+    first, *others = codings
+    if others and all(np.dtype(one.dtype).kind == "u" for one in codings):
+        return next((one for one in codings if all(_holds(one, other) for other in codings)), _FLOAT)
+    return _FLOAT if others else first
+
+
+_FLOAT = Coding("float32", 1.0)
+
+
+def _holds(one: Coding, other: Coding) -> bool:
+    if one == other:
+        return True
+    (low, high), (lowest, highest), slack = one.reach, other.reach, one.scale / 2
+    return low - slack <= lowest and highest <= high + slack and 16 * one.scale <= other.scale
 
 
 def choose_coding(what: str, dtype: np.dtype[Any], white: float | None, trained: Mapping[str, float]) -> Coding:

@@ -22,7 +22,7 @@ from self2align.pairs.scenes import judge_scenes, usable_scenes
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace, write_json
-from self2align.stores.codes import Coding
+from self2align.stores.codes import Coding, common
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.training.crops import Crops
 from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser
@@ -150,14 +150,10 @@ def baseline_crops(
     budget = memory_limit()
     for name in names:
         frames_of, coding_of = sources[name]
-        types = {coding_of(scene) for scene in scenes}
-        if len(types) > 1:
-            text = " and ".join(sorted(coding.dtype for coding in types))
-            raise ValueError(f"{frames}: found {name} frames of types {text}, expected one type in all sources")
-        codings[name] = types.pop()
-        first = frames_of(scenes[0])
-        shape = (len(rows), first.shape[1], size, size)
-        held[name] = hold(name, _crops(scenes, rows, size, frames_of), shape, first.dtype, folder, budget)
+        codings[name] = coding = common({coding_of(scene) for scene in scenes})
+        crops_of = (coding.recode(cut, coding_of(scene)) for scene, cut in _crops(scenes, rows, size, frames_of))
+        shape = (len(rows), store.channels(scenes[0]), size, size)
+        held[name] = hold(name, crops_of, shape, np.dtype(coding.dtype), folder, budget)
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
     lines = np.array([scene_noise(store, scene) for scene in scenes], np.float32)[[row.scene for row in rows]]
@@ -193,7 +189,10 @@ def _second(store: FrameStore, frames: Path, seed: int, scene: SceneRecord) -> N
 
 def _crops(
     scenes: Sequence[SceneRecord], rows: Sequence[PairCrop], size: int, frames_of: FramesOf
-) -> Iterator[NDArray[Any]]:
+) -> Iterator[tuple[SceneRecord, NDArray[Any]]]:
     for number, crops in groupby(rows, lambda crop: crop.scene):
         codes = frames_of(scenes[number])
-        yield np.stack([codes[c.target, :, c.top : c.top + size, c.left : c.left + size] for c in crops])
+        yield (
+            scenes[number],
+            np.stack([codes[c.target, :, c.top : c.top + size, c.left : c.left + size] for c in crops]),
+        )

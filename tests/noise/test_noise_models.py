@@ -121,11 +121,11 @@ def test_noise_is_described_in_words() -> None:
 def test_warped_video_holds_what_lies_beyond_black_and_white() -> None:
     real, held = NoiseSettings("none", 0.0, None, 30.0), Coding("uint16", VIDEO.scale * 2, VIDEO.offset * 2)
     values = 2 * held.decode(np.array([0, 20000, 65535]))
-    coding = warped_coding(real, held, 2.0)
+    coding = warped_coding(real, [held], 2.0)
     np.testing.assert_allclose(coding.decode(coding.encode(values)), values, atol=coding.scale)
-    assert warped_coding(real, Coding("uint8", 1 / 255), 2.0) == noisy_coding(real, 2.0)
+    assert warped_coding(real, [Coding("uint8", 1 / 255)], 2.0) == noisy_coding(real, 2.0)
     assert (
-        warped_coding(NoiseSettings("gaussian", 25.0, None, 30.0), held, 2.0).offset
+        warped_coding(NoiseSettings("gaussian", 25.0, None, 30.0), [held], 2.0).offset
         == noisy_coding(NoiseSettings("gaussian", 25.0, None, 30.0), 2.0).offset
     )
 
