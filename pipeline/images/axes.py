@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 CHANNELS = "CS"
 UNKNOWN = "IQ"  # letters of an axis about which a file says nothing; tifffile's
@@ -16,7 +19,9 @@ _USUAL = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TCZYX"}
 _LETTERS = {"y": "Y", "height": "Y", "row": "Y", "x": "X", "width": "X", "column": "X"}
 _LETTERS |= {"c": "C", "channel": "C", "channels": "C", "band": "C", "s": "C", "sample": "C", "samples": "C"}
 _LETTERS |= {"t": "T", "time": "T", "frame": "T", "frames": "T", "z": "Z", "depth": "Z"}
-_NARROW = 8  # px; an unnamed axis shorter than this is hardly a side of an image
+# An unnamed axis shorter than 8 px is hardly a side of an image. Nor is the last one if it is so many times shorter
+# than those before it: then channels or moments lie last, (H, W, 30).
+_NARROW, _NARROWER = 8, 4
 
 MEANING = "Y and X for rows and columns, C for channels, T or another letter for frames"
 
@@ -76,6 +81,23 @@ class Axes:
         kept = [axis for axis, length in enumerate(self.shape) if length != 1 or self.letters[axis] in "YX"]
         return Axes("".join(self.letters[axis] for axis in kept), tuple(self.shape[axis] for axis in kept))
 
+    def ordered(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Return an array of these axes as frames.
+
+        Parameters
+        ----------
+        block
+            Values by these axes, of all frames or of some along their axes.
+
+        Returns
+        -------
+        NDArray
+            ``(T, C, H, W)``, frames in the order of their axes.
+        """
+        channel = [] if self.channel is None else [self.channel]
+        turned = block.transpose([*self.frames, *channel, self.y, self.x])
+        return turned.reshape(-1, self.channels, *self.size)
+
     def frame_axis(self, what: Path | str) -> int | None:
         """Return along which axis frames lie; None for a single one.
 
@@ -114,7 +136,7 @@ def named(what: Path | str, letters: str, shape: Sequence[int]) -> Axes:
     what
         File or array, for errors.
     letters
-        A letter for each axis, or for each that is longer than 1.
+        A letter for each axis, or for each that is longer than 1; the others say nothing then.
     shape
         The length of each axis.
 
@@ -124,16 +146,39 @@ def named(what: Path | str, letters: str, shape: Sequence[int]) -> Axes:
         If their number is another one, or Y or X is missing, or a letter stands twice.
     """
     upper, full = letters.upper(), tuple(shape)
-    long = tuple(length for length in full if length > 1)
-    fitting = full if len(upper) == len(full) else long if len(upper) == len(long) else None
-    if fitting is None or not upper.isalpha():
+    if len(upper) not in (len(full), sum(length > 1 for length in full)) or not upper.isalpha():
         raise ValueError(
             f"{what}: found axes {letters!r} for an array of shape {full}, expected {len(full)} letters: {MEANING}"
         )
     counts = Counter(upper)
     if counts["Y"] != 1 or counts["X"] != 1 or max(counts.values()) > 1:
         raise ValueError(f"{what}: found axes {letters!r}, expected each letter once: {MEANING}")
-    return Axes(upper, fitting)
+    if len(upper) == len(full):
+        return Axes(upper, full)
+    told = iter(upper)
+    return Axes("".join(next(told) if length > 1 else UNKNOWN[0] for length in full), full)
+
+
+def check_unnamed(what: Path | str, shape: Sequence[int]) -> None:
+    """Refuse an array without names of its axes whose last two are hardly rows and columns.
+
+    Parameters
+    ----------
+    what
+        File or array, for errors.
+    shape
+        The length of each axis.
+
+    Raises
+    ------
+    ValueError
+        If one of them is very short, or the last is much shorter than the two before it.
+    """
+    if min(shape[-2:]) < _NARROW or (len(shape) > 2 and shape[-1] * _NARROWER < min(shape[-3:-1])):
+        raise ValueError(
+            f"{what}: found an array of shape {tuple(shape)} without dimension names, expected axes (--axes) to say "
+            f"which are rows and columns: {MEANING}"
+        )
 
 
 def of_array(what: Path | str, shape: Sequence[int], names: Sequence[str] | None, given: str | None) -> Axes:
@@ -163,9 +208,10 @@ def of_array(what: Path | str, shape: Sequence[int], names: Sequence[str] | None
             return Axes(letters, tuple(shape))
         raise ValueError(f"{what}: found axes {', '.join(names)}, expected axes (--axes) to name Y and X")
     usual = _USUAL.get(len(shape))
-    if usual is None or min(shape[-2:]) < _NARROW:
+    if usual is None:
         raise ValueError(
             f"{what}: found an array of shape {tuple(shape)} without dimension names, expected axes (--axes), "
             "for example TYX"
         )
+    check_unnamed(what, shape)
     return Axes(usual, tuple(shape))

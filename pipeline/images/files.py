@@ -12,7 +12,7 @@ from PIL import Image
 from self2align.images import png
 from self2align.images.picture import BROKEN, Picture, picture_of, told
 from self2align.images.tiff import SUFFIXES as TIFF
-from self2align.images.tiff_layout import Layout, footage
+from self2align.images.tiff_layout import Layout, footage, listed
 from self2align.images.types import Pixels, stored
 from self2align.runtime.scratch import write_atomically
 from self2align.stores.codes import WHITES
@@ -25,8 +25,15 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _EXPECTED = "expected a whole picture"
 
 
-def check_image(path: Path) -> tuple[int, int]:
+def check_image(path: Path, remarks: list[str] | None = None) -> tuple[int, int]:
     """Refuse what `read_image` would refuse, as far as the heads of the file show it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remarks
+        Receives what to know of how it is read, if that is not plain.
 
     Returns
     -------
@@ -41,6 +48,8 @@ def check_image(path: Path) -> tuple[int, int]:
     if path.suffix.lower() in TIFF:
         with footage(path) as (_, layout):
             _check_single(path, layout)
+        if remarks is not None:
+            remarks += layout.remarks
         return layout.axes.size
     picture = picture_of(path)
     return picture.height, picture.width
@@ -102,6 +111,8 @@ def _read_picture(path: Path, picture: Picture) -> NDArray[Any]:
 def _check_single(path: Path, layout: Layout) -> None:
     if layout.axes.count > 1:
         raise ValueError(f"{path}: found {layout.axes.count} images in one file ({layout.axes.told()}), expected one")
+    if layout.rivals:
+        raise ValueError(f"{path}: found further images in one file (pages {listed(layout.rivals)}), expected one")
     if layout.axes.channels not in (1, 3):
         raise ValueError(f"{path}: found {layout.axes.channels} channels ({layout.axes.told()}), expected 1 or 3")
 
@@ -111,10 +122,7 @@ def _read_tiff(path: Path) -> tuple[Pixels, float]:
         _check_single(path, layout)
         axes = layout.axes
         block = layout.array(file)[[slice(None)] * len(axes.shape)]
-    order = [*([] if axes.channel is None else [axes.channel]), axes.y, axes.x]
-    rest = [axis for axis in range(block.ndim) if axis not in order]  # of length 1
-    frame = block.transpose([*rest, *order]).reshape(axes.channels, *axes.size)
-    pixels = stored(str(path), np.ascontiguousarray(frame))
+    pixels = stored(str(path), np.ascontiguousarray(axes.ordered(block)[0]))
     return pixels, layout.white or WHITES[pixels.dtype.name]
 
 

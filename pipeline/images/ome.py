@@ -54,7 +54,7 @@ class Alone:
             return None
         held = ", ".join(self.parts) or "a part"
         beside = (
-            f" (the rest: {', '.join(self.files[:3])}{', ...' if len(self.files) > 3 else ''})" if self.files else ""
+            f" (the rest in {', '.join(self.files[:3])}{', ...' if len(self.files) > 3 else ''})" if self.files else ""
         )
         return f"holds {held} of its OME series{beside}; it is read alone"
 

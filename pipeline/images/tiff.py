@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffFile, TiffPage
 
-from self2align.images.ome import open_alone
+from self2align.images.ome import Alone, open_alone
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
 LARGEST = 2**29  # values in one frame
@@ -58,7 +58,7 @@ def _text(error: BaseException) -> str:
 
 
 @contextmanager
-def opened(source: Path, told: list[str] | None = None) -> Iterator[TiffFile]:
+def opened(source: Path, told: list[Alone] | None = None) -> Iterator[TiffFile]:
     """Open a file of at least one page, without the others of its OME series.
 
     Parameters
@@ -66,7 +66,7 @@ def opened(source: Path, told: list[str] | None = None) -> Iterator[TiffFile]:
     source
         The file.
     told
-        Receives what to know about the file if it is a part of an OME series.
+        Receives what the file holds of an OME series, if it is of one.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def opened(source: Path, told: list[str] | None = None) -> Iterator[TiffFile]:
         file, alone = open_alone(source)
         pages = len(file.pages)
     if told is not None and alone is not None:
-        told += alone.lines
+        told.append(alone)
     with file:
         if not pages:
             raise ValueError(f"{source}: found no page, expected a TIFF file of one or more")
@@ -109,10 +109,20 @@ def page_of(file: TiffFile, number: int) -> TiffPage:
 
 
 def colours_of(page: TiffPage) -> int:
-    """Return the number of samples of a pixel that are light; alpha and what is beside RGB is none."""
-    if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR):
-        return 3
-    return page.samplesperpixel - sum(kind in _ALPHA for kind in page.extrasamples)
+    """Return the number of samples of a pixel that are light: all but alpha. See `unread` for where alpha lies."""
+    alpha = untold_alpha(page) or sum(kind in _ALPHA for kind in page.extrasamples)
+    return max(page.samplesperpixel - alpha, 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1)
+
+
+def untold_alpha(page: TiffPage) -> bool:
+    """Whether a page has a fourth sample beside RGB without a word about it; OpenCV writes alpha so."""
+    return page.photometric == PHOTOMETRIC.RGB and page.samplesperpixel == 4 and not page.extrasamples
+
+
+def _has_alpha_within(page: TiffPage) -> bool:
+    """Whether samples that are no alpha follow alpha."""
+    alpha = [kind in _ALPHA for kind in page.extrasamples]
+    return alpha != sorted(alpha)
 
 
 def _name(kinds: type[IntEnum], value: int) -> str:
@@ -132,6 +142,8 @@ def unread(page: TiffPage) -> str | None:
         if page.photometric == PHOTOMETRIC.YCBCR and page.is_subsampled:
             named = "subsampled YCbCr without JPEG"
         return f"{named}; gray and RGB are read"
+    if _has_alpha_within(page):
+        return "alpha before other samples of a pixel; alpha that comes last is read"
     if page.dtype is None:
         return f"values of {page.bitspersample} bits (sample format {page.sampleformat}); integers and floats are read"
     if page.dtype.kind == "b":

@@ -1,22 +1,25 @@
 """Which pages of a TIFF file are its footage, and what their axes mean."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
-from self2align.images.axes import Axes, named
-from self2align.images.tiff import TiffArray, as_line, check_page, colours_of, opened, page_of, unread
+from self2align.images.axes import CHANNELS, UNKNOWN, Axes, check_unnamed, named
+from self2align.images.ome import Alone
+from self2align.images.tiff import TiffArray, as_line, check_page, colours_of, opened, page_of, unread, untold_alpha
+from self2align.images.tiff_runs import Run, kind_of, runs_of
 
-# Kinds of files that say what their axes mean, by tifffile's names. Of others, pages that are alike are taken together.
-_TELLING: tuple[str, ...] = ("shaped", "lsm", "mmstack", "ome", "imagej", "ndtiff", "fluoview", "stk", "sis", "svs")
-_TELLING += ("scn", "qpi", "ndpi", "bif", "avs", "philips", "scanimage")
-_TIFFFILE_AS_IMAGEJ = "1.11a"  # the version that tifffile writes; it calls frames channels unless told their axes
+# The version that tifffile writes. It calls frames channels unless told their axes, and the file is the same where it
+# was told that they are channels: so they are frames, and a line says what else they may be where they are few.
+_TIFFFILE_AS_IMAGEJ = "1.11a"
+_FEW = 4  # pages that may be channels of one moment
+_THUMBNAIL = 3  # times fewer pixels than the footage has a page that is no more than a thumbnail
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,12 @@ class Layout:
         Pages that are no part of the footage and can be copied; thumbnails, labels.
     left_out
         Pages that are neither read nor copied, such as levels of a pyramid.
+    rivals
+        Of both, those that are more than a level, a mask or a thumbnail: they may be footage as well.
     remarks
         What else to know of how the file was read.
+    alone
+        What the file holds of an OME series; None if it is of none.
     """
 
     axes: Axes
@@ -59,7 +66,9 @@ class Layout:
     virtual: bool
     others: tuple[int, ...]
     left_out: tuple[int, ...]
+    rivals: tuple[int, ...]
     remarks: tuple[str, ...]
+    alone: Alone | None = None
 
     def describe(self, path: Path) -> str:
         """Return the line that says how the file is read."""
@@ -81,7 +90,7 @@ class Layout:
 
 
 @contextmanager
-def footage(path: Path, axes: str | None = None, told: list[str] | None = None) -> Iterator[tuple[TiffFile, Layout]]:
+def footage(path: Path, axes: str | None = None) -> Iterator[tuple[TiffFile, Layout]]:
     """Open a TIFF file and find its footage.
 
     Of several series, or runs of pages of another size or type, the one with most frames is the footage; of two with
@@ -93,53 +102,21 @@ def footage(path: Path, axes: str | None = None, told: list[str] | None = None) 
         The file.
     axes
         A letter for each axis of the footage; None for what the file says.
-    told
-        See `self2align.images.tiff.opened`.
 
     Raises
     ------
     ValueError
         If it is broken, or holds what is not read.
     """
+    told: list[Alone] = []
     with opened(path, told) as file:
         with as_line(path):
             found = _layout(path, file, axes)
-        yield file, found
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Pages that belong together.
-
-    Attributes
-    ----------
-    axes
-        As the file tells them: those across pages, then those within a page.
-    numbers
-        Of the pages.
-    first
-        The first that is listed.
-    virtual
-        Whether it is the only one.
-    levels
-        Pages that show the same at fewer pixels.
-    """
-
-    axes: Axes
-    numbers: tuple[int, ...]
-    first: int
-    virtual: bool = False
-    levels: tuple[int, ...] = ()
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Number of frames, then of values: the footage is the run that has most."""
-        usual = {"Y", "X"} <= set(self.axes.letters)
-        return self.axes.count if usual else len(self.numbers), math.prod(self.axes.shape)
+        yield file, replace(found, alone=told[0] if told else None)
 
 
 def _layout(path: Path, file: TiffFile, given: str | None) -> Layout:
-    runs = _told_runs(path, file) or _alike_runs(file)
+    runs = runs_of(path, file)
     run = max(runs, key=lambda one: one.rank)
     first = _checked(path, file, run)
     axes, remarks = _meaning(path, file, run, first, given)
@@ -149,16 +126,23 @@ def _layout(path: Path, file: TiffFile, given: str | None) -> Layout:
         )
     lead = _across(axes.shape, len(run.numbers))
     inside, samples = axes.shape[lead:], None
-    if "S" in axes.letters[lead:] and colours_of(first) < first.samplesperpixel:
-        place = axes.letters.index("S")
+    place = _samples(run.axes if given else axes)
+    alpha = CHANNELS[1] if untold_alpha(first) else CHANNELS  # the letters by which a user leaves it alpha
+    if place is not None and axes.letters[place] in alpha and colours_of(first) < first.samplesperpixel:
         samples = place - lead, colours_of(first)
         axes = Axes(axes.letters, (*axes.shape[:place], colours_of(first), *axes.shape[place + 1 :]))
+        if given is not None and "S" not in axes.letters:
+            remarks.append(f"the last of its {first.samplesperpixel} samples is alpha and no channel")
     used = {run.first, *run.levels} if run.virtual else {*run.numbers, *run.levels}
     rest = [number for number in range(len(file.pages)) if number not in used]
     copied = [number for number in rest if _is_copied(page_of(file, number))]
     if len(runs) > 1:
         where = f"pages {run.numbers[0]} to {run.numbers[-1]}" if len(run.numbers) > 1 else f"page {run.numbers[0]}"
         remarks.append(f"the series of most frames of {len(runs)}, {where} of {len(file.pages)}")
+    if run.parts > 1:
+        remarks.append(f"{run.parts} series of the file are alike and taken for one")
+    if rivals := [number for number in rest if _is_rival(page_of(file, number), first)]:
+        remarks.append(f"pages {listed(rivals)} may be footage as well and are no part of it")
     dtype, bits = np.dtype(first.dtype), first.bitspersample
     packed = dtype.kind == "u" and bits != 8 * dtype.itemsize
     return Layout(
@@ -172,26 +156,38 @@ def _layout(path: Path, file: TiffFile, given: str | None) -> Layout:
         virtual=run.virtual,
         others=tuple(copied),
         left_out=(*run.levels, *(number for number in rest if number not in set(copied))),
+        rivals=tuple(rivals),
         remarks=tuple(remarks),
     )
 
 
-def _checked(path: Path, file: TiffFile, run: _Run) -> TiffPage:
+def listed(numbers: Sequence[int]) -> str:
+    """Return the first few numbers of pages."""
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
+
+
+def _checked(path: Path, file: TiffFile, run: Run) -> TiffPage:
     """Return the first page of a run, all of whose pages are whole, of one size and type, as far as their heads say."""
     first = page_of(file, run.first)
     check_page(path, first, run.first, len(run.numbers) - 1 if run.virtual else 0)
-    kind = _kind(first)
+    kind = kind_of(first)
     for number in () if run.virtual else run.numbers[1:]:
         page = page_of(file, number)
         check_page(path, page, number)
-        if _kind(page) != kind:
+        if kind_of(page) != kind:
             raise ValueError(f"{path}: found page {number} of another size or type, expected that of {run.first}")
     return first
 
 
-def _kind(page: TiffPage) -> tuple[Any, ...]:
-    """Return what pages of one series have in common. Compression and strips may differ."""
-    return page.shape, page.axes, page.dtype, page.photometric, page.samplesperpixel, page.extrasamples
+def _samples(axes: Axes) -> int | None:
+    """Return which axis the file says are the samples of a pixel; a user may call them otherwise."""
+    return axes.letters.index("S") if "S" in axes.letters else None
+
+
+def _is_rival(page: TiffPage, first: TiffPage) -> bool:
+    """Whether a page beside the footage may be footage itself."""
+    pixels = first.imagewidth * first.imagelength
+    return not page.is_reduced and not page.is_mask and page.imagewidth * page.imagelength * _THUMBNAIL > pixels
 
 
 def _across(shape: tuple[int, ...], pages: int) -> int:
@@ -206,63 +202,7 @@ def _is_copied(page: TiffPage) -> bool:
     return not page.is_reduced and unread(page) is None
 
 
-def _alike_runs(file: TiffFile) -> list[_Run]:
-    """Return the pages of each size and type, in their order."""
-    found: dict[tuple[Any, ...], list[int]] = {}
-    reduced = []
-    for number in range(len(file.pages)):
-        page = page_of(file, number)
-        if page.is_reduced and number:
-            reduced.append(number)
-        else:
-            found.setdefault(_kind(page), []).append(number)
-    return [
-        _Run(Axes(f"I{kind[1]}", (len(numbers), *kind[0])), tuple(numbers), numbers[0], levels=tuple(reduced))
-        for kind, numbers in found.items()
-    ]
-
-
-def _told_runs(path: Path, file: TiffFile) -> list[_Run]:
-    """Return the series that a file describes; none if it does not."""
-    if not any(getattr(file, f"is_{kind}") for kind in _TELLING):
-        return []
-    told = file.series
-    if any(series.kind in ("uniform", "generic") for series in told):
-        return []
-    return [run for series in told if (run := _told_run(path, file, series)) is not None]
-
-
-def _told_run(path: Path, file: TiffFile, series: TiffPageSeries) -> _Run | None:
-    """Return the pages of a series; None if they lie in another place than the file's list of pages."""
-    axes = Axes(series.axes, tuple(int(length) for length in series.shape))
-    key = series.keyframe
-    count = math.prod(axes.shape) // math.prod(key.shape)
-    if series.is_truncated or (count > 1 and len(file.pages) == 1):
-        return _virtual_run(file, axes, key, count)
-    own = [page.index if page is not None and page.parent is file else -1 for page in series]
-    if any(isinstance(number, tuple) for number in own) or max(own, default=-1) < 0:
-        return None
-    levels = tuple(
-        page.index
-        for level in series.levels[1:]
-        for page in level
-        if page is not None and page.parent is file and isinstance(page.index, int)
-    )
-    if min(own) < 0:
-        held = sum(number >= 0 for number in own)
-        raise ValueError(f"{path}: found {held} of the {len(own)} pages that its description lists, expected all")
-    return _Run(axes, tuple(own), own[0], levels=levels)
-
-
-def _virtual_run(file: TiffFile, axes: Axes, first: TiffPage, count: int) -> _Run:
-    """Return pages of which only the first is listed; ImageJ does so above 4 GiB, and tifffile can."""
-    end = first.dataoffsets[0] + count * first.nbytes
-    if not first.is_contiguous or end > file.filehandle.size:
-        raise ValueError(f"{count} pages declared until byte {end}")
-    return _Run(axes, tuple(range(count)), int(first.index), virtual=True)
-
-
-def _meaning(path: Path, file: TiffFile, run: _Run, first: TiffPage, given: str | None) -> tuple[Axes, list[str]]:
+def _meaning(path: Path, file: TiffFile, run: Run, first: TiffPage, given: str | None) -> tuple[Axes, list[str]]:
     """Return what the axes of a run mean, and what to know about that."""
     remarks: list[str] = []
     if given is not None:
@@ -271,8 +211,15 @@ def _meaning(path: Path, file: TiffFile, run: _Run, first: TiffPage, given: str 
     told = file.imagej_metadata or {}
     plain = told.get("ImageJ") == _TIFFFILE_AS_IMAGEJ and told.get("mode", "grayscale") == "grayscale"
     across = axes.letters.translate(str.maketrans("", "", "YXS"))
+    if set(across) & set(UNKNOWN[1] + "C" * plain):
+        check_unnamed(
+            path, tuple(length for length, letter in zip(axes.shape, axes.letters, strict=True) if letter != "S")
+        )
     if plain and across == "C":
-        return Axes(axes.letters.replace("C", "I"), axes.shape), remarks
+        frames = Axes(axes.letters.replace("C", UNKNOWN[0]), axes.shape)
+        if frames.count <= _FEW and frames.channel is None:
+            remarks.append(f"if they are channels of one moment, axes (--axes) {axes.letters} says so")
+        return frames, remarks
     planes = file.is_shaped and first.axes == "SYX" and not (file.shaped_metadata or ({},))[0].get("axes")
     if planes and first.photometric == PHOTOMETRIC.RGB and first.extrasamples in ((), (EXTRASAMPLE.UNASSALPHA,)):
         # What tifffile.imwrite makes of three or four gray frames, unless told otherwise; the files are the same.
@@ -283,6 +230,9 @@ def _meaning(path: Path, file: TiffFile, run: _Run, first: TiffPage, given: str 
                 f"which, {further}TYX or {further}SYX, or a file written with photometric='minisblack'"
             )
         remarks.append("its three planes are taken for RGB; if they are gray frames, axes (--axes) TYX says so")
+    elif untold_alpha(first) and "S" in axes.letters:
+        letters = axes.letters.replace("S", "C")
+        remarks.append(f"its fourth sample is taken for alpha; if it is a channel, axes (--axes) {letters} says so")
     if first.photometric == PHOTOMETRIC.MINISWHITE and 262 in first.tags:
         remarks.append("zero is white, and values are taken as they are")
     return axes, remarks

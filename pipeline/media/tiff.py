@@ -11,7 +11,7 @@ from tifffile import TiffFile, TiffPage
 
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images.tiff import SUFFIXES, TiffArray, opened, page_of
-from self2align.images.tiff_layout import footage
+from self2align.images.tiff_layout import footage, listed
 from self2align.media.medium import (
     Choices,
     Frames,
@@ -40,8 +40,7 @@ class TiffStack:
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target, self.sigma = source, target, choices.sigma
-        told: list[str] = []
-        with footage(source, choices.axes, told) as (file, layout):
+        with footage(source, choices.axes) as (file, layout):
             self.layout = layout
             self.planes = Planes(layout.axes, choices.channels)
             self.count, self.lines, self.shape = self.planes.count, self.planes.lines, self.planes.shape
@@ -57,6 +56,7 @@ class TiffStack:
             self.coding = fitted(self._frames(array), choices)
             self.dtype, changed = result_type(self._frames(array), choices)
             self.choice = "same" if self.dtype == self.coding.dtype else self.dtype
+            told = layout.alone.lines if layout.alone else []
             lost = not_written(file, page_of(file, layout.first), self.dtype)
             self.notes = [f"{source}: {what}" for what in [*told, *lost, *self._beside(), *changed]]
         self.reading = layout.describe(source) if self.count > 1 or layout.remarks else ""
@@ -65,9 +65,9 @@ class TiffStack:
         """Return what of the file is not denoised, or not written."""
         found = []
         if self.layout.others:
-            found.append(f"pages beside its footage are copied as they are: {_listed(self.layout.others)}")
+            found.append(f"pages beside its footage are copied as they are: {listed(self.layout.others)}")
         if self.layout.left_out:
-            found.append(f"not written: pages {_listed(self.layout.left_out)}, reduced levels or what is not read")
+            found.append(f"not written: pages {listed(self.layout.left_out)}, reduced levels or what is not read")
         return found
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
@@ -151,8 +151,3 @@ class _Pixels:
 
     def _piece(self, region: list[slice]) -> NDArray[Any]:
         return self.stack.planes.piece(region, partial(finished_frame, self.scratch), self.stack.dtype)
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    """Return the first few numbers of pages."""
-    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

@@ -47,8 +47,6 @@ class ZarrPlanes:
             with as_line(source, "an array with CF's scale and offset, or without"):
                 self.coding = Coding.of(array.dtype, array.attrs)
         self.axes = of_array(source, array.shape, dimension_names(array), choices.axes)
-        if len(self.axes.shape) != array.ndim:
-            raise ValueError(f"{source}: found axes {choices.axes!r}, expected {array.ndim} letters, one for each axis")
         self.planes = Planes(self.axes, choices.channels)
         self.count, self.lines = self.planes.count, self.planes.lines
         if not self.count:

@@ -9,7 +9,7 @@ import numpy as np
 from self2align.images.axes import Axes, of_array
 from self2align.images.files import to_color
 from self2align.images.names import natural
-from self2align.images.types import stored
+from self2align.images.types import check_type, stored
 from self2align.sources.source import Selection, choose
 from self2align.stores.arrays import absent_chunks, dimension_names, is_zarr, open_array, values
 from self2align.stores.codes import WHITES
@@ -53,16 +53,13 @@ class Array:
         """Yield the one scene of that name."""
         path = self._place(unit)
         axes, _ = array_axes(path, self.selection.axes)
-        frame, channel = axes.frame_axis(path), axes.channel
+        frame = axes.frame_axis(path)
         kept = range(axes.count)[:: self.selection.step][: self.selection.max_frames]
         region: list[int | slice] = [slice(None)] * len(axes.shape)
         if frame is not None:
             region[frame] = slice(kept.start, kept.stop, kept.step)
         block = values(open_array(path), tuple(region))
-        order = [axis for axis in (frame, channel) if axis is not None]
-        rest = [axis for axis in range(block.ndim) if axis not in (*order, axes.y, axes.x)]  # of length 1
-        turned = block.transpose([*rest, *order, axes.y, axes.x]).reshape(len(kept), axes.channels, *axes.size)
-        native = np.ascontiguousarray(turned, dtype=block.dtype.newbyteorder("="))
+        native = np.ascontiguousarray(axes.ordered(block), dtype=block.dtype.newbyteorder("="))
         frames = stored(str(path), native)
         yield Scene(unit, to_color(frames, self.selection.color), WHITES[frames.dtype.name])
 
@@ -87,14 +84,14 @@ def array_axes(path: Path, given: str | None) -> tuple[Axes, str]:
     Raises
     ------
     ValueError
-        If it is broken, its values are scaled codes, frames lie along several axes, or have neither 1 nor 3 channels.
+        If it is broken, its values are scaled codes or of another type than numbers, frames lie along several axes, or
+        have neither 1 nor 3 channels.
     """
     array = open_array(path)
     if "scale_factor" in array.attrs:
         raise ValueError(f"{path}: found scale_factor, expected values as they are; codes of a scale are not read here")
+    check_type(str(path), array.dtype)
     axes = of_array(path, array.shape, dimension_names(array), given)
-    if len(axes.shape) != array.ndim:
-        raise ValueError(f"{path}: found axes {given!r}, expected {array.ndim} letters, one for each axis")
     if 0 in array.shape:
         raise ValueError(f"{path}: found an array of shape {array.shape}, expected values")
     axes.frame_axis(path)

@@ -51,10 +51,18 @@ class Folder:
     def check(self, unit: str) -> str:
         """Refuse images that are not read, or differ in size."""
         files = self._wanted(unit)
-        sizes = [check_image(file) for file in files]
-        for file, size in zip(files, sizes, strict=True):
-            _check_size(file, size, files[0], sizes[0])
-        return ""
+        odd: dict[str, list[Path]] = {}  # remarks -> the images of which they are true
+        sizes = []
+        for file in files:
+            remarks: list[str] = []
+            sizes.append(check_image(file, remarks))
+            _check_size(file, sizes[-1], files[0], sizes[0])
+            if remarks:
+                odd.setdefault("; ".join(remarks), []).append(file)
+        return "; ".join(
+            f"{alike[0]}{f' and {len(alike) - 1} more' if len(alike) > 1 else ''}: {remark}"
+            for remark, alike in odd.items()
+        )
 
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the one scene of that name."""
@@ -155,6 +163,8 @@ def read_frames(files: Sequence[Path], color: str) -> tuple[Pixels, float]:
         _check_size(file, frame.shape[1:], files[0], frames.shape[2:])
         if frame.dtype != frames.dtype:
             raise ValueError(f"{file}: found {frame.dtype} pixels, expected {frames.dtype} as in {files[0]}")
+        if own_white != white:
+            raise ValueError(f"{file}: found {own_white:g} as white, expected {white:g} as in {files[0]}")
         frames[index] = frame
     assert frames is not None, "no files"
     return frames, white

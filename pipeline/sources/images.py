@@ -39,8 +39,9 @@ class Images:
 
     def check(self, unit: str) -> str:
         """Refuse an image that is not read."""
-        check_image(self._file(unit))
-        return ""
+        remarks: list[str] = []
+        check_image(self._file(unit), remarks)
+        return f"{self._file(unit)}: {'; '.join(remarks)}" if remarks else ""
 
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the image of that name."""

@@ -7,7 +7,6 @@ import numpy as np
 
 from self2align.images.files import to_color
 from self2align.images.names import file_of, natural
-from self2align.images.ome import open_alone
 from self2align.images.tiff import SUFFIXES
 from self2align.images.tiff_layout import Layout, footage
 from self2align.images.types import Pixels, stored
@@ -41,7 +40,9 @@ class Stack:
     def check(self, unit: str) -> str:
         """Return the line that says how the file is read, from its heads alone."""
         path = self._file(unit)
-        return layout_of(path, self.selection.axes).describe(path)
+        layout = layout_of(path, self.selection.axes)
+        apart = layout.alone.apart if layout.alone else None
+        return "; ".join([layout.describe(path), *([apart] if apart else [])])
 
     def read(self, unit: str) -> Iterator[Scene]:
         """Yield the one scene of that name."""
@@ -107,13 +108,6 @@ def count_frames(path: Path, axes: str | None = None) -> int:
     return layout_of(path, axes).axes.count
 
 
-def part_of_series(path: Path) -> str | None:
-    """Return what a file holds of an OME series of several files; None if it is no part of one."""
-    file, alone = open_alone(path)
-    file.close()
-    return None if alone is None else alone.apart
-
-
 def read_stack(path: Path, step: int = 1, most: int | None = None, axes: str | None = None) -> tuple[Pixels, float]:
     """Return every step-th frame of a TIFF file, at most so many.
 
@@ -141,14 +135,11 @@ def read_stack(path: Path, step: int = 1, most: int | None = None, axes: str | N
     with footage(path, axes) as (file, layout):
         _check(path, layout)
         along = layout.axes
-        frame, channel = along.frame_axis(path), along.channel
+        frame = along.frame_axis(path)
         kept = range(along.count)[::step][:most]
         region: list[int | slice] = [slice(None)] * len(along.shape)
         if frame is not None:
             region[frame] = slice(kept.start, kept.stop, step)
         block = layout.array(file)[region]
-    order = [axis for axis in (frame, channel) if axis is not None]
-    rest = [axis for axis in range(block.ndim) if axis not in (*order, along.y, along.x)]  # of length 1
-    turned = block.transpose([*rest, *order, along.y, along.x])
-    frames = stored(str(path), np.ascontiguousarray(turned.reshape(len(kept), along.channels, *along.size)))
+    frames = stored(str(path), np.ascontiguousarray(along.ordered(block)))
     return frames, layout.white or WHITES[frames.dtype.name]

@@ -246,14 +246,7 @@ def survey_footage(path: Path, axes: str | None = None, skip_damaged: bool = Fal
     else:
         frames = max(2, count_frames(kind, path, axes) // scenes)
     parts = tuple(_parts(kind, units, names))
-    told = (*lost, *(_parts_of_series(path) if kind == "stack" else ()))
-    return FootageSurvey(kind, path, parts, scenes, frames, tuple(surveyed), axes, readings, told, skip_damaged)
-
-
-def _parts_of_series(path: Path) -> Iterator[str]:
-    for file in [path] if path.is_file() else stack.list_stacks(path):
-        if (told := stack.part_of_series(file)) is not None:
-            yield f"{file.name} {told}"
+    return FootageSurvey(kind, path, parts, scenes, frames, tuple(surveyed), axes, readings, tuple(lost), skip_damaged)
 
 
 def survey_scene(scene: Scene) -> SceneSurvey:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from self2align.images.ome import open_alone, stand_alone
 from self2align.sources.source import Selection
-from self2align.sources.stack import Stack, part_of_series, read_stack
+from self2align.sources.stack import Stack, read_stack
 
 SIDE = 40
 _OTHER = '<Value><a xmlns="">x &amp; y</a></Value>'
@@ -49,6 +49,12 @@ def _write(path: Path, pages: NDArray[np.uint16], xml: str) -> None:
             out.write(page, photometric="minisblack", description=text, metadata=None, contiguous=False)
 
 
+def _apart(path: Path) -> str | None:
+    """Return what training says of a file beside its axes."""
+    source = Stack(path, Selection())
+    return source.check(source.units()[0]).partition("uint16")[2].removeprefix("; ") or None
+
+
 @pytest.mark.parametrize("mine", [0, 1])
 @pytest.mark.parametrize("both", [True, False])
 @pytest.mark.parametrize("identified", [True, False])
@@ -58,8 +64,8 @@ def test_half_a_series_is_that_half(tmp_path: Path, mine: int, both: bool, ident
         _write(tmp_path / f"part{number}.ome.tif", stacks[number], _xml(2, 8, 1, number, identified))
     path = tmp_path / f"part{mine}.ome.tif"
     np.testing.assert_array_equal(read_stack(path)[0][:, 0], stacks[mine])
-    assert part_of_series(path) == (
-        f"holds 4 of 8 planes (T {4 * mine} to {4 * mine + 3}) of its OME series (the rest: part{1 - mine}.ome.tif); "
+    assert _apart(path) == (
+        f"holds 4 of 8 planes (T {4 * mine} to {4 * mine + 3}) of its OME series (the rest in part{1 - mine}.ome.tif); "
         "it is read alone"
     )
 
@@ -137,9 +143,9 @@ def test_a_file_whose_xml_is_in_another(tmp_path: Path, present: bool) -> None:
     if present:
         (tmp_path / "all.companion.ome").write_text(_xml(2, 8, 1, 77))
     np.testing.assert_array_equal(read_stack(tmp_path / "part1.ome.tif")[0][:, 0], stack)
-    told = part_of_series(tmp_path / "part1.ome.tif")
+    told = _apart(tmp_path / "part1.ome.tif")
     expected = "4 of 8 planes (T 4 to 7)" if present else "a part"
-    assert (told or "").startswith(f"holds {expected} of its OME series (the rest: ")
+    assert (told or "").startswith(f"holds {expected} of its OME series (the rest in ")
 
 
 def test_a_renamed_file_is_whole(tmp_path: Path) -> None:
@@ -147,7 +153,7 @@ def test_a_renamed_file_is_whole(tmp_path: Path) -> None:
     for identified in (True, False):
         _write(tmp_path / "other.ome.tif", stack, _xml(1, 4, 1, 0, identified))
         np.testing.assert_array_equal(read_stack(tmp_path / "other.ome.tif")[0][:, 0], stack)
-        assert part_of_series(tmp_path / "other.ome.tif") is None
+        assert _apart(tmp_path / "other.ome.tif") is None
 
 
 def test_a_file_that_names_no_other_keeps_its_xml_to_the_byte(tmp_path: Path) -> None:

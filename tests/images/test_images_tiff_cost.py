@@ -38,10 +38,11 @@ class _Counted:
         return self.calls, self.bytes
 
 
-@pytest.mark.parametrize("kind", ["pages", "shaped", "imagej", "ome"])
+@pytest.mark.parametrize("kind", ["pages", "series", "shaped", "imagej", "ome"])
 def test_opening_costs_in_proportion_to_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     told: dict[str, dict[str, Any]] = {
         "pages": {**MINIS, "metadata": None, "contiguous": False, "compression": "lzw"},
+        "series": {**MINIS, "contiguous": False},
         "shaped": {**MINIS, "compression": "lzw"},
         "imagej": {"imagej": True, "metadata": {"axes": "TYX"}},
         "ome": {**MINIS, "ome": True, "metadata": {"axes": "TYX"}, "compression": "lzw"},
@@ -49,12 +50,12 @@ def test_opening_costs_in_proportion_to_pages(tmp_path: Path, monkeypatch: pytes
     counted, costs = _Counted(monkeypatch), {}
     for pages in (30, 60, 120):
         path = tmp_path / f"{pages}.tif"
-        if kind == "pages":
+        if kind in ("pages", "series"):
             with tifffile.TiffWriter(path) as file:
-                for page in values((pages, 4, 5)):
+                for page in values((pages, 8, 9)):
                     file.write(page, **told[kind])
         else:
-            write(path, values((pages, 4, 5)), **told[kind])
+            write(path, values((pages, 8, 9)), **told[kind])
         costs[pages] = counted(lambda path=path: layout(path))  # type: ignore[misc]
     for before, after in ((30, 60), (60, 120)):
         assert all(late < 2.2 * early for early, late in zip(costs[before], costs[after], strict=True)), costs
