@@ -9,6 +9,8 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.images.exif import without_thumbnail
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Metadata chunks that stay valid when the pixels are denoised.
 KEPT = (
@@ -25,9 +27,19 @@ KEPT = (
     b"zTXt",
     b"iTXt",
     b"tIME",
+    b"bKGD",
+    b"sPLT",
+    b"oFFs",
+    b"pCAL",
+    b"sCAL",
+    b"sTER",
 )
+# Chunks of the picture itself, of its palette, or of its encoder's own use; tRNS becomes alpha.
+_PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"hIST", b"iDOT")
 
 _PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+
+_INDEXED = 3  # type of colour
 
 Chunk = tuple[bytes, bytes]
 
@@ -79,8 +91,26 @@ def decode_png(data: bytes) -> NDArray[Any]:
 
 
 def kept_chunks(data: bytes) -> list[Chunk]:
-    """Return the metadata chunks of a file (`KEPT`)."""
-    return [chunk for chunk in chunks(data) if chunk[0] in KEPT]
+    """Return the metadata chunks of a file that stay valid: `KEPT`, and unknown ones that say so themselves.
+
+    An EXIF thumbnail is left out; see `self2align.images.exif`.
+    """
+    told = [chunk for chunk in chunks(data) if _stays(data, chunk[0])]
+    return [(name, without_thumbnail(content)[0] if name == b"eXIf" else content) for name, content in told]
+
+
+def lost_chunks(data: bytes) -> list[str]:
+    """Return the names of the chunks that do not stay valid, such as the significant bits of the old values (sBIT)."""
+    names = dict.fromkeys(name for name, _ in chunks(data) if name not in _PICTURE and not _stays(data, name))
+    return [f"chunk {name.decode('latin-1')}" for name in names]
+
+
+def _stays(data: bytes, name: bytes) -> bool:
+    depth, kind = data[24], data[25]
+    if name == b"bKGD":  # an index of the palette, or a gray of fewer bits
+        return kind != _INDEXED and depth >= 8
+    # A small last letter: what is told does not depend on the pixels, as the format has it. sBIT is known and does.
+    return name in KEPT or (name not in _PICTURE and name != b"sBIT" and bool(name[3] & 32))
 
 
 def described(icc: bytes | None, exif: bytes | None, dpi: tuple[float, float] | None) -> list[Chunk]:

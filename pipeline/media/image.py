@@ -23,11 +23,11 @@ from self2align.media.picture import alpha_of, lost_metadata, png_chunks, to_wri
 from self2align.media.rounding import refuse_float
 from self2align.runtime.progress import Progress
 
-# Lossy formats at high quality; WebP without loss.
+# JPEG with the least loss that it has (docs/decisions/denoising-in-tiles.md#jpeg); WebP without loss.
 SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     ".bmp": ("BMP", {}),
-    ".jpeg": ("JPEG", {"quality": 97, "subsampling": 0}),
-    ".jpg": ("JPEG", {"quality": 97, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 100, "subsampling": 0}),
+    ".jpg": ("JPEG", {"quality": 100, "subsampling": 0}),
     ".png": ("PNG", {}),
     ".webp": ("WEBP", {"lossless": True, "exact": True}),
 }

@@ -174,6 +174,16 @@ def fitted(frames: "Frames", choices: Choices) -> Coding:
     return fit_scale(coding, [frames.read(index) for index in sampled(frames.count)])
 
 
+def check_finite(frames: "Frames") -> None:
+    """Refuse frames that hold no number at all: nothing of them could be denoised."""
+    # Usually the first frame tells; the others are read only where it holds nothing.
+    if not any(np.isfinite(frames.decode(index, frames.read(index))).any() for index in range(frames.count)):
+        raise ValueError(
+            f"{frames.source}: found no value in its {frames.count} frames that is finite and measured, expected a "
+            "picture in one of them"
+        )
+
+
 def check_size(source: Path, channels: int, height: int, width: int) -> None:
     """Refuse a frame too large for any memory, before it is read."""
     if min(channels, height, width) < 1 or math.prod((channels, height, width)) > MOST_VALUES:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from self2align.images import png
+from self2align.images.exif import NAME, without_thumbnail
 from self2align.images.files import read_image
 from self2align.images.picture import Picture, picture_of
 
@@ -35,6 +36,10 @@ def to_write(source: Path) -> tuple[Picture, list[str]]:
     picture = picture_of(source)
     left_out = _appended(source, picture.metadata) if picture.format in ("JPEG", "MPO") else []
     metadata = {name: value for name, value in picture.metadata.items() if not (left_out and name == "xmp")}
+    if isinstance(told := metadata.get("exif"), bytes):
+        told, had = without_thumbnail(told)
+        metadata["exif"] = NAME + told.removeprefix(NAME)  # WebP has no name before them, and JPEG needs it
+        left_out += ["the thumbnail in its EXIF data, which shows the picture as it was"] * had
     return replace(picture, metadata=metadata, segments=_kept_segments(picture.segments, "xmp" in metadata)), left_out
 
 
@@ -104,6 +109,8 @@ def lost_metadata(kind: str, source: Path, picture: Picture) -> list[str]:
         named = (body.split(b"\0")[0] for name, body in png.chunks(source.read_bytes()) if name[1:] in (b"EXt", b"TXt"))
         texts = [name.decode("latin-1") for name in named]
         lost += [f"text {name!r}" for name in texts if name != "XML:com.adobe.xmp"]
+    if picture.format == kind == "PNG":
+        lost += png.lost_chunks(source.read_bytes())
     if picture.segments and kind != "JPEG":
         lost.append("Photoshop (IPTC) data")
     return lost

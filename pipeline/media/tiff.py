@@ -16,6 +16,7 @@ from self2align.media.medium import (
     Choices,
     Frames,
     check_channels,
+    check_finite,
     check_size,
     coding_of,
     finish_frames,
@@ -53,6 +54,7 @@ class TiffStack:
             self.dtype = self.coding.dtype
             array = layout.array(file)
             self._read(array, 0)  # a page that does not decode is found before any work
+            check_finite(self._frames(array))
             self.coding = fitted(self._frames(array), choices)
             self.dtype, changed = result_type(self._frames(array), choices)
             self.choice = "same" if self.dtype == self.coding.dtype else self.dtype

@@ -14,6 +14,7 @@ from self2align.media.medium import (
     Choices,
     Frames,
     check_channels,
+    check_finite,
     check_size,
     coding_of,
     finish_frames,
@@ -59,6 +60,7 @@ class ZarrPlanes:
             self.notes.append(f"{source}: found no data for {absent}: they stay absent (fill value {array.fill_value})")
         self.absent = bool(absent)
         self.dtype = self.coding.dtype
+        check_finite(self._frames())
         if "scale_factor" not in array.attrs:
             self.coding = fitted(self._frames(), choices)
         self.dtype, changed = result_type(self._frames(), choices)

@@ -89,3 +89,24 @@ def test_what_an_array_does_not_hold_stays_absent(
         found.append(np.asarray(result[:]))
         assert (found[-1][HIDDEN] == empty).all()
     np.testing.assert_array_equal(found[0][_others()], found[1][_others()])
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+@pytest.mark.parametrize("held", [None, 0, 1])
+def test_what_holds_no_number_at_all_is_refused(tmp_path: Path, suffix: str, held: int | None) -> None:
+    data = np.full((5, *SIZE), np.nan, np.float32)
+    if held is not None:  # one value in a frame other than the first, the middle and the last is something
+        data[held, 4, 5] = 3
+    source, made = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    if suffix == ".tif":
+        tifffile.imwrite(source, data, photometric="minisblack")
+    else:
+        zarr.create_array(source, data=data)
+    if held is None:
+        with pytest.raises(ValueError, match=rf"in\{suffix}: found no value in its 5 frames that is finite"):
+            Run()(source, made, axes="TYX")
+        assert sorted(tmp_path.iterdir()) == [source]
+    else:
+        Run()(source, made, axes="TYX")
+        found = tifffile.imread(made) if suffix == ".tif" else np.asarray(zarr.open_array(made, mode="r")[...])
+        np.testing.assert_array_equal(found, data)
