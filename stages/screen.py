@@ -53,8 +53,8 @@ class Bar:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Bar]:
-    """Open a progress display for a piece of work. See `self2align.runtime.progress.Bars`."""
+def bar(title: str, stays: bool = True) -> Iterator[Bar]:
+    """Open a progress display for a piece of work, which stays when it ends. See `self2align.runtime.progress.Bars`."""
     if not console.is_terminal:
         yield Bar(title, None)
         return
@@ -67,7 +67,7 @@ def bar(title: str) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=not stays) as progress:
         yield Bar(title, progress)
 
 

@@ -21,7 +21,7 @@ from self2align.media.medium import (
 )
 from self2align.media.picture import alpha_of, lost_metadata, png_chunks, to_write, written_metadata
 from self2align.media.rounding import refuse_float
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, ignore
 
 # JPEG with the least loss that it has (docs/decisions/denoising-in-tiles.md#jpeg); WebP without loss.
 SAVED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,7 +41,7 @@ class ImageFile:
     reading = ""
     choice = "same"
 
-    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+    def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
         choices.refuse(source, "codec", "axes")
         refuse_float(target, choices)
         self.source, self.target = source, target

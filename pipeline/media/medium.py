@@ -15,7 +15,7 @@ from self2align.denoising.scale import fitted as fit_scale
 from self2align.denoising.scale import sampled
 from self2align.denoising.tiled import fits_channels
 from self2align.runtime.disk import check_room
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole, save_array
 from self2align.stores.codes import Coding, choose_coding, trained_white
 
@@ -83,7 +83,9 @@ class Medium(Protocol):
     notes: list[str]
     reading: str
 
-    def __init__(self, source: Path, target: Path, choices: Choices) -> None: ...
+    def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
+        """Open and check a file; ``progress`` is called where that takes time."""
+        ...
 
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """Denoise the frames that are not yet finished in the folder ``scratch``."""

@@ -17,10 +17,12 @@ from self2align.media.medium import Choices, Medium, Pictures, finish_series
 from self2align.media.staging import check_output, publish, staging, unfinished_bytes, work_folder
 from self2align.runtime.disk import at, check_room, move
 from self2align.runtime.families import load
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, ignore
 
 
-def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> list[tuple[Job, Medium]]:
+def open_media(
+    source: str, output: Path, choices: Choices, overwrite: bool, progress: Progress = ignore
+) -> list[tuple[Job, Medium]]:
     """Find the files to denoise and check every one before any work is done.
 
     Parameters
@@ -33,6 +35,8 @@ def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> 
         See `Choices`.
     overwrite
         Whether an existing output is replaced.
+    progress
+        Called with files checked, of all; of a single video with its frames.
 
     Raises
     ------
@@ -43,10 +47,14 @@ def open_media(source: str, output: Path, choices: Choices, overwrite: bool) -> 
     check_output(jobs, output, overwrite)
     media: list[tuple[Job, Medium]] = []
     types: dict[Path, str] = {}  # of the results of a folder's pictures, which may be frames of one footage
-    for job in jobs:
+    within = progress if len(jobs) == 1 else ignore
+    for number, job in enumerate(jobs, 1):
         told = replace(choices, dtype=types.get(job.source.parent, choices.dtype))
-        medium: Medium = load(MEDIA, job.kind, "kind")(job.source, job.target, told if job.kind == "tiff" else choices)
+        chosen = told if job.kind == "tiff" else choices
+        medium: Medium = load(MEDIA, job.kind, "kind")(job.source, job.target, chosen, within)
         media.append((job, medium))
+        if len(jobs) > 1:
+            progress(number, len(jobs))
         if isinstance(medium, Pictures) and job.kind == "tiff" and medium.count == 1:
             types.setdefault(job.source.parent, medium.choice)
     return media

@@ -26,7 +26,7 @@ from self2align.media.medium import (
 from self2align.media.planes import Planes
 from self2align.media.rounding import result_type
 from self2align.media.tiff_writing import not_written, write_stack
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, ignore
 from self2align.stores.codes import Coding, trained_white
 
 
@@ -36,7 +36,7 @@ class TiffStack:
     See `self2align.images.tiff_layout` for what is the footage of a file, and `Pictures`.
     """
 
-    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+    def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
         choices.refuse(source, "codec")
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")

@@ -18,7 +18,7 @@ from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
 from self2align.media.rounding import refuse_float
 from self2align.media.segments import Encoding, SegmentEncoder
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole
 from self2align.videos.decoding import Damage, decode
 from self2align.videos.opening import SUFFIXES as VIDEO_SUFFIXES
@@ -50,7 +50,7 @@ class VideoFile:
     lines = 1
     reading = ""
 
-    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+    def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
         choices.refuse(source, "axes")
         refuse_float(target, choices)
         suffix = target.suffix.lower()
@@ -74,7 +74,7 @@ class VideoFile:
             self.index, location = streams.index, chroma_location(source, streams.index)
             # A damaged frame is to be known before the work, not after most of it; decoding is a small part of that.
             damage = self._damage()
-            self.course = look_through(source, damage)
+            self.course = look_through(source, damage, progress)
             self.count = len(self.course.times)
             codec = choices.codec or default_codec(suffix, self.pixels.bits)
             self.encoding = Encoding.like(codec, stream, first, self.course.interlaced, location)

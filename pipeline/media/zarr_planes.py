@@ -23,7 +23,7 @@ from self2align.media.medium import (
 )
 from self2align.media.planes import Planes
 from self2align.media.rounding import result_type
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, ignore
 from self2align.stores.arrays import absent_chunks, as_type, dimension_names, open_array, values, write_like
 from self2align.stores.codes import Coding
 from self2align.stores.damaged import as_line
@@ -38,7 +38,7 @@ class ZarrPlanes:
     If the array has CF's ``scale_factor`` and ``add_offset``, they convert its values.
     """
 
-    def __init__(self, source: Path, target: Path, choices: Choices) -> None:
+    def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
         choices.refuse(source, "codec")
         self.source, self.target = source, target
         self.notes: list[str] = []

@@ -24,8 +24,9 @@ from self2align.sources.mending import BEYOND
 from self2align.sources.source import Selection
 from self2align.stores.arrays import is_zarr
 from self2align.stores.scene import Scene
-from self2align.survey.counting import count_frames, stated_frames
+from self2align.survey.counting import count_frames
 from self2align.videos.opening import SUFFIXES as VIDEOS
+from self2align.videos.opening import stated_frames
 
 SCENES = 4  # scenes that are surveyed, evenly spaced over folders or files
 FRAMES = 17  # frames that are read of each scene

@@ -15,6 +15,7 @@ SUFFIXES = frozenset(
     | {".webm", ".wmv", ".y4m"}
 )
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_TICKS = 1_000_000  # a second, in units of a container's duration
 MULTILAYER = 1 << 21  # FFmpeg's AV_DISPOSITION_MULTILAYER, which PyAV does not name: several views in one stream
 
 
@@ -86,6 +87,15 @@ def find_footage(path: Path, container: Any) -> Streams:
     if int(chosen.disposition) & MULTILAYER:
         notes.append(f"its video stream {chosen.index} holds several views: the base view is read")
     return Streams(chosen.index, tuple(notes))
+
+
+def stated_frames(path: Path) -> int:
+    """Return the number of frames that the header of a video says, or an estimate from its duration; 0 for neither."""
+    with opened(path) as container:
+        stream = container.streams[find_footage(path, container).index]
+        if stream.frames or container.duration is None:
+            return int(stream.frames)
+        return round(float(container.duration) / _TICKS * float(stream.average_rate or 25))
 
 
 @lru_cache(maxsize=1024)

@@ -6,8 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from self2align.runtime.progress import Progress, ignore
 from self2align.videos.decoding import Damage, decode
-from self2align.videos.opening import find_footage, opened
+from self2align.videos.opening import find_footage, opened, stated_frames
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ def form(frame: Any) -> tuple[int, int, str]:
     return frame.width, frame.height, frame.format.name
 
 
-def look_through(path: Path, damage: Damage | None) -> Course:
+def look_through(path: Path, damage: Damage | None, progress: Progress = ignore) -> Course:
     """Decode a video once, for what only that tells.
 
     Parameters
     ----------
     path, damage
         See `self2align.videos.decoding.decode`.
+    progress
+        Called with frames decoded and all that the file says it has.
 
     Raises
     ------
@@ -52,6 +55,7 @@ def look_through(path: Path, damage: Damage | None) -> Course:
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         usual, begin = max(1, round(1 / (rate * stream.time_base))), stream.start_time or 0
         decoding_times = "avi" in container.format.name
+    stated = stated_frames(path)
     times: list[int] = []
     expected: tuple[int, int, str] | None = None
     interlaced, start = False, 0
@@ -69,5 +73,6 @@ def look_through(path: Path, damage: Damage | None) -> Course:
             # Two frames with the same time are shown one after the other, as players do.
             times.append(max(time, times[-1] + 1) if times else time)
             interlaced = interlaced or frame.interlaced_frame
+            progress(number + 1, max(number + 1, stated))
     last = usual if decoding_times else frame.duration or usual
     return Course(times, last, interlaced)

@@ -69,7 +69,8 @@ def denoise(
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
     choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype)
-    media = open_media(source, output, choice, overwrite)
+    with bar(f"checking {source}", stays=False) as checking:
+        media = open_media(source, output, choice, overwrite, checking)
     for _, medium in media:
         for line in [medium.reading, *medium.notes]:
             if line:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from self2align.media.medium import Choices
+from self2align.media.run import open_media
 from self2align.media.video import VideoFile
 from self2align.videos.decoding import decode
 from self2align.videos.tags import chroma_location
@@ -87,6 +88,20 @@ def test_damaged_frames_are_refused_before_the_work_or_left_out(tmp_path: Path, 
     assert len(kept) == len(rgb.seen) < 60
     steps = np.round(30 * np.diff(kept)).astype(int)
     assert sorted(set(steps.tolist())) == [1, 60 - len(kept) + 1]
+
+
+def test_the_check_before_the_work_shows_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for name in "ab":
+        write(tmp_path / "videos" / f"{name}.mkv", "ffv1", 7)
+    shown: list[tuple[int, int]] = []
+    one = str(tmp_path / "videos" / "a.mkv")
+    open_media(one, tmp_path / "out.mkv", Choices(3), False, lambda done, total: shown.append((done, total)))
+    assert shown == [(number, 7) for number in range(1, 8)]
+    shown.clear()
+    every = str(tmp_path / "videos")
+    open_media(every, tmp_path / "out", Choices(3), False, lambda done, total: shown.append((done, total)))
+    assert shown == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
