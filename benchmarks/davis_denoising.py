@@ -261,7 +261,7 @@ def train(
         else:
             crops = chosen.generate_pairs.crops()
             trained = train_on_frames(
-                name, noisy=NOISY, frames=FRAMES, crops=crops, on_validation=on_validation, **shared
+                name, noisy=NOISY, frames=FRAMES, pairs=PAIRS, crops=crops, on_validation=on_validation, **shared
             )
         print(*trained.notes, trained.figures, sep="\n")
 

@@ -25,16 +25,15 @@ def generate_pairs(
     from self2align.stages.screen import bar, say
 
     chosen = load(params)
-    with bar("aligning pairs") as progress:
-        made = make_pairs(
-            noisy=noisy,
-            aligner=aligner,
-            out=out,
-            settings=chosen.generate_pairs.settings(),
-            parameters=chosen.generate_pairs.model_dump(),
-            seed=chosen.seed,
-            progress=progress,
-        )
+    made = make_pairs(
+        noisy=noisy,
+        aligner=aligner,
+        out=out,
+        settings=chosen.generate_pairs.settings(),
+        parameters=chosen.generate_pairs.model_dump(),
+        seed=chosen.seed,
+        bars=bar,
+    )
     write_gallery(out, out.with_name("pictures"), SHOWN)
     columns = made.columns
     write_json(out.with_name("metrics.json"), pair_summary(columns, len(made.skipped)))

@@ -10,6 +10,7 @@ def train_baselines(
     name: Annotated[str, Option(help="Key in train_baselines.runs.")],
     noisy: Annotated[Path, Option(help="Store of noisy frames.")],
     frames: Annotated[Path, Option(help="Folder of stores of clean frames.")],
+    pairs: Annotated[Path, Option(help="Store of aligned pairs, for the frames that it leaves out.")],
     out: Annotated[Path, Option(help="Denoiser to write (.safetensors).")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
@@ -29,6 +30,7 @@ def train_baselines(
         f"train_baselines@{name}",
         noisy=noisy,
         frames=frames,
+        pairs=pairs,
         out=out,
         settings=replace(chosen.train_denoiser.settings(), objective=run.objective),
         crops=chosen.generate_pairs.crops(),

@@ -109,7 +109,7 @@ def _the_rest() -> None:
     train_denoiser(PAIRS, DENOISER)
     train_ablation("map", PAIRS, DATA / "train_ablation" / "map.safetensors")
     for name in BASELINES:
-        train_baselines(name, NOISY, DATA / "ingest", DATA / "train_baselines" / f"{name}.safetensors")
+        train_baselines(name, NOISY, DATA / "ingest", PAIRS, DATA / "train_baselines" / f"{name}.safetensors")
     evaluate_denoiser(
         noisy=NOISY,
         frames=DATA / "ingest",
@@ -159,7 +159,7 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
         assert (targets[here] == targets[here[0]]).all()
         assert len(set(gaps[here])) == len(here)
     crops = load(Path("params.yaml")).generate_pairs.crops()
-    held, _, _, roles = baseline_crops(FrameStore(NOISY), DATA / "ingest", crops, 0, ["first"], Path())
+    held, _, _, roles = baseline_crops(FrameStore(NOISY), DATA / "ingest", PAIRS, crops, 0, ["first"], Path())
     assert (held["first"] == targets[groups[:, 0]]).all(), "a baseline draws the crops that we draw, in the same order"
     assert (roles == store.columns["role"][groups[:, 0]]).all()
     assert store.columns["ssim_filtered"].mean() > 0.9

@@ -18,14 +18,14 @@ from self2align.alignment.copies import copied_pixels
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
-from self2align.noise.scenes import scene_noise
 from self2align.noise.synthesis import warped_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
-from self2align.pairs.scenes import judge_scenes, usable_scenes
+from self2align.pairs.scenes import Judged, judge_scenes, usable_scenes
 from self2align.runtime.devices import device
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Bars, silent
 from self2align.runtime.scratch import file_digest, workspace
+from self2align.stores.build import Table
 from self2align.stores.codes import Coding, common
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.stores.pairs import CONFIDENCE, ROLES, table, write_pairs
@@ -126,7 +126,7 @@ def make_pairs(
     settings: PairSettings,
     parameters: Mapping[str, Any],
     seed: int,
-    progress: Progress,
+    bars: Bars = silent,
 ) -> PairsMade:
     """Align noisy neighbours and write the store of scored pairs.
 
@@ -142,52 +142,62 @@ def make_pairs(
         The same as JSON values, recorded in the store.
     seed
         Of the random places of the crops.
-    progress
-        Called with shards done and all shards.
+    bars
+        Opens progress displays.
     """
     store = FrameStore(noisy)
     scenes, skipped = usable_scenes(store, settings.crop)
-    judged = judge_scenes(noisy, scenes)
-    rows = plan_pairs(
-        scenes,
-        offsets=settings.offsets,
-        targets=settings.targets_per_scene,
-        crops=settings.crops_per_target,
-        size=settings.crop,
-        seed=seed,
-        kept=[one.kept for one in judged],
-    )
-    noise = NoiseSettings.recorded(store.attributes)
-    codings, channels = {store.coding(scene) for scene in scenes}, store.channels(scenes[0])
-    held, warped = common(codings), warped_coding(noise, codings, stretch=max(LIMITS))
-    layout = table(len(rows), settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
-    how = (settings.crop, settings.margin, settings.exposure, settings.kernel, held, warped)
-    lines = [scene_noise(store, scene, one.kept or None) for scene, one in zip(scenes, judged, strict=True)]
-    fill = partial(fill_pairs, noisy, aligner, scenes, lines, [one.line for one in judged], rows, *how)
     inputs = {"params": dict(parameters), "seed": seed, "noisy": store.content, "aligner": file_digest(aligner)}
-    attributes = {
-        "generate_pairs": dict(parameters),
-        "noise": noise.record(),
-        "scenes": [scene.title for scene in scenes],
-        "seed": seed,
-        "skipped": skipped,
-    }
-    left_out = {scene.title: one for scene, one in zip(scenes, judged, strict=True) if one.left_out}
-    if left_out:
-        attributes["left_out"] = {
-            title: {kind: list(frames) for kind, frames in one.left_out.items()} for title, one in left_out.items()
-        }
     with workspace("generate_pairs", inputs, make_pairs) as scratch:
-        columns = write_pairs(out, layout, fill, attributes, scratch, progress)
+        with bars("judging frames") as progress:
+            judged = judge_scenes(noisy, scenes, scratch, progress)
+        rows = plan_pairs(
+            scenes,
+            offsets=settings.offsets,
+            targets=settings.targets_per_scene,
+            crops=settings.crops_per_target,
+            size=settings.crop,
+            seed=seed,
+            kept=[one.evidence.kept for one in judged],
+        )
+        layout, held, warped = _layout(store, scenes, len(rows), settings)
+        how = (settings.crop, settings.margin, settings.exposure, settings.kernel, held, warped)
+        fill = partial(fill_pairs, noisy, aligner, scenes, judged, rows, *how)
+        left_out = {
+            scene.title: one.evidence for scene, one in zip(scenes, judged, strict=True) if one.evidence.left_out
+        }
+        attributes = {
+            "generate_pairs": dict(parameters),
+            "noise": NoiseSettings.recorded(store.attributes).record(),
+            "scenes": [scene.title for scene in scenes],
+            "seed": seed,
+            "skipped": skipped,
+        }
+        if left_out:
+            attributes["left_out"] = {
+                title: {kind: list(frames) for kind, frames in one.left_out.items()} for title, one in left_out.items()
+            }
+        with bars("aligning pairs") as progress:
+            columns = write_pairs(out, layout, fill, attributes, scratch, progress)
     return PairsMade(columns, len(scenes), skipped, {title: one.note for title, one in left_out.items()})
+
+
+def _layout(
+    store: FrameStore, scenes: Sequence[SceneRecord], rows: int, settings: PairSettings
+) -> tuple[Table, Coding, Coding]:
+    """Return the layout of the pair store, and how it holds noisy frames and warped ones."""
+    codings, channels = {store.coding(scene) for scene in scenes}, store.channels(scenes[0])
+    held = common(codings)
+    warped = warped_coding(NoiseSettings.recorded(store.attributes), codings, stretch=max(LIMITS))
+    layout = table(rows, settings.crop, settings.margin, channels, held, warped, settings.crops_per_target)
+    return layout, held, warped
 
 
 def fill_pairs(
     noisy: Path,
     aligner: Path,
     scenes: Sequence[SceneRecord],
-    noises: Sequence[tuple[float, float]],
-    confirmed: Sequence[tuple[float, float]],
+    judged: Sequence[Judged],
     rows: Sequence[PairCrop],
     size: int,
     margin: int,
@@ -202,7 +212,7 @@ def fill_pairs(
     """Return rows ``start`` to ``stop`` of every array of the pair store.
 
     The confidence is 0 where a frame repeats the other, as `self2align.alignment.copies` tells by the noise that is
-    ``confirmed``. Frames of all scenes become codes of ``held``.
+    confirmed. Frames of all scenes become codes of ``held``.
     """
     store, align = opened(noisy), _aligner(aligner.resolve(), aligner.stat().st_mtime_ns)
     pieces = []
@@ -211,7 +221,7 @@ def fill_pairs(
     @lru_cache(maxsize=KEPT)
     def aligned(number: int, first: int, second: int) -> tuple[Aligned, Aligned]:
         frames = decoded(number, first)[1], decoded(number, second)[1]
-        copied = copied_pixels(*frames, confirmed[number])
+        copied = copied_pixels(*frames, judged[number].evidence.line)
         both = align_both(*frames, align, exposure)
         return both if copied is None else (_distrusted(both[0], copied), _distrusted(both[1], copied))
 
@@ -231,7 +241,7 @@ def fill_pairs(
         values = crop_rows(direction, target_frame, source_frame, crops_of_pair, size, margin, kernel)
         values |= {
             f"noise_{name}": np.full(len(crops_of_pair), value, np.float32)
-            for name, value in zip(("gain", "read"), noises[number], strict=True)
+            for name, value in zip(("gain", "read"), judged[number].noise, strict=True)
         }
         pieces.append(_encode(values, scenes[number], crops_of_pair, target_codes, source_codes, size, margin, warped))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -1,16 +1,22 @@
 """Which scenes of a store, and which of their frames, pairs are made of."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from self2align.noise.scenes import scene_noise
 from self2align.pairs.evidence import Evidence, judge
+from self2align.runtime.progress import Progress
+from self2align.runtime.scratch import write_atomically
 from self2align.runtime.workers import run_tasks
 from self2align.stores.frames import FrameStore, SceneRecord, opened
-from self2align.stores.pairs import ROLES
+from self2align.stores.pairs import ROLES, PairStore
+
+ALIKE = 0.1  # of the variance of the noise: a difference that makes none to what is a copy
 
 
 def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list[dict[str, str]]]:
@@ -36,18 +42,79 @@ def usable_scenes(store: FrameStore, size: int) -> tuple[list[SceneRecord], list
     return fits, skipped
 
 
-def judge_scenes(noisy: Path, scenes: Sequence[SceneRecord]) -> list[Evidence]:
-    """Return for each scene of a store which of its frames pairs are made of, and its noise; on all workers."""
-    return run_tasks(judge_scene, [(noisy, scene) for scene in scenes], lambda done, total: None)
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a scene before pairs are made of it.
+
+    Attributes
+    ----------
+    evidence
+        Which of its frames pairs are made of.
+    noise
+        a and b of the variance ``a x + b`` of the noise of these, as measured or as added.
+    """
+
+    evidence: Evidence
+    noise: tuple[float, float]
 
 
-def judge_scene(noisy: Path, scene: SceneRecord) -> Evidence:
-    """Return which frames of a scene of a store pairs are made of, and its noise."""
+def judge_scenes(noisy: Path, scenes: Sequence[SceneRecord], folder: Path, progress: Progress) -> list[Judged]:
+    """Judge all frames of the scenes of a store, on all workers; each scene once, whatever is killed.
+
+    Parameters
+    ----------
+    noisy, scenes
+        Store of noisy frames; some of its scenes.
+    folder
+        Of unfinished work, where the scenes that are done are kept.
+    progress
+        Called with scenes done and all scenes.
+    """
+    tasks = [(noisy, scene, folder / f"judged-{number}.json") for number, scene in enumerate(scenes)]
+    return run_tasks(_judged_once, tasks, progress)
+
+
+def _judged_once(noisy: Path, scene: SceneRecord, kept: Path) -> Judged:
+    known = TypeAdapter(Judged)
+    if kept.exists():
+        return known.validate_json(kept.read_bytes())
+    found = judge_scene(noisy, scene)
+    write_atomically(kept, known.dump_json(found))
+    return found
+
+
+def judge_scene(noisy: Path, scene: SceneRecord) -> Judged:
+    """Return which frames of a scene of a store pairs are made of, and their noise."""
     store = opened(noisy)
 
     def frames() -> Iterator[NDArray[np.float32]]:
         return (store.frames(scene, at, at + 1)[0] for at in range(scene.count))
 
-    found = judge(frames(), scene_noise(store, scene))
-    # Copies and flat frames among those that were measured make a difference to the noise.
-    return judge(frames(), scene_noise(store, scene, found.kept)) if found.left_out and found.kept else found
+    noise = scene_noise(store, scene)
+    found = judge(frames(), noise)
+    if not (found.left_out and found.kept):
+        return Judged(found, noise)
+    # Copies and flat frames among those that were measured make a difference to the noise, and so to what is a copy.
+    cleared = scene_noise(store, scene, found.kept)
+    if np.allclose(cleared, noise, rtol=ALIKE, atol=0.0):
+        return Judged(found, cleared)
+    found = judge(frames(), cleared)
+    return Judged(found, scene_noise(store, scene, found.kept or None))
+
+
+def recorded_frames(pairs: Path, scenes: Sequence[SceneRecord]) -> list[tuple[int, ...]]:
+    """Return for each scene the numbers of the frames that the pairs of a store are made of.
+
+    Parameters
+    ----------
+    pairs
+        Store of pairs, which records what was left out.
+    scenes
+        Of the store of frames that it was made from.
+    """
+    left_out = PairStore(pairs).attributes.get("left_out", {})
+    without = [{at for kind in left_out.get(scene.title, {}).values() for at in kind} for scene in scenes]
+    return [
+        tuple(at for at in range(scene.count) if at not in dropped)
+        for scene, dropped in zip(scenes, without, strict=True)
+    ]

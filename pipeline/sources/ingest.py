@@ -29,10 +29,11 @@ BLACK = 0.02  # of white: a scene whose values differ by no more has nothing to 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The scenes of a source, decoded, those left out with the reason, and how files were read (`summarised`)."""
+    """The scenes of a source, decoded; what was left out or filled, and why; how files were read (`summarised`)."""
 
     parts: list[Part]
     skipped: list[dict[str, str]]
+    filled: list[dict[str, str]]
     readings: tuple[str, ...] = ()
 
 
@@ -100,6 +101,7 @@ def _decode_unit(
         return
     found: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
+    filled: list[dict[str, str]] = []
     for read in open_source(kind, path, selection).read(unit):
         scene = read if white is None else replace(read, white=white)
         skipped += [{"scene": f"a part of {unit}", "why": line} for line in scene.lost]
@@ -109,8 +111,8 @@ def _decode_unit(
             continue
         cut, count = mended(crop_scene(scene, *crop) if crop else scene)
         if count:
-            told = f"{count} values, far beyond white and all around them (hot pixels, cosmic rays), filled"
-            skipped.append({"scene": f"single values of {scene.name}", "why": told})
+            told = f"{count} values, far beyond white and all around them (hot pixels, cosmic rays)"
+            filled.append({"scene": scene.name, "why": told})
         handle = f"{number:06d}-{len(found):06d}"
         save_array(folder / f"{handle}.npy", cut.frames)
         if cut.truth is not None:
@@ -130,7 +132,7 @@ def _decode_unit(
                 "pairs": 0 if cut.truth is None else len(cut.truth.target),
             }
         )
-    write_sealed(marker, json.dumps({"scenes": found, "skipped": skipped}).encode())
+    write_sealed(marker, json.dumps({"scenes": found, "skipped": skipped, "filled": filled}).encode())
 
 
 def _marker(folder: Path, number: int) -> Path:
@@ -191,17 +193,18 @@ def decode(
     readings = summarised([source.check(unit) for unit in units])
     tasks = [(kind, path, unit, selection, crop, white, single, folder, n) for n, unit in enumerate(units)]
     run_tasks(_decode_unit, tasks, progress)
-    parts, skipped = [], []
+    parts, skipped, filled = [], [], []
     for number in range(len(units)):
         content = json.loads(read_sealed(_marker(folder, number)))
         skipped += content["skipped"]
+        filled += content["filled"]
         parts += [_part(key, roles, scene) for scene in content["scenes"]]
     if not parts:
         first = f"; the first: {skipped[0]['scene']}, {skipped[0]['why']}" if skipped else ""
         raise ValueError(
             f"{path}: found no usable scene for {key!r} ({len(skipped)} left out{first}), expected at least one"
         )
-    return Decoded(parts, skipped, readings)
+    return Decoded(parts, skipped, filled, readings)
 
 
 def summarised(readings: Sequence[str]) -> tuple[str, ...]:
@@ -248,16 +251,18 @@ def fetch_truth(folder: Path, part: Part) -> Truth:
 
 @dataclass(frozen=True)
 class Ingested:
-    """The scenes of a store of frames, those left out with the reason, and how files were read."""
+    """The scenes of a store of frames; what was left out or filled, and why; how files were read."""
 
     scenes: list[SceneRecord]
     skipped: list[dict[str, str]]
+    filled: list[dict[str, str]]
     readings: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return a line for each scene, or part of a file, that was left out."""
-        return tuple(f"left out {item['scene']}: {item['why']}" for item in self.skipped)
+        """Return a line for each scene, or part of a file, that was left out, and for each that has filled values."""
+        left_out = [f"left out {item['scene']}: {item['why']}" for item in self.skipped]
+        return (*left_out, *(f"filled in {item['scene']}: {item['why']}" for item in self.filled))
 
 
 def ingest_source(
@@ -313,11 +318,12 @@ def ingest_source(
                 folder=folder,
                 progress=progress,
             )
-        attributes = {"source_kind": kind, "color": selection.color, "skipped": decoded.skipped}
+        notes = {"skipped": decoded.skipped, "filled": decoded.filled}
+        attributes = {"source_kind": kind, "color": selection.color, **notes}
         frames, truth = partial(fetch_frames, folder), partial(fetch_truth, folder)
         with bars(f"storing {key}") as progress:
             scenes = write_frames(out, decoded.parts, frames, attributes, scratch, progress, truth)
-    return Ingested(scenes, decoded.skipped, decoded.readings)
+    return Ingested(scenes, decoded.skipped, decoded.filled, decoded.readings)
 
 
 def _listing(path: Path) -> list[list[str | int]]:

@@ -18,12 +18,13 @@ from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
 from self2align.pairs.making import plan_pairs
 from self2align.pairs.plan import PairCrop
-from self2align.pairs.scenes import judge_scenes, usable_scenes
+from self2align.pairs.scenes import recorded_frames, usable_scenes
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace, write_json
 from self2align.stores.codes import Coding, common
 from self2align.stores.frames import FrameStore, SceneRecord, opened
+from self2align.stores.pairs import PairStore
 from self2align.training.crops import Crops
 from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser
 from self2align.training.feed import hold, memory_limit
@@ -61,6 +62,7 @@ def train_on_frames(
     *,
     noisy: Path,
     frames: Path,
+    pairs: Path,
     out: Path,
     settings: DenoiserSettings,
     crops: CropSettings,
@@ -76,6 +78,8 @@ def train_on_frames(
         Of the stage and its item.
     noisy, frames
         Store of noisy frames; folder of stores of clean ones, for objectives that need them.
+    pairs
+        Store of the pairs of the noisy frames, which records which of these say nothing about noise.
     out
         Weights to write; curve and figures lie beside them.
     settings, crops, seed
@@ -87,11 +91,11 @@ def train_on_frames(
     """
     objective: Objective = load(OBJECTIVES, settings.objective, "objective")
     store = FrameStore(noisy)
-    inputs = {"noisy": store.content, **init_digest(settings.init)}
+    inputs = {"noisy": store.content, "pairs": PairStore(pairs).content, **init_digest(settings.init)}
     work = {**inputs, "settings": settings.deciding_checkpoint(), "crops": asdict(crops), "seed": seed}
     members = (objective.loss, load(NETWORKS, settings.network, "train_denoiser.network"))
     with workspace(name.replace("@", "-"), work, train_on_frames, *members) as scratch:
-        held, codings, columns, roles = baseline_crops(store, frames, crops, seed, objective.needs, scratch)
+        held, codings, columns, roles = baseline_crops(store, frames, pairs, crops, seed, objective.needs, scratch)
         trained = fit_denoiser(
             name,
             objective,
@@ -110,14 +114,14 @@ def train_on_frames(
 
 
 def baseline_crops(
-    store: FrameStore, frames: Path, crops: CropSettings, seed: int, names: Sequence[str], folder: Path
+    store: FrameStore, frames: Path, pairs: Path, crops: CropSettings, seed: int, names: Sequence[str], folder: Path
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Coding], dict[str, NDArray[np.float32]], NDArray[np.int8]]:
     """Return crops as stored, their codings, the noise of each row, and for each 0 (training) or 1 (validation).
 
     Parameters
     ----------
-    store, frames
-        Noisy frames; folder of stores of clean ones.
+    store, frames, pairs
+        Noisy frames; folder of stores of clean ones; store of the pairs of the noisy frames.
     crops, seed
         Which crops.
     names
@@ -127,7 +131,7 @@ def baseline_crops(
     """
     size = crops.crop
     scenes, _ = usable_scenes(store, size)
-    kept = [one.kept for one in judge_scenes(store.path, scenes)]
+    kept = recorded_frames(pairs, scenes)
     rows = one_per_target(
         plan_pairs(
             scenes,
@@ -156,7 +160,8 @@ def baseline_crops(
         held[name] = hold(name, crops_of, shape, np.dtype(coding.dtype), folder, budget)
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
-    lines = np.array([scene_noise(store, scene) for scene in scenes], np.float32)[[row.scene for row in rows]]
+    noises = [scene_noise(store, scene, one or None) for scene, one in zip(scenes, kept, strict=True)]
+    lines = np.array(noises, np.float32)[[row.scene for row in rows]]
     columns = {"noise_gain": lines[:, 0].copy(), "noise_read": lines[:, 1].copy()}
     return held, codings, columns, np.array(roles, np.int8)
 

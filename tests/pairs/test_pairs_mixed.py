@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from self2align.alignment.loading import make_aligner, save_aligner
 from self2align.noise.model import NoiseSettings
-from self2align.pairs.making import PairSettings, make_pairs
+from self2align.pairs.making import PairSettings, PairsMade, make_pairs
 from self2align.stores.codes import VIDEO, Coding
 from self2align.stores.frames import FrameStore, Part, SceneRecord, write_frames
 from self2align.stores.pairs import PairStore
@@ -43,6 +43,19 @@ def _store(path: Path, texture: NDArray[np.float32], codings: list[Coding]) -> F
     return FrameStore(path)
 
 
+def _made(folder: Path, store: FrameStore) -> PairsMade:
+    header = {"aligner": "dis", "channels": 3, "arguments": {}}
+    save_aligner(folder / "dis.safetensors", make_aligner("dis", 3, {}), header)
+    return make_pairs(
+        noisy=store.path,
+        aligner=folder / "dis.safetensors",
+        out=folder / "pairs.zarr",
+        settings=PairSettings((1,), 3, 2, 32, 8, exposure=False, kernel="sinc"),
+        parameters={},
+        seed=0,
+    )
+
+
 @pytest.mark.parametrize(
     ("codings", "held"),
     [
@@ -63,17 +76,7 @@ def test_values_of_mixed_sources_survive(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SELF2ALIGN_WORKERS", "1")
     store = _store(tmp_path / "noisy.zarr", texture, codings)
-    header = {"aligner": "dis", "channels": 3, "arguments": {}}
-    save_aligner(tmp_path / "dis.safetensors", make_aligner("dis", 3, {}), header)
-    made = make_pairs(
-        noisy=store.path,
-        aligner=tmp_path / "dis.safetensors",
-        out=tmp_path / "pairs.zarr",
-        settings=PairSettings((1,), 3, 2, 32, 8, exposure=False, kernel="sinc"),
-        parameters={},
-        seed=0,
-        progress=lambda done, total: None,
-    )
+    made = _made(tmp_path, store)
     assert made.scenes == len(codings)
     pairs = PairStore(tmp_path / "pairs.zarr")
     assert pairs.coding("target") == pairs.coding("source") == held
@@ -97,10 +100,14 @@ def test_values_of_mixed_sources_survive(
 def test_baselines_take_mixed_sources(
     tmp_path: Path, texture: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SELF2ALIGN_WORKERS", "1")
     store = _store(tmp_path / "noisy.zarr", texture, [BYTES, VIDEO])
+    _made(tmp_path, store)
     settings = CropSettings(crop=32, offsets=(1,), targets_per_scene=3, crops_per_target=1)
-    held, codings, _, roles = baseline_crops(store, tmp_path, settings, 0, ("target",), tmp_path)
+    held, codings, _, roles = baseline_crops(
+        store, tmp_path, tmp_path / "pairs.zarr", settings, 0, ("target",), tmp_path
+    )
     assert codings == {"target": VIDEO}
     assert held["target"].shape == (len(roles), 3, 32, 32)
     values = VIDEO.decode(held["target"])

@@ -1,10 +1,16 @@
 """Values that are no light, in footage for training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 
+from self2align.runtime.progress import silent
+from self2align.sources.ingest import ingest_source
 from self2align.sources.mending import mended
+from self2align.sources.source import Selection
 from self2align.stores.scene import Scene
 from self2align.survey.footage import survey_scene
 
@@ -28,6 +34,30 @@ def test_a_cosmic_ray_is_filled_and_nothing_else_changes(texture: NDArray[np.flo
     np.testing.assert_array_equal(found.frames[others], scene.frames[others])
     assert abs(found.frames[3, 0, 40, 50] - scene.frames[3, 0, 40, 50]) < 400
     assert hit[3, 0, 40, 50] == np.float32(1e7)
+
+
+def test_a_note_says_what_was_filled_and_that_nothing_was_left_out(
+    texture: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SELF2ALIGN_WORKERS", "1")
+    frames = _scene(texture).frames.copy()
+    frames[3, 0, 40, 50] = 1e7
+    tifffile.imwrite("cells.tif", frames[:, 0], photometric="minisblack", metadata={"axes": "TYX"})
+    made = ingest_source(
+        "mine",
+        stage="ingest",
+        kind="stack",
+        path=Path("cells.tif"),
+        selection=Selection(color="gray"),
+        out=Path("mine.zarr"),
+        bars=silent,
+        white=1023.0,
+        roles=["pairs"],
+    )
+    (note,) = made.notes
+    assert note.startswith("filled in cells: 1 values, far beyond white and all around them")
+    assert made.skipped == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
