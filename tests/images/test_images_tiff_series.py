@@ -19,6 +19,7 @@ from self2align.sources.images import Images
 from self2align.sources.source import Selection
 from self2align.sources.stack import Stack, count_frames, read_stack
 from tests.images.stacks import MINIS, H, W, denoised, layout, values, write
+from tests.media.running import Run
 
 Pages = Sequence[NDArray[Any]]
 Writer = Callable[[Path, NDArray[Any]], None]
@@ -85,6 +86,19 @@ def test_frames_that_were_written_one_by_one_are_one_stack(tmp_path: Path, strea
     assert not layout(tmp_path / "in.tif").rivals
     with pytest.raises(ValueError, match=rf"in\.tif: found {count} images in one file"):
         check_image(tmp_path / "in.tif")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_frames_that_were_written_one_by_one_are_all_denoised(tmp_path: Path, stream: str) -> None:
+    data = values((6, H, W))
+    STREAMS[stream](tmp_path / "in.tif", data)
+    run = Run(1)
+    run(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert len(run.seen) == 6
+    with tifffile.TiffFile(tmp_path / "in.tif") as before, tifffile.TiffFile(tmp_path / "out.tif") as after:
+        np.testing.assert_array_equal([page.asarray() for page in after.pages], data)
+        told = [[(series.kind, series.axes) for series in file.series] for file in (before, after)]
+    assert told[0] == told[1]
 
 
 def test_colour_frames_that_were_written_one_by_one_are_one_stack(tmp_path: Path) -> None:

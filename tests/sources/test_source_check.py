@@ -22,6 +22,7 @@ from self2align.sources.ingest import decode, summarised
 from self2align.sources.source import Selection
 from self2align.sources.stack import Stack
 from self2align.survey.footage import source_kind, survey_footage
+from tests.media.running import Run
 
 FRAME = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 
@@ -183,6 +184,51 @@ def test_arrays_that_are_no_footage_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"b\.zarr: found axes 3 T x 2 Z x .*, expected frames along one axis"):
         Array(tmp_path / "b.zarr", Selection(axes="TZYX")).check("b.zarr")
     assert source_kind(tmp_path) == source_kind(tmp_path / "b.zarr") == "array"
+
+
+@pytest.mark.parametrize("dtype", ["bool", "complex64"])
+def test_arrays_of_no_numbers_are_refused_before_they_are_read(tmp_path: Path, dtype: str) -> None:
+    zarr.create_array(tmp_path / "a.zarr", shape=(3, 10, 12), dtype=dtype)[...] = np.ones((3, 10, 12), dtype)
+    source = Array(tmp_path / "a.zarr", Selection())
+    for work in (source.check, lambda unit: next(source.read(unit))):
+        with pytest.raises(
+            ValueError, match=rf"a\.zarr: found values of type {dtype}, expected integers or real numbers"
+        ):
+            work("a.zarr")
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TCYX"])
+def test_axes_of_length_1_may_be_left_out(tmp_path: Path, axes: str) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (5, 1, 10, 12), dtype=np.uint8)
+    zarr.create_array(tmp_path / "a.zarr", shape=data.shape, dtype="uint8")[...] = data
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack")
+    array, stack = (
+        kind(tmp_path / name, Selection(color="gray", axes=axes))
+        for kind, name in ((Array, "a.zarr"), (Stack, "a.tif"))
+    )
+    for source in (array, stack):
+        (unit,) = source.units()
+        assert ": 5 frames (T) of 12 x 10 px, 1 channel, uint8" in source.check(unit)
+        np.testing.assert_array_equal(next(source.read(unit)).frames, data)
+    for made in (tmp_path / "out.zarr", tmp_path / "out.tif"):
+        Run(1)(tmp_path / f"a{made.suffix}", made, axes=axes)
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "out.zarr")[...], data)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif").reshape(data.shape), data)
+
+
+@pytest.mark.parametrize(("shape", "clear"), [((40, 48, 9), False), ((40, 48, 10), True), ((9, 48, 40), True)])
+def test_unnamed_axes_of_arrays_that_hardly_are_rows_and_columns(
+    tmp_path: Path, shape: tuple[int, ...], clear: bool
+) -> None:
+    zarr.create_array(tmp_path / "a.zarr", shape=shape, dtype="uint8")[...] = 1
+    source = Array(tmp_path / "a.zarr", Selection())
+    if clear:
+        assert f"{shape[0]} frames (T)" in source.check("a.zarr")
+        return
+    with pytest.raises(
+        ValueError, match=r"a\.zarr: found an array of shape \(40, 48, 9\) .*, expected axes \(--axes\)"
+    ):
+        source.check("a.zarr")
 
 
 def test_files_that_are_read_alike_share_a_line() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from self2align.images.names import natural
@@ -137,3 +138,11 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "root" / "a").symlink_to(tmp_path / "store" / "a")
     (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
     assert _units(tmp_path / "root") == ["a"]
+
+
+def test_files_of_another_white_are_refused(tmp_path: Path) -> None:
+    frame = np.full((8, 16), 4000, np.uint16)
+    tifffile.imwrite(tmp_path / "0.tif", frame, photometric="minisblack", bitspersample=12)
+    tifffile.imwrite(tmp_path / "1.tif", frame, photometric="minisblack")
+    with pytest.raises(ValueError, match=r"1\.tif: found 65535 as white, expected 4095 as in .*0\.tif"):
+        next(Folder(tmp_path, Selection(color="gray")).read(tmp_path.name))
