@@ -20,6 +20,7 @@ from self2align.images.tiff_runs import Run, kind_of, runs_of
 _TIFFFILE_AS_IMAGEJ = "1.11a"
 _FEW = 4  # pages that may be channels of one moment
 _THUMBNAIL = 3  # times fewer pixels than the footage has a page that is no more than a thumbnail
+_UIC2 = 33629  # MetaMorph's tag with an entry for each plane
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def _layout(path: Path, file: TiffFile, given: str | None) -> Layout:
     runs = runs_of(path, file)
     run = max(runs, key=lambda one: one.rank)
     first = _checked(path, file, run)
+    _check_counted(path, first, len(run.numbers))
     axes, remarks = _meaning(path, file, run, first, given)
     if not {"Y", "X"} <= set(axes.letters):
         raise ValueError(
@@ -188,6 +190,16 @@ def _is_rival(page: TiffPage, first: TiffPage) -> bool:
     """Whether a page beside the footage may be footage itself."""
     pixels = first.imagewidth * first.imagelength
     return not page.is_reduced and not page.is_mask and page.imagewidth * page.imagelength * _THUMBNAIL > pixels
+
+
+def _check_counted(path: Path, first: TiffPage, held: int) -> None:
+    """Refuse a stack of MetaMorph of which fewer planes are found than its table counts: pages do not list them."""
+    table = first.tags.get(_UIC2)
+    if table is not None and table.count > held:
+        raise ValueError(
+            f"{path}: found {held} of the {table.count} planes that MetaMorph's table (UIC2) counts, expected all; "
+            "save them as TIFF pages"
+        )
 
 
 def _across(shape: tuple[int, ...], pages: int) -> int:
