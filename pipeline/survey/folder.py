@@ -11,7 +11,7 @@ from self2align.params.schema import Params
 from self2align.runtime.disk import move, partial_of, remove_abandoned
 from self2align.runtime.locks import has_locks
 from self2align.runtime.shipped import code_folders, shipped
-from self2align.survey.settings import written
+from self2align.survey.profile import written
 
 TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", "starts/README.md")
 # Other stages depend on these folders, which must exist even without items.

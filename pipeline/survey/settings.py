@@ -1,15 +1,10 @@
 """Parameters for footage: a profile, with the values that the survey decides."""
 
-import io
 import math
-import re
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from self2align.alignment.dis import LEAST
@@ -62,41 +57,6 @@ class Choices:
     white: float | None
     held_out: tuple[str, ...]
     remarks: tuple[str, ...]
-
-
-def read_profile(path: Path) -> CommentedMap:
-    """Return a parameter file with its comments, but without anchors and merge keys.
-
-    A block that takes values from another one by ``<<: *name`` holds all of its values itself afterwards, so that
-    either can be changed or removed alone.
-    """
-    content = YAML().load(path.read_text(encoding="utf-8"))
-    assert isinstance(content, CommentedMap)
-    return _written_out(content)
-
-
-def _written_out(content: CommentedMap) -> CommentedMap:
-    """Return a copy in which merged values are plain ones, in the order of the block that they come from."""
-    plain = CommentedMap()
-    if content.fa.flow_style():
-        plain.fa.set_flow_style()
-    if content.anchor.value is None:
-        plain.ca.comment = content.ca.comment
-    for base in reversed(list(content.merge)):
-        _update(plain, _written_out(base))
-    _update(plain, content)
-    return plain
-
-
-def _update(plain: CommentedMap, block: CommentedMap) -> None:
-    """Set a block's own values with their comments."""
-    for key, value in block.non_merged_items():
-        mapping = isinstance(value, CommentedMap)
-        plain[key] = _written_out(value) if mapping else deepcopy(value)
-        plain.ca.items.pop(key, None)
-        # A comment beside an anchor is about those who share the block.
-        if key in block.ca.items and not (mapping and value.anchor.value is not None):
-            plain.ca.items[key] = deepcopy(block.ca.items[key])
 
 
 def choose(survey: FootageSurvey, profile: CommentedMap) -> Choices:
@@ -268,20 +228,6 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
     for section in list(profile)[1:]:
         profile.yaml_set_comment_before_after_key(section, before="\n")
     return profile
-
-
-def written(content: CommentedMap, comment: str) -> str:
-    """Return parameters as YAML, below a comment of one or more lines."""
-    yaml = YAML()
-    yaml.width = 1000
-    yaml.representer.add_representer(
-        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    content.yaml_set_start_comment(comment + "\n")
-    text = io.StringIO()
-    yaml.dump(content, text)
-    # Sections of the profile end with a blank line of their own; replaced ones do not.
-    return re.sub(r"\n{3,}", "\n\n", text.getvalue())
 
 
 def _sources(survey: FootageSurvey, chosen: Choices) -> CommentedMap:

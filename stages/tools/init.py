@@ -24,7 +24,8 @@ def init(
     from self2align.survey.findings import findings
     from self2align.survey.folder import check_place, make_folder
     from self2align.survey.footage import survey_footage
-    from self2align.survey.settings import apply, choose, read_profile
+    from self2align.survey.profile import read_profile
+    from self2align.survey.settings import apply, choose
 
     if profile not in ("default", "quality"):
         raise ValueError(f"--profile: found {profile!r}, expected default or quality")

@@ -12,7 +12,7 @@ from self2align.sources.ingest import ingest_source
 from self2align.sources.mending import mended
 from self2align.sources.source import Selection
 from self2align.stores.scene import Scene
-from self2align.survey.footage import survey_scene
+from self2align.survey.scene import survey_scene
 
 
 def _scene(texture: NDArray[np.float32], repeats: bool = False) -> Scene:

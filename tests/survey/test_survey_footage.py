@@ -11,7 +11,8 @@ from PIL import Image
 
 from self2align.images.files import write_png
 from self2align.survey.footage import survey_footage
-from self2align.survey.settings import choose, read_profile
+from self2align.survey.profile import read_profile
+from self2align.survey.settings import choose
 from self2align.videos.opening import stated_frames
 from self2align.videos.yuv import Yuv, planar_frame
 from tests.videos.making import spoil, write

@@ -29,8 +29,10 @@ from self2align.stages.train_ian import train_ian
 from self2align.stores.frames import FrameStore
 from self2align.stores.pairs import PairStore
 from self2align.stores.weights import load_header
-from self2align.survey.footage import FootageSurvey, SceneSurvey
-from self2align.survey.settings import apply, choose, read_profile, written
+from self2align.survey.footage import FootageSurvey
+from self2align.survey.profile import read_profile, written
+from self2align.survey.scene import SceneSurvey
+from self2align.survey.settings import apply, choose
 
 ROOT = Path(__file__).parents[2]
 DATA = Path("data")
