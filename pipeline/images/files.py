@@ -96,15 +96,13 @@ def read_image(path: Path) -> tuple[Pixels, float]:
 
 def _read_picture(path: Path, picture: Picture) -> NDArray[Any]:
     """Return pixels without alpha, ``(H, W)`` or ``(H, W, C)``, uint8 or uint16."""
-    if picture.deep:  # Pillow reduces it to 8 bits where it has several channels
-        deep = png.decode_png(path.read_bytes())
-        return deep if deep.ndim == 2 else deep[..., : picture.channels]
+    if picture.format == "PNG":  # Pillow reduces 16 bits to 8, and leaves rows that are missing black
+        whole = png.decode_png(path.read_bytes())
+        return whole if whole.ndim == 2 else whole[..., : picture.channels]
     with Image.open(path) as image:
         image.load()  # raises for a file cut short
         if picture.channels == 3:
             return np.asarray(image.convert("RGB"))
-        if image.mode == "1":
-            return np.asarray(image.convert("L"))
         return np.asarray(image.getchannel(0) if image.mode == "LA" else image)
 
 

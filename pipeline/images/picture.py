@@ -75,6 +75,16 @@ def picture_of(source: Path) -> Picture:
                 if "exif" not in metadata and (exif := _exif(source, image)):
                     metadata["exif"] = exif
                 segments: list[tuple[str, bytes]] = list(getattr(image, "applist", []))
+                # Pillow reads a gray palette of fewer bits as bytes, on into the next lines.
+                packed = (
+                    name == "BMP"
+                    and mode == "L"
+                    and any(
+                        tile.args[0] == "L" and tile.args[1] < width
+                        for tile in image.tile
+                        if isinstance(tile.args, tuple)
+                    )
+                )
     except BROKEN as error:
         if (brand := _iso_brand(source)) is not None:
             raise ValueError(
@@ -84,6 +94,10 @@ def picture_of(source: Path) -> Picture:
         raise ValueError(f"{source}: found {told(error)}, expected a whole picture") from error
     if name == "PNG" and (fault := png.fault_of(source.read_bytes())):
         raise ValueError(f"{source}: found {fault}, expected a whole picture")
+    if packed:
+        raise ValueError(
+            f"{source}: found a gray palette of less than 8 bits, expected one of colours or 8 bits: convert it"
+        )
     if name not in _FORMATS:
         raise ValueError(f"{source}: found a file of format {name}, expected BMP, JPEG, PNG or WebP by that name")
     if count > 1 and name in ("PNG", "WEBP"):

@@ -1,7 +1,6 @@
 """TIFF files: opening, what a page holds, and the footage as an array."""
 
 import logging
-import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffFile, Tiff
 from self2align.images.ome import Alone, open_alone
 
 SUFFIXES = frozenset({".btf", ".tf8", ".tif", ".tiff"})
-LARGEST = 2**29  # values in one frame
 
-_DENSEST = 1100  # decoded bytes per byte of file; deflate reaches at most 1032
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 _JPEG = (COMPRESSION.OJPEG, COMPRESSION.JPEG)
 # tifffile trusts a file; a broken one can raise any of these.
@@ -155,44 +152,6 @@ def unread(page: TiffPage) -> str | None:
     return None
 
 
-def check_page(source: Path, page: TiffPage, number: int, followers: int = 0) -> None:
-    """Refuse a page whose head shows that it cannot be read whole.
-
-    Parameters
-    ----------
-    source
-        The file.
-    page, number
-        The page.
-    followers
-        Pages of the same size that lie behind it without being listed.
-
-    Raises
-    ------
-    ValueError
-        If it holds what is not read, or claims pixels that the file does not hold.
-    """
-    if (what := unread(page)) is not None:
-        raise ValueError(f"{source}: found in page {number} {what}")
-    where = f"{source}: found {{}} in page {number}, expected {{}}"
-    if min(page.shape, default=0) < 1 or math.prod(page.shape) > LARGEST:
-        sides = f"{page.imagewidth} x {page.imagelength} px of {page.samplesperpixel} values"
-        raise ValueError(where.format(sides, f"at least one and at most {LARGEST} values"))
-    size = source.stat().st_size
-    if page.nbytes > _DENSEST * size:
-        declared = f"{page.imagewidth} x {page.imagelength} pixels, {page.nbytes} bytes, declared"
-        raise ValueError(where.format(declared, f"what a file of {size} bytes can hold"))
-    # tifffile reads missing pixels as zeros, or as what stands for no data.
-    wanted = math.prod(page.chunked)
-    pieces = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    there = sum(at > 0 and count > 0 for at, count in pieces)
-    if there < (1 if page.is_contiguous else wanted):
-        raise ValueError(where.format(f"no data for {wanted - there} of {wanted} strips or tiles", "all of them"))
-    end = max(at + count for at, count in pieces) + followers * page.nbytes
-    if end > size:
-        raise ValueError(where.format(f"pixels until byte {end}", f"a whole file, not {size} bytes of it"))
-
-
 class TiffArray:
     """The footage of an open file as an array: pages are decoded when a region asks for them.
 
@@ -269,14 +228,14 @@ class TiffArray:
             pixels: NDArray[Any] = np.memmap(self.file.filehandle.path, kind, "r", offset, page.shape)
         else:
             with as_line(Path(self.file.filehandle.path)):
-                pixels = _decoded(page, number)
+                pixels = decoded(page, number)
         kept = pixels.astype(self.dtype, copy=False).reshape(self.inside)
         self._last = number, kept
         return kept
 
 
-def _decoded(page: TiffPage, number: int) -> NDArray[Any]:
-    """Return the pixels of a page; an error says that they do not decode."""
+def decoded(page: TiffPage, number: int) -> NDArray[Any]:
+    """Return the pixels of a page; a ValueError says that they do not decode."""
     try:
         pixels = np.asarray(page.asarray())
     except _BROKEN as error:

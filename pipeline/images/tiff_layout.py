@@ -12,7 +12,8 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from self2align.images.axes import CHANNELS, UNKNOWN, Axes, check_unnamed, named
 from self2align.images.ome import Alone
-from self2align.images.tiff import TiffArray, as_line, check_page, colours_of, opened, page_of, unread, untold_alpha
+from self2align.images.tiff import TiffArray, as_line, colours_of, opened, page_of, unread, untold_alpha
+from self2align.images.tiff_checks import check_page, check_tags
 from self2align.images.tiff_runs import Run, kind_of, runs_of
 
 # The version that tifffile writes. It calls frames channels unless told their axes, and the file is the same where it
@@ -137,7 +138,11 @@ def _layout(path: Path, file: TiffFile, given: str | None) -> Layout:
             remarks.append(f"the last of its {first.samplesperpixel} samples is alpha and no channel")
     used = {run.first, *run.levels} if run.virtual else {*run.numbers, *run.levels}
     rest = [number for number in range(len(file.pages)) if number not in used]
+    for number in rest:
+        check_tags(path, page_of(file, number), number)
     copied = [number for number in rest if _is_copied(page_of(file, number))]
+    for number in copied:
+        check_page(path, page_of(file, number), number)
     if len(runs) > 1:
         where = f"pages {run.numbers[0]} to {run.numbers[-1]}" if len(run.numbers) > 1 else f"page {run.numbers[0]}"
         remarks.append(f"the series of most frames of {len(runs)}, {where} of {len(file.pages)}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from self2align.denoising.frames import DenoiseFrames
-from self2align.images.tiff import SUFFIXES, TiffArray, opened, page_of
+from self2align.images.tiff import SUFFIXES, TiffArray, as_line, decoded, opened, page_of
 from self2align.images.tiff_layout import footage, listed
 from self2align.media.medium import (
     Choices,
@@ -106,7 +106,9 @@ class TiffStack:
         for number in sorted({*layout.others, *pixels.places}):
             page = page_of(file, number)
             if number in layout.others:
-                yield page, np.asarray(page.asarray())
+                with as_line(self.source):
+                    copied = decoded(page, number)
+                yield page, copied
             else:
                 for place in pixels.places[number]:
                     yield page, pixels(place).reshape(page.shape)

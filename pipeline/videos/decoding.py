@@ -1,7 +1,8 @@
 """Decoding the frames of a video, with what is damaged refused or left out."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ CUT, LATE = 0.02, 0.1  # of a video's length, and seconds, that its frames may l
 OPTION = "--skip-damaged, or skip_damaged: true of a source, leaves out what is damaged"
 # Without it decoders conceal some of what they find broken (HEVC, MJPEG) and pass it on as a frame.
 STRICT = {"err_detect": "explode"}
+# What decoders write of frames that they pass on all the same: two are FFV1's, two of MPEG-4 and its kin.
+_BROKEN = ("CRC mismatch", "bytestream end mismatching", "header damaged", "first frame is no keyframe")
 
 
 @dataclass
@@ -73,13 +76,16 @@ def decode(path: Path, damage: Damage | None = None) -> Generator[av.VideoFrame,
     ValueError
         If there is no video, nothing of it decodes, or there is damage that is not to be left out.
     """
-    reading = _Reading(path, damage)
+    reading, kind = _Reading(path, damage), ""
     try:
-        with opened(path) as container:
+        with _listening() as lines:
+            container = opened(path)
+        with container:
             stream = container.streams[find_footage(path, container).index]
             stream.codec_context.options = STRICT
-            told = _told_end(container, stream)
-            for packet in container.demux(stream):
+            kind, told = container.format.name, _told_end(container, stream)
+            reading.hears(lines, container)
+            for packet in _packets(container, stream, reading):
                 yield from reading.frames(packet)
     except av.FFmpegError as error:
         reading.ends(f"{error.strerror}")
@@ -93,6 +99,10 @@ def decode(path: Path, damage: Damage | None = None) -> Generator[av.VideoFrame,
             f"found {reading.count} frames until {shown[1]:.3f} s, expected them until {told:.3f} s, as the file says"
         )
         reading.refuse(text)
+    elif reading.heard:
+        reading.refuse(reading.heard)
+    elif kind == "avi" and _is_cut(path):
+        reading.refuse("found a file that ends before its last chunk does, expected a video whole to its end")
 
 
 class _Reading:
@@ -104,6 +114,15 @@ class _Reading:
         self.gap: _Gap | None = None
         self.shown: tuple[float, float] | None = None
         self.ended = False
+        self.heard = ""
+
+    def hears(self, lines: list[Any], container: Any) -> None:
+        """Note the first error that the container's reader writes: it goes on behind what it cannot read."""
+        said = [
+            text.strip() for level, name, text in lines if level <= av.logging.ERROR and name == container.format.name
+        ]
+        if said and not self.heard:
+            self.heard = f"found damage ({said[0]}) after {self.count} frames, expected a video whole to its end"
 
     def frames(self, packet: Any) -> Generator[av.VideoFrame, None, None]:
         """Yield the whole frames that a packet completes."""
@@ -117,7 +136,7 @@ class _Reading:
             return
         for frame in decoded:
             if not sums_match:
-                self._lose("a wrong checksum", frame.time)
+                self._lose("a wrong checksum, a damaged head or no key frame", frame.time)
             elif frame.is_corrupt:
                 self._lose("a corrupt frame", frame.time)
             elif self.gap is not None and not frame.key_frame:
@@ -166,19 +185,54 @@ class _Reading:
         self.damage.ends.append(f"its end: {text}")
 
 
-def _decoded(packet: Any) -> tuple[list[Any], bool]:
-    """Return the frames that a packet completes, and whether its checksums match.
-
-    Of those that do not match, in FFV1, FFmpeg tells only its log, and repeats the frame before in their place.
-    """
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
+@contextmanager
+def _listening() -> Iterator[list[Any]]:
+    """Collect what FFmpeg writes of errors and warnings: level, name of the part, text."""
+    level, skipped = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.WARNING)
+    av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as lines:
-            frames = packet.decode()
+            yield lines
     finally:
         av.logging.set_level(level)
-    return frames, not any("CRC mismatch" in str(line[-1]) for line in lines)
+        av.logging.set_skip_repeated(skipped)
+
+
+def _packets(container: Any, stream: Any, reading: _Reading) -> Iterator[Any]:
+    """Yield the packets of a stream, and pass on what the container's reader writes of errors."""
+    packets = container.demux(stream)
+    while True:
+        with _listening() as lines:
+            packet = next(packets, None)
+        reading.hears(lines, container)
+        if packet is None:
+            return
+        yield packet
+
+
+def _decoded(packet: Any) -> tuple[list[Any], bool]:
+    """Return the frames that a packet completes, and whether they are whole.
+
+    Of those whose checksums do not match, in FFV1, FFmpeg tells only its log, and repeats the frame before in their
+    place.
+    """
+    with _listening() as lines:
+        frames = packet.decode()
+    return frames, not any(what in str(line[-1]) for line in lines for what in _BROKEN)
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether an AVI file ends before its chunks do. Its demuxer takes one that is cut between frames for whole."""
+    at, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at + 12 <= size:
+            file.seek(at)
+            head = file.read(8)
+            if head[:4] != b"RIFF":
+                return False
+            at += 8 + int.from_bytes(head[4:], "little")
+    return at > size
 
 
 def _told_end(container: Any, stream: Any) -> float:

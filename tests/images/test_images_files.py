@@ -190,3 +190,32 @@ def test_written_png_is_read_back(tmp_path: Path) -> None:
     truth = _random((7, 5, 3), np.uint8).astype(np.uint8)
     write_png(tmp_path / "a.png", truth)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png")[0], truth.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("packed", "what"),
+    [
+        (zlib.compress(bytes(40)), "Not enough image data"),
+        (zlib.compress(bytes(200))[:-4] + bytes(4), "incorrect data"),
+    ],
+)
+def test_png_of_8_bits_with_rows_missing_or_a_wrong_sum_is_refused(tmp_path: Path, packed: bytes, what: str) -> None:
+    path = tmp_path / "a.png"
+    write_png(path, np.full((8, 8, 3), 0, np.uint8))
+    whole = path.read_bytes()
+    path.write_bytes(_with_data(whole, zlib.compress(bytes(200))))
+    assert read_image(path)[0].shape == (3, 8, 8)
+    path.write_bytes(_with_data(whole, packed))
+    with pytest.raises(ValueError, match=rf"a\.png: found .*{what}.*, expected a whole picture"):
+        read_image(path)
+
+
+def test_a_bmp_that_pillow_reads_with_too_many_bits_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.bmp"
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(path)
+    assert read_image(path)[0].shape == (1, 16, 16)
+    data = bytearray(path.read_bytes())
+    data[28] = 4
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.bmp: found a gray palette of less than 8 bits"):
+        read_image(path)

@@ -66,3 +66,39 @@ def test_an_end_that_is_missing_is_named(tmp_path: Path) -> None:
     assert "its end: found" in damage.notes[-1]
     (scene,) = Video(tmp_path / "a.mkv", Selection(skip_damaged=True)).read("a.mkv")
     assert scene.lost == damage.notes
+
+
+def test_an_avi_that_ends_between_frames_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    write(path, "mpeg4", 30)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"00dc", 0, data.index(b"idx1"))])
+    with pytest.raises(ValueError, match=r"a\.avi: found a file that ends before its last chunk does"):
+        list(decode(path))
+    damage = Damage()
+    assert len(list(decode(path, damage))) == 29
+    assert "ends before its last chunk" in damage.notes[-1]
+
+
+def test_frames_before_the_first_key_frame_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    write(path, "mpeg4", 30, options={"g": "12"})
+    whole = list(decode(path))
+    first, _, last = path.read_bytes().partition(b"00dc")
+    path.write_bytes(first + b"JUNK" + last.replace(b"00dc", b"JUNK", 1))
+    with pytest.raises(ValueError, match="no key frame after 0 frames"):
+        list(decode(path))
+    kept = list(decode(path, Damage()))
+    assert len(kept) == 18
+    np.testing.assert_array_equal(kept[0].to_ndarray(), whole[12].to_ndarray())
+
+
+def test_what_the_reader_of_a_container_says_of_errors_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    write(path, "ffv1", 30)
+    data = path.read_bytes()
+    at = data.index(b"\x1f\x43\xb6\x75")  # the first cluster; what stands before it is made too long for the file
+    segment = data.index(b"\x18\x53\x80\x67")
+    path.write_bytes(data[: segment + 5] + (at - segment).to_bytes(7, "big") + data[segment + 12 :])
+    with pytest.raises(ValueError, match=r"a\.mkv: found damage \(.*\) after \d+ frames"):
+        list(decode(path))
