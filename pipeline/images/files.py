@@ -103,6 +103,8 @@ def _read_picture(path: Path, picture: Picture) -> NDArray[Any]:
         image.load()  # raises for a file cut short
         if picture.channels == 3:
             return np.asarray(image.convert("RGB"))
+        if image.mode == "1":  # of BMP
+            return np.asarray(image.convert("L"))
         return np.asarray(image.getchannel(0) if image.mode == "LA" else image)
 
 

@@ -219,3 +219,8 @@ def test_a_bmp_that_pillow_reads_with_too_many_bits_is_refused(tmp_path: Path) -
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"a\.bmp: found a gray palette of less than 8 bits"):
         read_image(path)
+
+
+def test_a_bilevel_bmp_is_8_bit_gray(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(16, dtype=bool)).save(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.bmp")[0], 255 * np.eye(16, dtype=np.uint8)[None])
