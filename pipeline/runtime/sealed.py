@@ -1,6 +1,10 @@
-"""Finished parts of unfinished work, with a checksum at their end: a damaged part is made again and never used."""
+"""Finished parts of unfinished work, with a checksum at their end: a damaged part is made again and never used.
+
+The checksum covers the name as well, so a part in the place of another is not taken for it.
+"""
 
 import io
+import os
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,9 +18,13 @@ _SUM = 4  # bytes of the checksum, CRC-32
 _PIECE = 2**24  # bytes that are read at a time
 
 
-def seal(file: BinaryIO, *pieces: Any) -> None:
-    """Write pieces of bytes, and their checksum behind them."""
-    found = 0
+def _begun(path: Path) -> int:
+    return zlib.crc32(os.fsencode(path.name))
+
+
+def _seal(file: BinaryIO, path: Path, *pieces: Any) -> None:
+    """Write the pieces of a part's bytes, and their checksum behind them."""
+    found = _begun(path)
     for piece in pieces:
         file.write(piece)
         found = zlib.crc32(piece, found)
@@ -26,14 +34,14 @@ def seal(file: BinaryIO, *pieces: Any) -> None:
 def write_sealed(path: Path, data: bytes) -> None:
     """Write a part, completely or not at all."""
     with written(path, path.with_suffix(".partial")) as file:
-        seal(file, data)
+        _seal(file, path, data)
 
 
 def is_whole(path: Path) -> bool:
     """Return whether a part is there and as it was written."""
     if not path.is_file():
         return False
-    found, left = 0, path.stat().st_size - _SUM
+    found, left = _begun(path), path.stat().st_size - _SUM
     with path.open("rb") as file:
         while left > 0:
             piece = file.read(min(left, _PIECE))
@@ -62,4 +70,4 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
     # numpy's own writing of values names no error but the number of bytes.
     np.lib.format.write_array_header_2_0(head, np.lib.format.header_data_from_array_1_0(values))
     with written(path, path.with_suffix(".partial")) as file:
-        seal(file, head.getvalue(), values.data)
+        _seal(file, path, head.getvalue(), values.data)

@@ -175,7 +175,9 @@ def test_a_folder_is_never_replaced_by_a_file_or_an_array(tmp_path: Path, run: R
     (tmp_path / "out" / "a.png").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"a\.png: found a folder, which is not replaced"):
         run(tmp_path / "in", tmp_path / "out", overwrite=True)
-    zarr.create_array(tmp_path / "in.zarr", shape=(8, 8), dtype="uint8")
+    zarr.create_array(tmp_path / "in.zarr", shape=(8, 8), dtype="uint8")[:] = np.arange(64, dtype=np.uint8).reshape(
+        8, 8
+    )
     _picture(tmp_path / "precious" / "a.png")
     with pytest.raises(ValueError, match="precious: found a folder, which is not replaced"):
         run(tmp_path / "in.zarr", tmp_path / "precious", overwrite=True)
