@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from self2align.denoising.levels import RANGE, frame_noise
 from self2align.denoising.scale import sampled
@@ -43,14 +44,36 @@ def result_type(frames: Frames, choices: Choices) -> tuple[str, list[str]]:
 
 def _coarse(frames: Frames, index: int) -> bool:
     """Return whether steps of the stored values are large against the noise of a frame."""
-    stored = frames.read(index)
-    low, high = np.quantile(stored, RANGE)
-    if not 0 < high - low < SPAN:
+    return is_coarse(frames.decode(index, frames.read(index)), frames.coding.scale, frames.level)
+
+
+def is_coarse(values: NDArray[np.float32], step: float, sigma: float | None) -> bool:
+    """Return whether rounding to steps would undo the denoising of a frame.
+
+    Parameters
+    ----------
+    values
+        ``(C, H, W)``, white being 1.0.
+    step
+        From one value of the file to the next, white being 1.0.
+    sigma
+        Standard deviation of the noise, white being 1.0; None to measure it.
+    """
+    low, high = np.quantile(values, RANGE)
+    if not 0 < high - low < SPAN * step:
         return False
-    if frames.sigma is not None:
-        return frames.sigma < COARSE
-    noise = frame_noise(frames.decode(index, stored))
-    return not noise.nothing and noise.sigma / frames.coding.scale < COARSE
+    if sigma is None:
+        noise = frame_noise(values)
+        return not noise.nothing and noise.sigma < COARSE * step
+    return sigma < COARSE * step
+
+
+def rounding_note(source: Path) -> str:
+    """Return a line about a file of so few steps whose format holds no floats."""
+    return (
+        f"{source}: its noise is below {COARSE:g} steps of its values: rounding to whole numbers undoes most of the "
+        "denoising; a TIFF file or Zarr array of the same values is written as floats"
+    )
 
 
 def refuse_float(target: Path, choices: Choices) -> None:

@@ -14,6 +14,7 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.media import MEDIA
 from self2align.media.jobs import Job, find_jobs
 from self2align.media.medium import Choices, Medium, Pictures, finish_series
+from self2align.media.rounding import is_coarse, rounding_note
 from self2align.media.staging import check_output, publish, staging, unfinished_bytes, work_folder
 from self2align.runtime.disk import at, check_room, move
 from self2align.runtime.families import load
@@ -47,6 +48,7 @@ def open_media(
     check_output(jobs, output, overwrite)
     media: list[tuple[Job, Medium]] = []
     types: dict[Path, str] = {}  # of the results of a folder's pictures, which may be frames of one footage
+    looked_at: set[Path] = set()
     within = progress if len(jobs) == 1 else ignore
     for number, job in enumerate(jobs, 1):
         told = replace(choices, dtype=types.get(job.source.parent, choices.dtype))
@@ -55,8 +57,15 @@ def open_media(
         media.append((job, medium))
         if len(jobs) > 1:
             progress(number, len(jobs))
-        if isinstance(medium, Pictures) and job.kind == "tiff" and medium.count == 1:
+        if not isinstance(medium, Pictures) or medium.count > 1:
+            continue
+        if job.kind == "tiff":
             types.setdefault(job.source.parent, medium.choice)
+        elif job.source.parent not in looked_at:  # the first picture of a folder speaks for all
+            looked_at.add(job.source.parent)
+            still = medium.still()
+            if is_coarse(still.decode(0, still.read(0)), still.coding.scale, still.level):
+                medium.notes.append(rounding_note(job.source))
     return media
 
 

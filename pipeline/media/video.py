@@ -16,10 +16,11 @@ from self2align.media.containers import CONTAINERS, ENCODERS, default_codec
 from self2align.media.medium import Choices, check_channels, check_size, coding_of
 from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
-from self2align.media.rounding import refuse_float
+from self2align.media.rounding import is_coarse, refuse_float, rounding_note
 from self2align.media.segments import Encoding, SegmentEncoder
 from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole
+from self2align.stores.codes import Coding
 from self2align.videos.decoding import Damage, decode
 from self2align.videos.opening import SUFFIXES as VIDEO_SUFFIXES
 from self2align.videos.opening import find_footage, opened
@@ -83,6 +84,9 @@ class VideoFile:
         lost = [f"not written: its {what}" for what in frame_data(first)]
         notes = (*skipped, *streams.notes, *left_out, *lost, *self.encoding.losses(first), *self._of_fields())
         self.notes = [f"{source}: {what}" for what in notes]
+        step = 1 / (2**self.pixels.bits - 1)
+        if is_coarse(self.pixels.values(first, Coding(self.pixels.dtype, 1 / self.pixels.white)), step, self.level):
+            self.notes.append(rounding_note(source))
 
     def _damage(self) -> Damage | None:
         return Damage() if self.skips else None

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import tifffile
@@ -132,3 +133,25 @@ def test_arrays_in_python(run: Run) -> None:
     np.testing.assert_allclose(result, data, atol=1e-6)
     with pytest.raises(ValueError, match="dtype: found uint8, expected float16, float32, float64, or that of the"):
         denoiser(data, dtype="uint8")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".mkv"])
+@pytest.mark.parametrize(("mean", "said"), [(0.36, True), (40.0, False)])
+def test_formats_without_floats_say_what_rounding_undoes(
+    tmp_path: Path, run: Run, suffix: str, mean: float, said: bool
+) -> None:
+    source = tmp_path / f"in{suffix}"
+    data = _counts(mean, "uint8")
+    if suffix == ".png":
+        Image.fromarray(data[0]).save(source)
+        run(source, tmp_path / "out.png")
+    else:
+        with av.open(str(source), "w") as container:
+            stream = container.add_stream("ffv1", 25)
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "gray"
+            for one in data:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(one, format="gray")))
+            container.mux(stream.encode())
+        run(source, tmp_path / "out.mkv", codec="ffv1")
+    found = [note for note in run.notes if "rounding to whole numbers undoes most" in note]
+    assert len(found) == said
