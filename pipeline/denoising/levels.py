@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ SHARED, MOSTLY = 0.18, 0.5
 DRAWN = 0.25
 UNEVEN = 1.6  # largest over smallest sigma of the quarters of a frame: less goes unsaid
 QUARTERED = 128  # px: of smaller frames quarters tell nothing
+
+CUT = 0.002  # of the pixels at the lowest or highest value: it cuts the noise off
+NEAR = 2.0  # standard deviations of the noise from there
+MOST_CUT = 0.7  # of the pixels: what is left tells less than all of them
 
 Sigma = float | NDArray[np.float32]
 
@@ -149,9 +154,33 @@ def _shared(noisy: NDArray[np.float32], whole: NoiseEstimate) -> float:
     """Return the share of the noise that channels have in common: their difference does not have it."""
     if whole.correlated or not whole.sigma:
         return 0.0
-    difference = (noisy[0] - noisy[-1]) / np.float32(2**0.5)
-    shared = 1 - (estimate_noise(difference[None, None]).sigma / whole.sigma) ** 2
-    return shared if shared > (SHARED if whole.certain else MOSTLY) else 0.0
+    first, last = noisy[0], noisy[-1]
+    apart, level = _variance(first - last), whole.sigma**2
+    least = SHARED if whole.certain else MOSTLY
+    if 1 - apart / level <= least:
+        return 0.0
+    # Where black or white cuts a channel off, difference and sum have less noise as well.
+    cut = _is_cut(first, whole.sigma) | _is_cut(last, whole.sigma)
+    if cut.mean() > MOST_CUT:
+        cut[:] = False
+    apart, together = (_variance(np.where(cut, np.nan, values)) for values in (first - last, first + last))
+    shared = min(1 - apart / level, (together - apart) / (together + apart))
+    return shared if shared > least else 0.0
+
+
+def _is_cut(channel: NDArray[np.float32], sigma: float) -> NDArray[np.bool_]:
+    """Return where noise of a channel, ``(H, W)``, reaches a value at which many are cut off."""
+    cut = np.zeros(channel.shape, np.bool_)
+    around = cv2.blur(channel, (5, 5))
+    for end in (channel.min(), channel.max()):
+        if (channel == end).mean() > CUT:
+            cut |= np.abs(around - end) < NEAR * sigma
+    return cut
+
+
+def _variance(values: NDArray[np.float32]) -> float:
+    """Return the variance of the noise of two channels added or subtracted, for each."""
+    return float(estimate_noise((values / np.float32(2**0.5))[None, None]).sigma ** 2)
 
 
 def _channel_lines(noisy: NDArray[np.float32]) -> tuple[list[tuple[float, float]], float] | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from numpy.typing import NDArray
 from skimage import data
@@ -243,3 +244,16 @@ def test_a_gray_frame_is_brought_to_the_level_of_three_equal_channels() -> None:
     noise = np.random.default_rng(0).standard_normal((1, 128, 128)).astype(np.float32)
     TiledDenoiser(Normalised(Seen()), 3, device=CPU, memory=2**28)(0.5 + 0.1 * noise, None, 0.1)
     assert float(shown[-1].std()) == pytest.approx(25 / 255 / 3**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [10, 20])
+def test_channels_cut_off_in_different_places_have_no_noise_in_common(sigma: int) -> None:
+    # A white suit and black ground: there the difference of red and blue has less noise, though nothing is shared.
+    picture = skimage.data.astronaut()[80:208, 140:268].transpose(2, 0, 1).astype(np.float64)
+    noise = np.random.default_rng(0).standard_normal(picture.shape)
+    noisy = (np.clip(np.rint(picture + sigma * noise), 0, 255) / 255).astype(np.float32)
+    found = frame_noise(noisy)
+    assert found.shared == 0.0
+    assert 255 * found.sigma == pytest.approx(sigma, rel=0.05)
+    alike = (np.clip(np.rint(picture + sigma * noise[:1]), 0, 255) / 255).astype(np.float32)
+    assert frame_noise(alike).shared > 0.8
