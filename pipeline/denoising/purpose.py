@@ -73,10 +73,7 @@ class Purpose:
                 "and will leave blotches: train on this footage (self2align init)"
             ]
         if not found.correlated and not found.certain:
-            return [
-                f"the level may be off by {found.error:.0%} or more: the frame is small, or texture and noise cannot "
-                "be told apart. If noise is left, or detail goes, set --sigma"
-            ]
+            return [f"the level may be off by {found.error:.0%} or more: {UNSURE}"]
         return []
 
     def _level(self, sigma: float) -> str:
@@ -92,6 +89,9 @@ class Purpose:
         if self.normalised:
             return f"; the weights saw {trained} only: expect less"
         return f"; brought to the level of the weights, which were trained at {trained}: expect less"
+
+
+UNSURE = "the frame is small, or texture and noise cannot be told apart. If noise is left, or detail goes, set --sigma"
 
 
 class NoiseNotes:
@@ -111,6 +111,7 @@ class NoiseNotes:
         self.untouched = 0
         self.said: list[str] = []  # doubts at the first
         self.doubts: Counter[str] = Counter()
+        self.errors: list[float] = []  # of levels that are not certain
 
     def __call__(self, noise: FrameNoise) -> None:
         """Take note of the noise of a frame."""
@@ -119,7 +120,10 @@ class NoiseNotes:
             self.said = doubts
             for line in self.purpose.compare(noise):
                 self.say(line)
-        self.doubts.update(doubts)
+        unsure = [line for line in doubts if line.endswith(UNSURE)]
+        if unsure and noise.measured is not None:
+            self.errors.append(noise.measured.error)
+        self.doubts.update(line for line in doubts if line not in unsure)
         self.sigmas.append(255 * noise.sigma)
         self.untouched += noise.nothing
 
@@ -133,3 +137,9 @@ class NoiseNotes:
         for line, count in self.doubts.items():
             if line not in self.said:
                 self.say(f"in {count} of {len(self.sigmas)} frames: {line}")
+        if self.errors and not (len(self.errors) == 1 and self.said):
+            low, high = (f"{error:.0%}" for error in (min(self.errors), max(self.errors)))
+            off = low if low == high else f"{low} to {high}"
+            self.say(
+                f"in {len(self.errors)} of {len(self.sigmas)} frames: the level may be off by {off} or more: {UNSURE}"
+            )

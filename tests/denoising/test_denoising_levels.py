@@ -1,5 +1,6 @@
 """The noise of frames: measured, told, compared with what weights are for; any scale of values."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,18 @@ def test_what_only_later_frames_give_reason_to_doubt_is_said_at_the_end() -> Non
     assert said[-1].startswith("in 2 of 3 frames: neighbouring pixels share noise")
 
 
+def test_doubts_of_several_frames_are_one_line() -> None:
+    said: list[str] = []
+    notes = NoiseNotes(Purpose(True, (3.0, 75.0), False), said.append)
+    usual = frame_noise(_noisy(30.0))
+    assert usual.measured is not None
+    for error in (0.0, 0.3, 0.12, 0.5):
+        notes(replace(usual, measured=replace(usual.measured, error=error)))
+    notes.summarise(4)
+    assert [line for line in said if "may be off" in line] == [said[-1]]
+    assert said[-1].startswith("in 3 of 4 frames: the level may be off by 12% to 50% or more: the frame is small")
+
+
 def test_large_offsets_of_floats_are_kept() -> None:
     frame = 1e12 + 255 * _noisy(12.0).astype(np.float64)
     found = Denoiser(_denoiser())(frame, axes="CYX")
@@ -249,7 +262,8 @@ def test_a_gray_frame_is_brought_to_the_level_of_three_equal_channels() -> None:
 @pytest.mark.parametrize("sigma", [10, 20])
 def test_channels_cut_off_in_different_places_have_no_noise_in_common(sigma: int) -> None:
     # A white suit and black ground: there the difference of red and blue has less noise, though nothing is shared.
-    picture = skimage.data.astronaut()[80:208, 140:268].transpose(2, 0, 1).astype(np.float64)
+    whole = skimage.data.astronaut()  # type: ignore[no-untyped-call]
+    picture = whole[80:208, 140:268].transpose(2, 0, 1).astype(np.float64)
     noise = np.random.default_rng(0).standard_normal(picture.shape)
     noisy = (np.clip(np.rint(picture + sigma * noise), 0, 255) / 255).astype(np.float32)
     found = frame_noise(noisy)
