@@ -164,7 +164,7 @@ def _shared(noisy: NDArray[np.float32], whole: NoiseEstimate) -> float:
     if cut.mean() > MOST_CUT:
         cut[:] = False
     apart, together = (_variance(np.where(cut, np.nan, values)) for values in (first - last, first + last))
-    shared = min(1 - apart / level, (together - apart) / (together + apart))
+    shared = min(1 - apart / level, (together - apart) / max(together + apart, 1e-20))
     return shared if shared > least else 0.0
 
 
