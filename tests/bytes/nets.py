@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,10 @@ def _weights() -> bytes:
     """Return the weights of a small denoiser."""
     torch.manual_seed(1)
     network = UNet(1, width=4, depth=1)
-    path = Path(f"/tmp/weights-{torch.initial_seed()}-{id(network)}.safetensors")
-    save_weights(path, network.state_dict(), _HEADER)
-    data = path.read_bytes()
-    path.unlink()
-    return data
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        save_weights(path, network.state_dict(), _HEADER)
+        return path.read_bytes()
 
 
 def _with_header(data: bytes, draw: Draw) -> bytes:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from self2align.images.files import read_image
 from self2align.noise.estimation.estimate import estimate_noise
 from self2align.noise.outliers import filled, isolated
 
 Values = NDArray[np.float32]
-PICTURES = Path("../shared/data")
 
 
 def _frame(kind: str, texture: Values) -> Values:
@@ -69,14 +69,9 @@ def test_a_star_is_none(width: float) -> None:
     assert not isolated(frame).any()
 
 
-@pytest.mark.skipif(not PICTURES.is_dir(), reason="no pictures")
 @pytest.mark.parametrize("name", ["Kodak/kodim08.png", "Kodak/kodim01.png", "Set14/baboon.png"])
-def test_hardly_a_pixel_of_a_photograph_is_one(name: str) -> None:
-    from self2align.images.files import read_image
-
-    if not (PICTURES / name).exists():
-        pytest.skip("not there")
-    assert isolated(read_image(PICTURES / name)[0].astype(np.float32)).mean() < 1e-5
+def test_hardly_a_pixel_of_a_photograph_is_one(shared: Path, name: str) -> None:
+    assert isolated(read_image(shared / name)[0].astype(np.float32)).mean() < 1e-5
 
 
 def test_what_fills_is_the_mean_of_what_is_around() -> None:

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.copies import copied_pixels
+from self2align.images.files import read_image
 from self2align.pairs.evidence import _compare, _measure, _Seen, judge
 from self2align.pairs.plan import Footage, plan_crops
 
 Frames = NDArray[np.float32]
 SIGMA = 0.1
 LINE = (0.0, SIGMA**2)
-DAVIS = Path("../shared/data/DAVIS/JPEGImages/480p")
 
 
 @pytest.fixture
@@ -159,12 +159,9 @@ def test_still_frames_without_noise_are_copies(clean: Frames) -> None:
     assert judge(iter(np.repeat(clean[:1], 3, 0)), LINE).left_out == {"copy": (1, 2)}
 
 
-@pytest.mark.skipif(not DAVIS.is_dir(), reason="no DAVIS")
 @pytest.mark.parametrize("sigma", [0.0, 25.0])
-def test_nothing_is_left_out_of_davis(sigma: float) -> None:
-    from self2align.images.files import read_image
-
-    paths = sorted((DAVIS / "breakdance").glob("*.jpg"))[:5]
+def test_nothing_is_left_out_of_davis(shared: Path, sigma: float) -> None:
+    paths = sorted((shared / "DAVIS/JPEGImages/480p/breakdance").glob("*.jpg"))[:5]
     frames = np.stack([read_image(path)[0][:, ::2, ::2] for path in paths]).astype(np.float32) / np.float32(255)
     assert judge(iter(_noisy(frames, sigma / 255)), (0.0, (sigma / 255) ** 2)).left_out == {}
 
