@@ -1,0 +1,138 @@
+"""Noise as it was measured or is known: how strong, by brightness and channel, and what it shares with its surroundings.
+
+White noise is the special case in which a pixel shares nothing. Demosaicing, compression and rows of a sensor make
+neighbouring pixels, channels and frames share noise. One object tells this to everything that must know it: the
+aligner, the confidence, the scores, the objectives, the filters and the words for the user.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+REACH = 7  # px: the largest distance at which the covariance is held
+
+
+@dataclass(frozen=True)
+class NoiseProfile:
+    """The noise of the frames of a scene; white is 1.0.
+
+    Attributes
+    ----------
+    levels
+        Expected values at which the variance is known, ``(K,)``, rising.
+    variances
+        Of each channel at these values, ``(C, K)``.
+    covariance
+        Correlation of the noise of channel i at a pixel with that of channel j at a pixel dy, dx away, ``(C, C, 2 R + 1,
+        2 R + 1)``: 1 at ``[i, i, R, R]``, and symmetric: ``[i, j, R + dy, R + dx] = [j, i, R - dy, R - dx]``.
+    along
+        Correlation with the noise of the frame one, two, ... frames away, along the motion, ``(D,)``: what a codec
+        carries from frame to frame.
+    fixed
+        Share of the variance that stays at its place on the sensor.
+    rows
+        Share of the variance that whole rows have in common.
+    error
+        Expected relative error of the variance.
+    """
+
+    levels: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    along: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    fixed: float = 0.0
+    rows: float = 0.0
+    error: float = 0.0
+
+    @classmethod
+    def white(cls, channels: int, gain: float, read: float) -> "NoiseProfile":
+        """Return independent noise of variance ``gain x + read`` at an expected value x."""
+        covariance = np.zeros((channels, channels, 1, 1))
+        covariance[range(channels), range(channels)] = 1.0
+        levels = np.array([0.0, 1.0])
+        return cls(levels, np.tile(np.maximum(gain * levels + read, 0.0), (channels, 1)), covariance)
+
+    @property
+    def reach(self) -> int:
+        """Return R, px: further away pixels share no noise."""
+        return self.covariance.shape[-1] // 2
+
+    @property
+    def is_white(self) -> bool:
+        """Return whether the noise is independent from pixel to pixel and from channel to channel."""
+        return self.reach == 0 and not np.any(self.covariance[~np.eye(len(self.covariance), dtype=bool)])
+
+    def filtered(self, taps: NDArray[np.float64]) -> float:
+        """Return the variance of filtered noise over that of a pixel, in the mean of the channels.
+
+        Parameters
+        ----------
+        taps
+            The filter, ``(h, w)``.
+        """
+        spectrum = self.power(64)
+        response = np.abs(np.fft.fft2(taps, (64, 64))) ** 2
+        return float(np.mean([(spectrum[c, c].real * response).mean() for c in range(len(spectrum))]))
+
+    def power(self, size: int) -> NDArray[np.complex128]:
+        """Return the power spectrum of the noise of unit variance, ``(C, C, size, size)``: at each frequency Hermitian.
+
+        Negative eigenvalues, which errors of the measurement make, are 0.
+        """
+        channels, reach = len(self.covariance), self.reach
+        laid = np.zeros((channels, channels, size, size))
+        for y in range(-reach, reach + 1):
+            for x in range(-reach, reach + 1):
+                laid[:, :, y % size, x % size] += self.covariance[:, :, reach + y, reach + x]
+        spectrum = np.fft.fft2(laid).transpose(2, 3, 0, 1)
+        spectrum = (spectrum + spectrum.conj().swapaxes(2, 3)) / 2
+        values, vectors = np.linalg.eigh(spectrum)
+        positive = (vectors * np.maximum(values, 0)[..., None, :]) @ vectors.conj().swapaxes(2, 3)
+        return np.ascontiguousarray(positive.transpose(2, 3, 0, 1))
+
+    def kernel(self, size: int = 4 * REACH) -> Tensor:
+        """Return the filter that gives white noise this covariance, ``(C, C, size + 1, size + 1)``, float32; see `draw`."""
+        spectrum = self.power(2 * size).transpose(2, 3, 0, 1)
+        values, vectors = np.linalg.eigh(spectrum)
+        root = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.conj().swapaxes(2, 3)
+        taps = np.fft.ifft2(root.transpose(2, 3, 0, 1)).real
+        half = size // 2
+        taps = np.roll(taps, (half, half), (2, 3))[:, :, : size + 1, : size + 1]
+        # Convolution in torch is correlation.
+        flipped = np.ascontiguousarray(taps[..., ::-1, ::-1])
+        unit = np.sqrt((flipped**2).sum((1, 2, 3), keepdims=True))
+        return torch.from_numpy((flipped / np.maximum(unit, 1e-12)).astype(np.float32))
+
+    def draw(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Tensor:
+        """Return noise of unit variance with this covariance, ``(N, C, H, W)``; the generator is on the CPU."""
+        if self.is_white:
+            return torch.randn(shape, generator=generator)
+        kernel = self.kernel()
+        margin = kernel.shape[-1] - 1
+        count, channels, height, width = shape
+        seed = torch.randn((count, channels, height + margin, width + margin), generator=generator)
+        return functional.conv2d(seed, kernel)
+
+    def record(self) -> dict[str, Any]:
+        """Return the values that stores and weights record."""
+        return {
+            "levels": self.levels.tolist(),
+            "variances": self.variances.tolist(),
+            "covariance": self.covariance.round(5).tolist(),
+            "along": self.along.tolist(),
+            "fixed": self.fixed,
+            "rows": self.rows,
+            "error": self.error,
+        }
+
+    @classmethod
+    def recorded(cls, values: Mapping[str, Any]) -> "NoiseProfile":
+        """Return the noise that `record` gave."""
+        arrays = {name: np.array(values[name], np.float64) for name in ("levels", "variances", "covariance", "along")}
+        return cls(**arrays, **{name: float(values[name]) for name in ("fixed", "rows", "error")})
