@@ -1,4 +1,4 @@
-"""Noise as it was measured or is known: how strong, by brightness and channel, and what it shares with its surroundings.
+"""Noise as it was measured or is known: how strong, by brightness and channel, and what it shares with its surround.
 
 White noise is the special case in which a pixel shares nothing. Demosaicing, compression and rows of a sensor make
 neighbouring pixels, channels and frames share noise. One object tells this to everything that must know it: the
@@ -29,8 +29,8 @@ class NoiseProfile:
     variances
         Of each channel at these values, ``(C, K)``.
     covariance
-        Correlation of the noise of channel i at a pixel with that of channel j at a pixel dy, dx away, ``(C, C, 2 R + 1,
-        2 R + 1)``: 1 at ``[i, i, R, R]``, and symmetric: ``[i, j, R + dy, R + dx] = [j, i, R - dy, R - dx]``.
+        Correlation of the noise of channel i at a pixel with that of channel j at a pixel dy, dx away, ``(C, C, S, S)``
+        with S = 2 R + 1: 1 at ``[i, i, R, R]``, and symmetric: ``[i, j, R + dy, R + dx] = [j, i, R - dy, R - dx]``.
     along
         Correlation with the noise of the frame one, two, ... frames away, along the motion, ``(D,)``: what a codec
         carries from frame to frame.
@@ -97,7 +97,7 @@ class NoiseProfile:
         return np.ascontiguousarray(positive.transpose(2, 3, 0, 1))
 
     def kernel(self, size: int = 4 * REACH) -> Tensor:
-        """Return the filter that gives white noise this covariance, ``(C, C, size + 1, size + 1)``, float32; see `draw`."""
+        """Return the filter that gives white noise this covariance, ``(C, C, size + 1, size + 1)``, float32."""
         spectrum = self.power(2 * size).transpose(2, 3, 0, 1)
         values, vectors = np.linalg.eigh(spectrum)
         root = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.conj().swapaxes(2, 3)
