@@ -40,7 +40,7 @@ def trained_level(header: Mapping[str, Any]) -> float | None:
 
 def level_was_known(header: Mapping[str, Any]) -> bool:
     """Return whether the noise of the training was added, so that its level was known, not measured."""
-    return "noise" not in header or NoiseSettings.recorded(header).at().synthetic
+    return "noise" not in header or not NoiseSettings.recorded(header).at().measured
 
 
 class TiledDenoiser:

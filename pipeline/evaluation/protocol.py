@@ -143,11 +143,11 @@ def plan_items(sets: Sequence[BenchmarkSet], *, seed: int, full: bool, noise: No
 
 
 def _clean(store: FrameStore, scene: SceneRecord, needed: bool) -> NDArray[Any]:
-    """Return a clean image as the published code lays it out, ``(H, W, C)``; only its shape if nothing else counts."""
+    """Return a clean image, ``(C, H, W)``; only its shape if nothing else counts."""
     if needed:
         image: NDArray[np.float32] = store.frames(scene, 0, 1)[0]
-        return image.transpose(1, 2, 0)
-    return np.zeros((scene.height, scene.width, store.channels(scene)), np.float32)
+        return image
+    return np.zeros((store.channels(scene), scene.height, scene.width), np.float32)
 
 
 def _check_sizes(store: FrameStore) -> None:
@@ -176,8 +176,7 @@ def read_item(item: Item, store: Path, noise: NoiseSettings) -> tuple[Image, Ima
     clean = images.frames(scene, 0, 1)[0]
     stream = np.random.RandomState()
     stream.set_state(item.state)
-    noisy = noise.at().sample(clean.transpose(1, 2, 0), PublishedDraw(stream))
-    return clean, noisy.astype(np.float32).transpose(2, 0, 1)
+    return clean, noise.at().sample(clean, PublishedDraw(stream)).astype(np.float32)
 
 
 def measure(item: Item, store: Path, row: MethodRow, noise: NoiseSettings, picture: Path | None, marker: Path) -> None:

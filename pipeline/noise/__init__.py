@@ -2,6 +2,7 @@
 
 # name -> "module:class"; see `self2align.noise.model.NoiseModel`.
 NOISE = {
+    "camera": "self2align.noise.camera:Camera",
     "gaussian": "self2align.noise.gaussian:Gaussian",
     "none": "self2align.noise.none:Untouched",
     "poisson": "self2align.noise.poisson:Poisson",

@@ -15,6 +15,8 @@ class Gaussian:
     sigma: float
     peak: float
     synthetic = True
+    measured = False
+    coding = None
     uses_sigma = True
     signal_dependent = False
 

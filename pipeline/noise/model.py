@@ -1,16 +1,19 @@
 """What a model of synthetic noise is, what it draws from, and the settings that parameters and stores hold."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from self2align.noise import NOISE
-from self2align.runtime.families import load
+from self2align.runtime.families import check_arguments, load
+from self2align.runtime.seeding import generator as seeded
+from self2align.stores.codes import Coding
 
 REACH = 8  # standard deviations beyond black and white that stored values can hold
+CAMERA = "camera"  # the model that takes arguments, the section `synthesize.camera`
 
 
 class Draw(Protocol):
@@ -24,6 +27,10 @@ class Draw(Protocol):
         """Return Poisson counts with the expectation ``peak * clean``, divided by ``peak``."""
         ...
 
+    def sensor(self, part: str) -> "Draw":
+        """Return a source of what belongs to the sensor: its numbers are the same for all frames of a camera."""
+        ...
+
 
 class NoiseModel(Protocol):
     """A model of noise with its parameters: the same object makes frames noisy and the benchmark's test images.
@@ -31,7 +38,9 @@ class NoiseModel(Protocol):
     Attributes
     ----------
     synthetic
-        Whether noise is added; False for real footage, whose noise has no model.
+        Whether noise is added to clean frames; False for real footage, whose noise has no model.
+    measured
+        Whether the noise of frames is to be measured, as that of real footage; False where ``line`` tells it exactly.
     uses_sigma
         Whether sigma has an effect.
     signal_dependent
@@ -45,6 +54,7 @@ class NoiseModel(Protocol):
     """
 
     synthetic: bool
+    measured: bool
     uses_sigma: bool
     signal_dependent: bool
 
@@ -58,6 +68,11 @@ class NoiseModel(Protocol):
         peak
             Expected photons at white.
         """
+        ...
+
+    @property
+    def coding(self) -> Coding | None:
+        """Return how noisy frames are stored; None for 16 bits over ``reach``."""
         ...
 
     @property
@@ -76,12 +91,12 @@ class NoiseModel(Protocol):
         ...
 
     def sample(self, clean: NDArray[Any], draw: Draw) -> NDArray[Any]:
-        """Return a noisy version of clean values, unclipped.
+        """Return a noisy version of a clean frame, unclipped unless the model has a coding of its own.
 
         Parameters
         ----------
         clean
-            Any shape, float32, white being 1.0.
+            ``(C, H, W)``, float32, white being 1.0.
         draw
             Source of the noise.
         """
@@ -99,10 +114,12 @@ class FrameDraw:
     ----------
     generator
         Derived from the seed and the frame's place; see `self2align.runtime.seeding`.
+    camera
+        Seed and keys of the camera's sensor.
     """
 
-    def __init__(self, generator: np.random.Generator) -> None:
-        self.generator = generator
+    def __init__(self, generator: np.random.Generator, camera: tuple[int, *tuple[str, ...]] = (0,)) -> None:
+        self.generator, self.camera = generator, camera
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """See `Draw`."""
@@ -113,6 +130,10 @@ class FrameDraw:
         counts = self.generator.poisson(np.maximum(clean, 0).astype(np.float64) * peak)
         return (counts / peak).astype(np.float32)
 
+    def sensor(self, part: str) -> "FrameDraw":
+        """See `Draw`."""
+        return FrameDraw(seeded(*self.camera, part), self.camera)
+
 
 class PublishedDraw:
     """Randomness for the benchmark: the legacy stream of the published protocol, in float64.
@@ -120,7 +141,8 @@ class PublishedDraw:
     Parameters
     ----------
     stream
-        The stream, which runs over all images; images are laid out ``(H, W, C)``.
+        The stream, which runs over all images. It was published for images laid out ``(H, W, C)``: the numbers of
+        frames, ``(C, H, W)``, are drawn in that order.
     """
 
     def __init__(self, stream: np.random.RandomState) -> None:
@@ -128,11 +150,20 @@ class PublishedDraw:
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """See `Draw`."""
-        return np.asarray(self.stream.normal(size=shape))
+        return _channels_first(self.stream.normal(size=(*shape[1:], shape[0]) if len(shape) == 3 else shape))
 
     def photons(self, clean: NDArray[np.float32], peak: float) -> NDArray[np.float64]:
         """See `Draw`."""
-        return np.asarray(self.stream.poisson(peak * clean) / peak)
+        expected = np.ascontiguousarray(np.moveaxis(clean, 0, -1)) if clean.ndim == 3 else clean
+        return _channels_first(self.stream.poisson(peak * expected) / peak)
+
+    def sensor(self, part: str) -> "FrameDraw":
+        """See `Draw`: one camera takes all test images; images of one size have one pattern."""
+        return FrameDraw(seeded(0, "benchmark", part))
+
+
+def _channels_first(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.moveaxis(values, -1, 0) if values.ndim == 3 else np.asarray(values)
 
 
 @dataclass(frozen=True)
@@ -148,13 +179,19 @@ class NoiseSettings:
     sigma_max
         The highest sigma of a scene; None if all scenes have ``sigma``.
     peak
-        Expected photons at white.
+        Expected photons at white; with ``peak_max`` the fewest of a range.
+    peak_max
+        The most photons at white of a scene; None if all scenes have ``peak``.
+    camera
+        Arguments of the model "camera" that differ from its defaults; see `self2align.noise.camera.Camera`.
     """
 
     model: str
     sigma: float
     sigma_max: float | None
     peak: float
+    peak_max: float | None = None
+    camera: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def recorded(cls, attributes: Mapping[str, Any]) -> "NoiseSettings":
@@ -162,13 +199,22 @@ class NoiseSettings:
         return cls(**attributes["noise"])
 
     def record(self) -> dict[str, Any]:
-        """Return the values that a store records."""
-        return asdict(self)
+        """Return the values that a store records: what is at its default and came later is left out."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        camera = dict(values.pop("camera"))
+        if values["peak_max"] is None:
+            del values["peak_max"]
+        return values | ({"camera": camera} if camera and self.model == CAMERA else {})
 
     @property
     def levels(self) -> tuple[float, float]:
         """Return the lowest and the highest sigma of a scene."""
         return self.sigma, self.sigma if self.sigma_max is None else self.sigma_max
+
+    @property
+    def peaks(self) -> tuple[float, float]:
+        """Return the fewest and the most photons at white of a scene."""
+        return self.peak, self.peak if self.peak_max is None else self.peak_max
 
     @property
     def gaussian(self) -> bool:
@@ -181,14 +227,26 @@ class NoiseSettings:
         """Return whether the noise is Gaussian with one level for all scenes."""
         return self.gaussian and self.sigma_max is None
 
-    def at(self, sigma: float | None = None) -> NoiseModel:
-        """Return the model at a level; None for the lowest."""
-        made: NoiseModel = load(NOISE, self.model, "synthesize.model")(
-            self.sigma if sigma is None else sigma, self.peak
+    def at(self, sigma: float | None = None, peak: float | None = None) -> NoiseModel:
+        """Return the model at a sigma and a peak; None for the lowest.
+
+        Raises
+        ------
+        ValueError
+            For an unknown model, or wrong arguments of a camera.
+        """
+        member = load(NOISE, self.model, "synthesize.model")
+        arguments = self.camera if self.model == CAMERA else {}
+        check_arguments(member, arguments, "synthesize.camera")
+        made: NoiseModel = member(
+            self.sigma if sigma is None else sigma, self.peak if peak is None else peak, **arguments
         )
         return made
 
     def describe(self) -> str:
         """Return the noise in a few words."""
-        text = self.at().describe()
-        return text if self.sigma_max is None or not self.at().uses_sigma else f"{text} to {self.sigma_max:g}"
+        model = self.at()
+        text = model.describe()
+        if self.sigma_max is not None and model.uses_sigma:
+            text = f"{text} to {self.sigma_max:g}"
+        return text if self.peak_max is None or not model.signal_dependent else f"{text} (up to {self.peak_max:g})"

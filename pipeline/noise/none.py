@@ -15,6 +15,8 @@ class Untouched:
     sigma: float
     peak: float
     synthetic = False
+    measured = True
+    coding = None
     uses_sigma = False
     signal_dependent = False
     level = 0.0

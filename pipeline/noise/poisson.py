@@ -15,6 +15,8 @@ class Poisson:
     sigma: float
     peak: float
     synthetic = True
+    measured = False
+    coding = None
     uses_sigma = False
     signal_dependent = True
 

@@ -19,6 +19,8 @@ class PoissonGaussian:
     sigma: float
     peak: float
     synthetic = True
+    measured = False
+    coding = None
     uses_sigma = True
     signal_dependent = True
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from self2align.noise.estimation.estimate import estimate_noise
 from self2align.noise.model import NoiseSettings
-from self2align.noise.synthesis import scene_level
+from self2align.noise.synthesis import scene_model
 from self2align.runtime.spacing import evenly_spaced
 from self2align.stores.frames import FrameStore, SceneRecord
 
@@ -17,7 +17,8 @@ LEAST = 1e-6  # of the variance of the frames: the least variance of noise, so t
 def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | None = None) -> tuple[float, float]:
     """Return a and b of the variance ``a x + b`` of a scene's noise, white being 1.0.
 
-    Of synthetic noise they are known; of real footage they are measured on some of its frames.
+    Of Gaussian and Poisson noise that was added they are known; of real footage, and of a simulated camera's, they are
+    measured on some of its frames.
 
     Parameters
     ----------
@@ -26,9 +27,8 @@ def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | Non
     kept
         Numbers of the frames that may be measured; None for all.
     """
-    noise = NoiseSettings.recorded(store.attributes)
-    model = noise.at(scene_level(noise.levels, int(store.attributes["seed"]), scene.title))
-    if model.synthetic:
+    model = scene_model(NoiseSettings.recorded(store.attributes), int(store.attributes["seed"]), scene.title)
+    if not model.measured:
         return model.line
     known = range(scene.count) if kept is None else kept
     chosen = [known[at] for at in evenly_spaced(len(known), MEASURED).tolist()]

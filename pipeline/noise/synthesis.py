@@ -74,6 +74,13 @@ def scene_level(levels: tuple[float, float], seed: int, title: str) -> float:
     return low * (high / low) ** drawn if low else high * drawn
 
 
+def scene_model(noise: NoiseSettings, seed: int, title: str) -> NoiseModel:
+    """Return the noise of a scene: at the sigma and the peak that are drawn for it; see `scene_level`."""
+    low, high = noise.peaks
+    drawn = float(generator(seed, "exposure", title).random())
+    return noise.at(scene_level(noise.levels, seed, title), low * (high / low) ** drawn)
+
+
 def add_noise(
     stores: Sequence[FrameStore], *, noise: NoiseSettings, seed: int, out: Path, bars: Bars
 ) -> list[SceneRecord]:
@@ -99,12 +106,13 @@ def add_noise(
 
 def noisy_parts(stores: Sequence[FrameStore], noise: NoiseSettings) -> list[Part]:
     """Return what to write for all scenes of some stores of clean frames; real footage keeps its own type."""
-    synthetic, coding = noise.at().synthetic, noisy_coding(noise)
+    model = noise.at()
+    coding = model.coding or noisy_coding(noise)
     parts = []
     for store in stores:
         for scene in store.scenes:
             channels = store.channels(scene)
-            parts.append(Part(scene, coding if synthetic else store.coding(scene), channels, str(store.path)))
+            parts.append(Part(scene, coding if model.synthetic else store.coding(scene), channels, str(store.path)))
     return parts
 
 
@@ -127,10 +135,12 @@ def second_draw(
 def _draw(
     clean: NDArray[np.float32], start: int, coding: Coding, title: str, noise: NoiseSettings, seed: int, purpose: str
 ) -> NDArray[Any]:
-    model = noise.at(scene_level(noise.levels, seed, title))
+    model = scene_model(noise, seed, title)
+    # A source is a camera: its scenes have one sensor. Names of sources hold no "/".
+    camera = (seed, "sensor", title.partition("/")[0])
     frames = []
     for number, frame in enumerate(clean, start):
-        draw = FrameDraw(generator(seed, purpose, title, number))
+        draw = FrameDraw(generator(seed, purpose, title, number), camera)
         # Video has values below black and above white, of which no model of noise knows.
         frames.append(coding.encode(model.sample(frame.clip(0, 1), draw)))
     return np.stack(frames)

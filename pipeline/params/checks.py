@@ -7,6 +7,8 @@ from self2align.alignment.aligner import is_trainable
 from self2align.methods.method import DENOISER, load_method, method_name
 from self2align.networks import NETWORKS
 from self2align.networks.network import build_network, multiple_of
+from self2align.noise import NOISE
+from self2align.noise.model import CAMERA
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
 from self2align.params.schema import Params
@@ -57,6 +59,8 @@ def _check_sources(params: Params) -> None:
 
 def _check_noise(params: Params) -> None:
     noise = params.synthesize
+    if noise.camera:  # a section that waits for its model is no less wrong
+        check_arguments(load(NOISE, CAMERA, "synthesize.model"), noise.camera, "synthesize.camera")
     model = noise.settings().at()
     gaussian = model.uses_sigma and not model.signal_dependent
     tested = params.benchmark_noise().sigma
@@ -69,6 +73,10 @@ def _check_noise(params: Params) -> None:
     if noise.sigma_max is not None and noise.sigma_max < noise.sigma:
         raise ValueError(
             f"synthesize.sigma_max: found {noise.sigma_max:g}, expected at least synthesize.sigma ({noise.sigma:g})"
+        )
+    if noise.peak_max is not None and noise.peak_max < noise.peak:
+        raise ValueError(
+            f"synthesize.peak_max: found {noise.peak_max:g}, expected at least synthesize.peak ({noise.peak:g})"
         )
 
 

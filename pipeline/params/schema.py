@@ -72,6 +72,8 @@ class SynthesizeParams(Section):
     sigma: Annotated[float, Field(ge=0, le=255)]
     sigma_max: Annotated[float, Field(ge=0, le=255)] | None
     peak: Annotated[float, Field(ge=1)]
+    peak_max: Annotated[float, Field(ge=1)] | None = None
+    camera: Arguments = {}
 
     def settings(self) -> NoiseSettings:
         """Return the values for the library."""
@@ -265,7 +267,7 @@ class Params(Section):
     def benchmark_noise(self) -> NoiseSettings:
         """Return the noise of the test images: that of the frames, at one level."""
         noise, sigma = self.synthesize.settings(), self.benchmark.sigma
-        return replace(noise, sigma=noise.sigma if sigma is None else sigma, sigma_max=None)
+        return replace(noise, sigma=noise.sigma if sigma is None else sigma, sigma_max=None, peak_max=None)
 
     def test_sets(self, folder: Path) -> list[BenchmarkSet]:
         """Return the test sets, in order, whose stores lie in a folder."""

@@ -27,6 +27,8 @@ class _Noise(BaseModel):
     sigma: Annotated[float, Field(ge=0)]
     sigma_max: Annotated[float, Field(ge=0)] | None
     peak: Annotated[float, Field(gt=0)]
+    peak_max: Annotated[float, Field(gt=0)] | None = None
+    camera: dict[str, Any] = {}
 
 
 class _Clipping(BaseModel):

@@ -129,7 +129,7 @@ def _header(
 ) -> dict[str, Any]:
     """Return what the weights say of their training and of the footage."""
     coding = crops.codings[objective.needs[0]]
-    real = not noise.at().synthetic
+    real = noise.at().measured
     clipping = measure_clipping(network, crops) if real else None
     return {
         "clipping": asdict(clipping) if clipping else None,

@@ -81,7 +81,7 @@ def test_a_second_draw_has_the_level_of_its_scene() -> None:
 @pytest.mark.parametrize("name", NOISE)
 def test_a_model_adds_to_frames_and_to_the_benchmark_what_it_says(name: str) -> None:
     """One object: the level that methods are told is that of the noise, in both of its uses."""
-    model, clean = model_of(name), np.full((SIDE, SIDE, 1), 0.5, np.float32)
+    model, clean = model_of(name), np.full((3, SIDE, SIDE), 0.5, np.float32)
     for draw in (FrameDraw(np.random.default_rng(0)), PublishedDraw(np.random.RandomState(101))):
         noise = model.sample(clean, draw) - clean
         assert noise.std() == pytest.approx(model.level, rel=0.02, abs=1e-9)
@@ -90,14 +90,23 @@ def test_a_model_adds_to_frames_and_to_the_benchmark_what_it_says(name: str) -> 
         assert (clean + noise).max() <= high
 
 
+def test_the_benchmarks_numbers_are_drawn_for_images_whose_channels_come_last() -> None:
+    """As the published code does: the noise of every image follows from it."""
+    expected = np.random.RandomState(3).normal(size=(5, 7, 3)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(PublishedDraw(np.random.RandomState(3)).normal((3, 5, 7)), expected)
+    clean = np.random.default_rng(0).random((3, 5, 7), np.float32)
+    counts = np.random.RandomState(3).poisson(30.0 * clean.transpose(1, 2, 0)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(PublishedDraw(np.random.RandomState(3)).photons(clean, 30.0), counts / 30.0)
+
+
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_that_does_not_depend_on_the_image_advances_the_stream_without_it(name: str) -> None:
     model = model_of(name)
     if model.signal_dependent:
         return
     first, second = np.random.RandomState(1), np.random.RandomState(1)
-    model.sample(np.full((5, 7, 3), 0.4, np.float32), PublishedDraw(first))
-    model.sample(np.zeros((5, 7, 3), np.float32), PublishedDraw(second))
+    model.sample(np.full((3, 5, 7), 0.4, np.float32), PublishedDraw(first))
+    model.sample(np.zeros((3, 5, 7), np.float32), PublishedDraw(second))
     assert first.normal() == second.normal()
 
 

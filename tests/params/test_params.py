@@ -103,7 +103,18 @@ def test_the_paper_profile_has_the_papers_constants() -> None:
             96,
             r"train_denoiser\.subsample: found 0\.5, expected 0 where .* \(96\) is less than 127",
         ),
-        ("synthesize/model", "salt", r"synthesize\.model: found 'salt', expected one of gaussian, none, poisson"),
+        (
+            "synthesize/model",
+            "salt",
+            r"synthesize\.model: found 'salt', expected one of camera, gaussian, none, poisson",
+        ),
+        (
+            "synthesize/camera",
+            {"gain": 2.0},
+            r"synthesize\.camera\.gain: found an unknown key, expected one of read, rows",
+        ),
+        ("synthesize/camera", {"bits": 10.0}, r"synthesize\.camera\.bits: found 10\.0, expected a valid integer"),
+        ("synthesize/peak_max", 3.0, r"synthesize\.peak_max: found 3, expected at least synthesize\.peak \(30\)"),
         (
             "synthesize/sigm",
             3.0,
