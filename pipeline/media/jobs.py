@@ -72,7 +72,7 @@ def find_jobs(source: str, output: Path) -> list[Job]:
     if path.exists():
         kind = kind_of(path)
         if kind is None:
-            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected {_known()}{_advice(path)}")
+            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected {known_kinds()}{_advice(path)}")
         if output.is_dir() and kind != "zarr":
             raise ValueError(f"{output}: found a folder, expected the name of the file to write")
         _keep_apart(path, output)
@@ -83,7 +83,7 @@ def find_jobs(source: str, output: Path) -> list[Job]:
         for file in files:
             _keep_apart(file, output)
         return _many(source, base, files, output)
-    raise ValueError(f"{path}: found nothing there, expected {_known()}, a folder or a pattern of them")
+    raise ValueError(f"{path}: found nothing there, expected {known_kinds()}, a folder or a pattern of them")
 
 
 def _advice(path: Path) -> str:
@@ -92,7 +92,8 @@ def _advice(path: Path) -> str:
     return next((f"; {what}" for suffix, what in _ADVICE.items() if name.endswith(suffix)), "")
 
 
-def _known() -> str:
+def known_kinds() -> str:
+    """Return the kinds of files that are read, in words."""
     known = sorted(frozenset[str]().union(*suffixes().values()))
     return f"a picture, video ({', '.join(known)}) or Zarr array"
 
@@ -138,7 +139,7 @@ def _matching(base: Path, pattern: Path) -> Iterator[Path]:
 
 def _many(source: str, base: Path, files: Sequence[Path], output: Path) -> list[Job]:
     if not files:
-        raise ValueError(f"{source}: found no file to denoise, expected {_known()}")
+        raise ValueError(f"{source}: found no file to denoise, expected {known_kinds()}")
     jobs: dict[Path, Job] = {}
     for file in files:
         kind = kind_of(file)

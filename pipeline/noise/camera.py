@@ -11,6 +11,7 @@ pixel of the sensor), `Camera.expose` (photons, read noise and the analogue-to-d
 `Camera.develop` (raw values to 8 bits). docs/decisions/camera.md has the sources of the constants.
 """
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from self2align.noise.model import Draw, FrameDraw
+from self2align.runtime.families import check_arguments
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
 
@@ -229,6 +231,18 @@ class Camera:
         )
 
 
+def camera_of(peak: float, options: Mapping[str, Any]) -> Camera:
+    """Return a camera with options of a user's.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or a value out of range: what was found and expected.
+    """
+    check_arguments(Camera, options, "camera")
+    return Camera(peak=peak, **options)
+
+
 def camera_matrix() -> NDArray[np.float64]:
     """Return the matrix from linear sRGB to a camera's RGB, ``(3, 3)``; white stays white (Brooks et al. 2019)."""
     found: NDArray[np.float64] = _FROM_XYZ.mean(0) @ _TO_XYZ
@@ -259,6 +273,15 @@ def frame_draw(seed: int, name: str, number: int) -> FrameDraw:
     return FrameDraw(generator(seed, "film", name, number), (seed, "sensor", name))
 
 
+def film_frame(
+    camera: Camera, frame: NDArray[np.uint8], seed: int, number: int, name: str = "clip"
+) -> NDArray[np.uint8]:
+    """Return one frame of `film`, whatever the others are."""
+    clean = EIGHT_BITS.decode(frame[None] if frame.ndim == 2 else frame.transpose(2, 0, 1))
+    noisy = EIGHT_BITS.encode(camera.sample(clean, frame_draw(seed, name, number)))
+    return noisy[0] if frame.ndim == 2 else np.ascontiguousarray(noisy.transpose(1, 2, 0))
+
+
 def film(camera: Camera, frames: NDArray[np.uint8], seed: int, name: str = "clip") -> NDArray[np.uint8]:
     """Return clean frames as a camera records them.
 
@@ -276,9 +299,4 @@ def film(camera: Camera, frames: NDArray[np.uint8], seed: int, name: str = "clip
     noisy
         Of the same shape.
     """
-    shots = []
-    for number, frame in enumerate(frames):
-        clean = EIGHT_BITS.decode(frame[None] if frame.ndim == 2 else frame.transpose(2, 0, 1))
-        noisy = EIGHT_BITS.encode(camera.sample(clean, frame_draw(seed, name, number)))
-        shots.append(noisy[0] if frame.ndim == 2 else noisy.transpose(1, 2, 0))
-    return np.stack(shots)
+    return np.stack([film_frame(camera, frame, seed, number, name) for number, frame in enumerate(frames)])
