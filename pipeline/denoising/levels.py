@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -72,6 +72,10 @@ class FrameNoise:
             overall = float(np.sqrt(np.mean(np.square(known, dtype=np.float64))))
             return cls([(0.0, overall**2)], overall, known=known.reshape(-1, *known.shape[-2:]))
         return cls([(0.0, sigma**2)], sigma)
+
+    def of_level(self, sigma: float) -> "FrameNoise":
+        """Return the same noise at another level, whatever the brightness."""
+        return replace(self, lines=[(0.0, sigma**2)], sigma=sigma)
 
     @property
     def nothing(self) -> bool:

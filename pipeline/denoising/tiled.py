@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.denoising import tiling
+from self2align.denoising.consistent import consistent_level
 from self2align.denoising.inference import core, denoise_at_level, framed, load_denoiser, margin_of
 from self2align.denoising.levels import FrameNoise, Sigma, frame_noise, uneven_sigmas
 from self2align.networks.network import multiple_of
@@ -69,6 +70,8 @@ class TiledDenoiser:
     exact
         Whether the level of the noise was known in training, not measured. Then channels of unequal noise are brought
         to one level each, and no more is taken off than the level explains.
+    blind
+        Whether the level that it was told in training was off, of noise that pixels share: it tells the level itself.
     watch
         Called with the noise of each frame before it is denoised.
     """
@@ -84,10 +87,11 @@ class TiledDenoiser:
         clipping: Clipping | None = None,
         trained: float | None = None,
         exact: bool = True,
+        blind: bool = False,
         watch: Callable[[FrameNoise], None] | None = None,
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
-        self.trained, self.exact, self.watch = trained, exact, watch
+        self.trained, self.exact, self.blind, self.watch = trained, exact, blind, watch
         self.whites, self.clipping = dict(whites or {}), clipping
         self.watched = False
         self.untouched = False  # whether the last frame was left as it is
@@ -125,6 +129,7 @@ class TiledDenoiser:
             clipping=Clipping(**told) if told else None,
             trained=level,
             exact=known,
+            blind=((header.get("noise_seen") or {}).get("told_within") or 1.0) > 1,
             watch=watch,
         )
 
@@ -196,13 +201,28 @@ class TiledDenoiser:
 
     def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""
-        noise = frame_noise(noisy, each_channel=self.exact) if sigma is None else FrameNoise.told(sigma)
+        if sigma is not None:
+            noise = FrameNoise.told(sigma)
+        else:
+            noise = frame_noise(noisy, each_channel=self.exact)
+            if self.blind and noise.measured is not None and not noise.drawn:
+                noise = noise.of_level(self._consistent(noisy, noise))
         self.untouched = noise.nothing
         if self.watch is not None:
             # Of the first frame: it costs as much as measuring the frame four times.
             first, self.watched = not self.watched, True
             self.watch(replace(noise, quarters=uneven_sigmas(noisy, noise)) if first else noise)
         return noise
+
+    def _consistent(self, noisy: NDArray[np.float32], noise: FrameNoise) -> float:
+        """Return the level of noise that pixels share; see `self2align.denoising.consistent`."""
+        whole = filled(noisy, np.isnan(noisy))
+        seen = whole if len(whole) == self.channels else np.repeat(whole, self.channels, axis=0)
+
+        def run(image: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+            return self._denoise(image, FrameNoise.told(level), None)
+
+        return consistent_level(seen, noise.span, run)
 
     def _denoise(
         self, noisy: NDArray[np.float32], noise: FrameNoise, progress: Progress | None, copies: int = 1

@@ -61,7 +61,7 @@ class NoiseProfile:
     @property
     def reach(self) -> int:
         """Return R, px: further away pixels share no noise."""
-        return self.covariance.shape[-1] // 2
+        return int(self.covariance.shape[-1]) // 2
 
     @property
     def is_white(self) -> bool:
@@ -134,5 +134,8 @@ class NoiseProfile:
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> "NoiseProfile":
         """Return the noise that `record` gave."""
-        arrays = {name: np.array(values[name], np.float64) for name in ("levels", "variances", "covariance", "along")}
-        return cls(**arrays, **{name: float(values[name]) for name in ("fixed", "rows", "error")})
+        levels, variances, covariance, along = (
+            np.array(values[name], np.float64) for name in ("levels", "variances", "covariance", "along")
+        )
+        fixed, rows, error = (float(values[name]) for name in ("fixed", "rows", "error"))
+        return cls(levels, variances, covariance, along, fixed, rows, error)

@@ -1,6 +1,7 @@
 """The noise of the scenes of a store: known where it was added, else measured."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,8 +15,30 @@ MEASURED = 5  # frames of a scene, evenly spaced
 LEAST = 1e-6  # of the variance of the frames: the least variance of noise, so that clean footage has some too
 
 
-def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | None = None) -> tuple[float, float]:
-    """Return a and b of the variance ``a x + b`` of a scene's noise, white being 1.0.
+@dataclass(frozen=True)
+class SceneNoise:
+    """The noise of the frames of a scene, white being 1.0.
+
+    Attributes
+    ----------
+    gain, read
+        a and b of the variance ``a x + b`` at an expected value x.
+    white
+        Whether it is independent from pixel to pixel.
+    """
+
+    gain: float
+    read: float
+    white: bool = True
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """Return a and b."""
+        return self.gain, self.read
+
+
+def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | None = None) -> SceneNoise:
+    """Return the noise of a scene.
 
     Of Gaussian and Poisson noise that was added they are known; of real footage, and of a simulated camera's, they are
     measured on some of its frames.
@@ -29,9 +52,11 @@ def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | Non
     """
     model = scene_model(NoiseSettings.recorded(store.attributes), int(store.attributes["seed"]), scene.title)
     if not model.measured:
-        return model.line
+        return SceneNoise(*model.line)
     known = range(scene.count) if kept is None else kept
     chosen = [known[at] for at in evenly_spaced(len(known), MEASURED).tolist()]
     frames = np.concatenate([store.frames(scene, at, at + 1) for at in chosen])
-    gain, read = estimate_noise(frames).line(frames)
-    return gain, max(read, LEAST * float(frames.var(dtype=np.float64))) if gain == 0 else read
+    found = estimate_noise(frames)
+    gain, read = found.line(frames)
+    least = LEAST * float(frames.var(dtype=np.float64))
+    return SceneNoise(gain, max(read, least) if gain == 0 else read, not found.correlated)

@@ -23,7 +23,8 @@ class Loss(Protocol):
             ``keep (N,)`` or ``(N, s, s)``, ``gain, offset (N,)``. With all neighbours of a target together:
             ``warped (N, K, C, s, s)`` and ``confidence (N, K, s, s)`` instead. Of perfect pairs:
             ``first, second, clean (N, C, s, s)``. Always ``progress ()``: the fraction of the training that is done. If
-            the network is normalised, ``level`` and ``weight``; see `denoised` and `self2align.training.levels`.
+            the network is normalised, ``level`` and ``weight``; see `denoised` and `self2align.training.levels`. Of
+            aligned pairs also ``white (N,)``: 1 where the noise is independent from pixel to pixel, 0 where it is not.
         generator
             For masks; on the CPU.
         """
@@ -72,6 +73,8 @@ class Objective:
         Whether it needs the noise level of the batch, and so a normalised network.
     raises
         Least and largest factor by which it raises the noise of what the network sees.
+    unsure
+        Factor by which the network is told the level of noise too large or too small, where pixels share the noise.
     """
 
     loss: Loss
@@ -82,6 +85,7 @@ class Objective:
     as_published: bool = True
     levelled: bool = False
     raises: tuple[float, float] = (1.0, 1.0)
+    unsure: float = 1.0
 
     @property
     def supervised(self) -> bool:

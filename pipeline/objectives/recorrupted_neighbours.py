@@ -11,6 +11,7 @@ from self2align.objectives.trusted import neighbour_errors
 from self2align.samplers.sampler import bernoulli
 
 ADDED = (0.7, 2.2)  # noise that is added, in standard deviations of the target's own
+UNSURE = 1.5  # factor by which the level of correlated noise is told too large or too small
 
 
 def recorrupt(noisy: Tensor, level: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -51,16 +52,24 @@ def recorrupted_neighbours(network: nn.Module, batch: Mapping[str, Tensor], gene
     Aligned neighbours are weighted as in `self2align.objectives.aligned_neighbours`, and the less, the more they differ
     from the prediction beyond their noise: they show the scene a little displaced. The recorrupted target shows every
     pixel where it is, with more noise. So neighbours count where there is much noise, the target itself where there is
-    little (docs/decisions/levels.md). For noise that is independent from pixel to pixel and whose level is known. See
+    little (docs/decisions/levels.md).
+
+    That is for noise that is independent from pixel to pixel and whose level is known. Of noise that pixels share
+    (``white`` is 0: demosaicing, compression) neither holds: no noise is added, the neighbours alone judge, and the
+    network is told a level that is off by up to `UNSURE`, so that it looks for itself (docs/decisions/camera.md). See
     `self2align.objectives.objective.Loss`.
     """
+    white = batch["white"][:, None, None, None]
     noisier, judge, level, variance = recorrupt(batch["target"], batch["level"], generator)
-    predicted = network(bernoulli(noisier, batch["keep"], generator), level).float()
+    seen = bernoulli(torch.where(white > 0, noisier, batch["target"]), batch["keep"], generator)
+    away = 2 * torch.rand(white.shape, generator=generator).to(white) - 1
+    level = torch.where(white > 0, level, batch["level"] * UNSURE**away)
+    predicted = network(seen, level).float()
     error, weight = neighbour_errors(predicted, batch)
-    exact = exactness(error.detach(), weight, batch["level"])
+    exact = torch.where(white > 0, exactness(error.detach(), weight, batch["level"]), 1.0)
     counts = batch["weight"]
     neighbours: Tensor = (counts * exact * weight * error).sum() / weight.sum().clamp(min=1.0)
-    itself: Tensor = (counts * (predicted - judge) ** 2 / variance).mean() / (1 / variance).mean()
+    itself: Tensor = (white * counts * (predicted - judge) ** 2 / variance).mean() / (1 / variance).mean()
     return neighbours + itself
 
 
@@ -88,4 +97,5 @@ OBJECTIVE = Objective(
     as_published=False,
     levelled=True,
     raises=(math.hypot(1, ADDED[0]), math.hypot(1, ADDED[1])),
+    unsure=UNSURE,
 )

@@ -1,7 +1,7 @@
 """Making the pair store from noisy frames and an aligner."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
@@ -241,7 +241,7 @@ def fill_pairs(
         values = crop_rows(direction, target_frame, source_frame, crops_of_pair, size, margin, kernel)
         values |= {
             f"noise_{name}": np.full(len(crops_of_pair), value, np.float32)
-            for name, value in zip(("gain", "read"), judged[number].noise, strict=True)
+            for name, value in asdict(judged[number].noise).items()
         }
         pieces.append(_encode(values, scenes[number], crops_of_pair, target_codes, source_codes, size, margin, warped))
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from self2align.noise.scenes import scene_noise
+from self2align.noise.scenes import SceneNoise, scene_noise
 from self2align.pairs.evidence import Evidence, judge
 from self2align.runtime.progress import Progress
 from self2align.runtime.scratch import write_atomically
@@ -51,11 +51,11 @@ class Judged:
     evidence
         Which of its frames pairs are made of.
     noise
-        a and b of the variance ``a x + b`` of the noise of these, as measured or as added.
+        Of these, as measured or as added.
     """
 
     evidence: Evidence
-    noise: tuple[float, float]
+    noise: SceneNoise
 
 
 def judge_scenes(noisy: Path, scenes: Sequence[SceneRecord], folder: Path, progress: Progress) -> list[Judged]:
@@ -91,14 +91,14 @@ def judge_scene(noisy: Path, scene: SceneRecord) -> Judged:
         return (store.frames(scene, at, at + 1)[0] for at in range(scene.count))
 
     noise = scene_noise(store, scene)
-    found = judge(frames(), noise)
+    found = judge(frames(), noise.line)
     if not (found.left_out and found.kept):
         return Judged(found, noise)
     # Copies and flat frames among those that were measured make a difference to the noise, and so to what is a copy.
     cleared = scene_noise(store, scene, found.kept)
-    if np.allclose(cleared, noise, rtol=ALIKE, atol=0.0):
+    if np.allclose(cleared.line, noise.line, rtol=ALIKE, atol=0.0):
         return Judged(found, cleared)
-    found = judge(frames(), cleared)
+    found = judge(frames(), cleared.line)
     return Judged(found, scene_noise(store, scene, found.kept or None))
 
 

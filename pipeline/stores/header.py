@@ -17,6 +17,7 @@ class _Seen(BaseModel):
     model_config = _CONFIG
     sigma: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = None
     correlated: bool | None = None
+    told_within: Annotated[float, Field(ge=1)] | None = None
 
 
 class _Noise(BaseModel):

@@ -9,7 +9,7 @@
         warped      (pair, channel, y, x)            gain * (source sampled by the transfer field) + offset
         transfer    (pair, 2, y, x)                  px, x first: aligned(x) = source(x + transfer(x))
         confidence  (pair, y, x)                     in [0, 1]
-        ssim, ssim_filtered, gain, offset, noise_gain, noise_read, scene, role,
+        ssim, ssim_filtered, gain, offset, noise_gain, noise_read, noise_white, scene, role,
         target_frame, source_frame, top, left        (pair)
 
 ``scene`` counts into the root's attribute ``scenes``.
@@ -30,7 +30,7 @@ from self2align.stores.codes import Coding
 from self2align.stores.damaged import as_line
 from self2align.stores.frames import open_store
 
-KIND = "self2align pairs 2"
+KIND = "self2align pairs 3"
 _WHOLE = "a whole store of pairs"
 GROUP = "pairs"
 CONFIDENCE = Coding("uint8", 1 / 255)
@@ -42,6 +42,7 @@ COLUMNS = {
     "offset": ("float32", "1", "exposure: target = gain * aligned source + offset"),
     "noise_gain": ("float32", "1", "noise variance of the target = noise_gain * value + noise_read"),
     "noise_read": ("float32", "1", "noise variance of the target = noise_gain * value + noise_read"),
+    "noise_white": ("float32", "1", "1 where the noise is independent from pixel to pixel, 0 where pixels share it"),
     "scene": ("int32", "1", "index into the root's attribute scenes"),
     "role": ("int8", "1", "0 pairs, 1 validation"),
     "target_frame": ("int32", "1", "frame number within the scene"),

@@ -161,7 +161,7 @@ def baseline_crops(
         budget -= held[name].nbytes
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
     noises = [scene_noise(store, scene, one or None) for scene, one in zip(scenes, kept, strict=True)]
-    lines = np.array(noises, np.float32)[[row.scene for row in rows]]
+    lines = np.array([one.line for one in noises], np.float32)[[row.scene for row in rows]]
     columns = {"noise_gain": lines[:, 0].copy(), "noise_read": lines[:, 1].copy()}
     return held, codings, columns, np.array(roles, np.int8)
 

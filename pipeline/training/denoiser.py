@@ -162,15 +162,22 @@ def noise_seen(crops: Crops, objective: Objective, *, real: bool) -> dict[str, A
     -------
     dict
         ``sigma``: lowest and highest standard deviation of a crop, on the scale of 255, with what the objective adds;
-        ``correlated``: whether neighbouring pixels share noise.
+        ``correlated``: whether neighbouring pixels share noise; ``told_within``: the factor by which the level that the
+        network was told was off.
     """
     name = "target" if "target" in crops.held else "first"
     noisy, level = crops.sample_targets(SEEN_CROPS, name)
     sigma = 255 * level.square().mean((1, 2, 3)).sqrt()
-    least, most = objective.raises
-    correlated = estimate_noise(noisy).correlated if real else False
+    white = crops.columns.get("white")
+    if white is not None:
+        correlated = bool((white[crops.roles == TRAINING] == 0).any())
+    else:
+        correlated = estimate_noise(noisy).correlated if real else False
+    # To noise that pixels share nothing is added.
+    least, most = (1.0, 1.0) if correlated else objective.raises
     return {
         "correlated": correlated,
+        "told_within": objective.unsure if correlated else 1.0,
         "sigma": [round(float(sigma.min()) * least, 2), round(float(sigma.max()) * most, 2)],
     }
 
@@ -266,6 +273,7 @@ def _sampled(
 ) -> tuple[Objective, dict[str, NDArray[np.float32]]]:
     """Return the objective under a sampler, and the columns of a batch: exposure, and keep-probabilities of pairs."""
     columns = {key: store.columns[key] for key in ("gain", "offset", "noise_gain", "noise_read")}
+    columns["white"] = store.columns["noise_white"]
     sampler = load_sampler(settings.strategy)
     if sampler.kind == "map":
         needs = tuple(dict.fromkeys((*objective.needs, "confidence")))

@@ -201,7 +201,9 @@ class PairFeed:
         """Return the batch of a step."""
         draw = generator(self.seed, self.purpose, step)
         rows = self.rows[draw.integers(len(self.rows), size=self.batch)]
-        steps = np.where(draw.random(self.batch) < self.subsample, 2, 1)
+        # Noise that pixels share is another among every other pixel, and among rotated colors.
+        white = self.columns["white"][rows] if "white" in self.columns else np.ones(self.batch)
+        steps = np.where(draw.random(self.batch) < self.subsample * white, 2, 1)
         places = draw.integers(self.size - _span(self.crop, steps)[:, None] + 1, size=(self.batch, 2))
         symmetries = draw.integers(8, size=self.batch)
         crops = [
@@ -209,8 +211,8 @@ class PairFeed:
             for row, (top, left), px, symmetry in zip(rows, places, steps, symmetries, strict=True)
         ]
         if self.rotate_colors:
-            for crop in crops:
-                rotate_crop_colors(crop, self.rotate_colors, draw)
+            for crop, share in zip(crops, self.rotate_colors * white, strict=True):
+                rotate_crop_colors(crop, float(share), draw)
         batch = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
         return batch | {name: torch.from_numpy(values[rows]) for name, values in self.columns.items()}
 

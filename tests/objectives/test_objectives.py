@@ -7,7 +7,7 @@ from torch import nn
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.neighbor2neighbor import choose, take
 from self2align.objectives.noise2void import hide
-from self2align.objectives.recorrupted_neighbours import recorrupted_neighbours
+from self2align.objectives.recorrupted_neighbours import UNSURE, recorrupted_neighbours
 from self2align.objectives.trusted import balance, texture
 from self2align.runtime.families import load
 from self2align.samplers.sampler import load_sampler
@@ -142,6 +142,7 @@ def test_the_recorrupted_target_is_judged_by_noise_that_it_does_not_have(factor:
     batch["confidence"] = torch.full_like(batch["warped"][:, :, 0], trusted)
     batch |= {name: torch.full((count, 1, 1, 1), SIGMA) for name in ("level", "weight")}
     batch["weight"] /= SIGMA
+    batch["white"] = torch.ones(count)
     network = Levelled(factor)
     found = float(recorrupted_neighbours(network, batch, torch.Generator().manual_seed(0)))
     raised = (network.level / SIGMA).square().flatten()  # 1 + a^2
@@ -153,11 +154,27 @@ def test_the_recorrupted_target_is_judged_by_noise_that_it_does_not_have(factor:
     assert found == pytest.approx(itself + neighbours, rel=0.01)
 
 
+def test_of_noise_that_pixels_share_the_neighbours_alone_judge() -> None:
+    count = 64
+    batch = _batch(torch.full((1, 3, 32, 32), 0.5), 2, count)
+    batch["warped"] = torch.stack([batch["first"]] * 2, 1)
+    batch["confidence"] = torch.ones_like(batch["warped"][:, :, 0])
+    batch |= {"level": torch.full((count, 1, 1, 1), SIGMA), "weight": torch.ones(count, 1, 1, 1)}
+    batch["white"] = torch.zeros(count)
+    network = Levelled(1.0)
+    found = float(recorrupted_neighbours(network, batch, torch.Generator().manual_seed(0)))
+    # The network returns the target: nothing was added to it, and nothing but the noise of both is left.
+    assert found == pytest.approx(2 * SIGMA**2, rel=0.02)
+    told = (network.level / SIGMA).flatten()
+    assert 1 / UNSURE <= float(told.min()) < 0.8
+    assert 1.25 < float(told.max()) <= UNSURE
+
+
 def test_a_crop_of_more_noise_weighs_more() -> None:
     batch = _batch(torch.full((1, 3, 32, 32), 0.5), 2, 4)
     batch["warped"] = torch.stack([batch["first"]] * 2, 1)
     batch["confidence"] = torch.ones_like(batch["warped"][:, :, 0])
-    batch |= {"level": torch.full((4, 1, 1, 1), SIGMA), "weight": torch.ones(4, 1, 1, 1)}
+    batch |= {"level": torch.full((4, 1, 1, 1), SIGMA), "weight": torch.ones(4, 1, 1, 1), "white": torch.ones(4)}
     one = float(recorrupted_neighbours(Levelled(0.9), batch, torch.Generator().manual_seed(0)))
     batch["weight"] = torch.full((4, 1, 1, 1), 3.0)
     assert float(recorrupted_neighbours(Levelled(0.9), batch, torch.Generator().manual_seed(0))) == pytest.approx(

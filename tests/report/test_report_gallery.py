@@ -44,7 +44,7 @@ def fill(name: str, start: int, stop: int) -> dict[str, NDArray[Any]]:
         "ssim_filtered": (1 - rows / ROWS).astype(np.float32),
         "role": (rows == 0).astype(np.int8),
     }
-    for key in ("gain", "offset", "noise_gain", "noise_read"):
+    for key in ("gain", "offset", "noise_gain", "noise_read", "noise_white"):
         values[key] = np.ones(len(rows), np.float32)
     for key in ("scene", "target_frame", "source_frame", "top", "left"):
         values[key] = (rows if key.endswith("frame") else rows % 2).astype(np.int32)

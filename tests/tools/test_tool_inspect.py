@@ -41,7 +41,7 @@ def fill_pairs(name: str, start: int, stop: int) -> dict[str, NDArray[Any]]:
     values["confidence"] = np.full((count, CROP, CROP), 51, np.uint8)  # 0.2
     for key in ("ssim", "ssim_filtered"):
         values[key] = (rows / ROWS).astype(np.float32)
-    for key in ("gain", "offset", "noise_gain", "noise_read"):
+    for key in ("gain", "offset", "noise_gain", "noise_read", "noise_white"):
         values[key] = np.ones(count, np.float32)
     for key in ("target_frame", "source_frame", "top", "left"):
         values[key] = rows.astype(np.int32)
@@ -112,7 +112,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_store_of_pairs_is_shown(pairs: Path, run: Run, tmp_path: Path) -> None:
     text = run(pairs, pairs=3)
-    assert "self2align pairs 2" in text
+    assert "self2align pairs 3" in text
     assert "12x3x24x24" in text
     assert "noise: model gaussian, sigma 25" in text
     assert "c/tiny: 8 x 8 px" in text
