@@ -9,6 +9,7 @@ from self2align.alignment.aligner import Aligner, estimate
 from self2align.alignment.confidence import confidence
 from self2align.alignment.exposure import compensate_exposure
 from self2align.alignment.warp import warp
+from self2align.noise.profile import NoiseProfile
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,24 @@ class Aligned:
 
 
 def _one_way(
-    target: Tensor, source: Tensor, forward: Tensor, backward: Tensor, expected: Tensor | None, exposure: bool
+    target: Tensor,
+    source: Tensor,
+    forward: Tensor,
+    backward: Tensor,
+    expected: Tensor | None,
+    exposure: bool,
+    noise: NoiseProfile | None,
 ) -> Aligned:
     warped = warp(source, forward)
     warped, gain, offset = compensate_exposure(target, warped) if exposure else (warped, 1.0, 0.0)
-    trust = confidence(target, source, warped, forward, backward, expected)
+    trust = confidence(target, source, warped, forward, backward, expected, noise)
     return Aligned(warped[0], forward[0], trust[0], gain, offset)
 
 
 @torch.no_grad()
-def align_both(first: Tensor, second: Tensor, aligner: Aligner, exposure: bool) -> tuple[Aligned, Aligned]:
+def align_both(
+    first: Tensor, second: Tensor, aligner: Aligner, exposure: bool, noise: NoiseProfile | None = None
+) -> tuple[Aligned, Aligned]:
     """Align two frames to each other.
 
     Parameters
@@ -55,6 +64,8 @@ def align_both(first: Tensor, second: Tensor, aligner: Aligner, exposure: bool) 
         See `self2align.alignment.aligner.Aligner`.
     exposure
         Whether gain and offset are estimated.
+    noise
+        What neighbouring pixels and channels share of the noise, for the confidence; None for nothing.
 
     Returns
     -------
@@ -66,4 +77,7 @@ def align_both(first: Tensor, second: Tensor, aligner: Aligner, exposure: bool) 
     fields, expected = estimate(aligner, torch.cat([a, b]), torch.cat([b, a]))
     forward, backward = fields.chunk(2)
     there, back = (None, None) if expected is None else expected.chunk(2)
-    return _one_way(a, b, forward, backward, there, exposure), _one_way(b, a, backward, forward, back, exposure)
+    return (
+        _one_way(a, b, forward, backward, there, exposure, noise),
+        _one_way(b, a, backward, forward, back, exposure, noise),
+    )

@@ -7,12 +7,17 @@ with the neighbour's content, and bias what the denoiser learns.
 """
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from self2align.alignment.filters import surround, surround_energy
+from self2align.alignment.residuals import around, high_pass, left_in_residual, left_in_target, typical_deviation
 from self2align.alignment.warp import inside, warp
+from self2align.noise.profile import NoiseProfile
 
 RESIDUAL_BLUR = 2.0  # px; reduces noise to a seventh
 # Blurs of the residual (px), their weights, and the noise that each leaves after bilinear sampling at a random
@@ -36,17 +41,62 @@ def inconsistency(forward: Tensor, backward: Tensor) -> Tensor:
     return (gap / allowed).sqrt()
 
 
-def residual_noise_variance(target: Tensor, warped: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Shares:
+    """What the filters of this module leave of the noise of ``target - warped``.
+
+    Attributes
+    ----------
+    typical
+        Median over the pixels of the mean absolute value of the channels, relative to the root of the mean variance.
+    high
+        Variance of the high-pass, relative to that of a pixel.
+    scales
+        For each of `SCALES`: blur, px; weight; and two factors of the variance of the low-passed residual: what
+        sampling between pixels changes, and what the filter leaves of a frame's noise.
+    """
+
+    typical: float
+    high: float
+    scales: tuple[tuple[float, float, float, float], ...]
+
+
+def shares(channels: int, noise: NoiseProfile | None) -> Shares:
+    """Return the shares of white noise of C channels, or those of the noise of a profile."""
+    if noise is None or noise.is_white:
+        # The median over pixels of the mean of C absolute Gaussian values is 0.675 sigma for C = 1, 0.758 for C = 3.
+        typical = math.sqrt(2 / math.pi) - 0.12 / channels
+        scales = tuple((blur, weight, sampled, surround_energy(blur)) for blur, weight, sampled in SCALES)
+        return Shares(typical, 1 + surround_energy(RESIDUAL_BLUR), scales)
+    return _coloured(noise.covariance.tobytes(), noise.variances.tobytes(), noise.covariance.shape)
+
+
+@lru_cache(maxsize=16)
+def _coloured(covariance: bytes, variances: bytes, shape: tuple[int, ...]) -> Shares:
+    """Return the shares of noise that pixels share; cached, since a profile serves all pairs of a scene."""
+    known = np.frombuffer(variances).reshape(shape[0], -1)
+    noise = NoiseProfile(np.linspace(0, 1, known.shape[1]), known, np.frombuffer(covariance).reshape(shape))
+    high, pixel = (left_in_residual(noise, high_pass(RESIDUAL_BLUR)), left_in_target(noise, high_pass(RESIDUAL_BLUR)))
+    # As for white noise, the unit is the noise of a frame whose high-pass alone has the variance that is found.
+    sampled_high = np.trace(high) / np.trace(pixel)
+    scales = []
+    for blur, weight, _ in SCALES:
+        left, residual = left_in_target(noise, around(blur)), left_in_residual(noise, around(blur))
+        sampled = np.trace(residual) / np.trace(left) / sampled_high
+        scales.append((blur, weight, float(sampled), float(np.trace(left) / len(left))))
+    return Shares(typical_deviation(high, together=True), float(np.trace(pixel) / len(pixel)), tuple(scales))
+
+
+def residual_noise_variance(target: Tensor, warped: Tensor, noise: NoiseProfile | None = None) -> Tensor:
     """Return the variance of ``target - warped`` that noise alone explains, by brightness, ``(N, H, W)``.
 
     Robust (median of a high-pass in each of eight classes of brightness), so a minority of misaligned places does not
-    raise it.
+    raise it. The profile tells what the high-pass leaves of the noise; None for white noise.
     """
     residual = target - warped
     high = (residual - surround(residual, RESIDUAL_BLUR)).abs().mean(1)
-    # The median over pixels of the mean of C absolute Gaussian values is 0.675 sigma for C = 1, 0.758 for C = 3.
-    typical = math.sqrt(2 / math.pi) - 0.12 / target.shape[1]
-    variance = (high / typical) ** 2 / (1 + surround_energy(RESIDUAL_BLUR))
+    known = shares(target.shape[1], noise)
+    variance = (high / known.typical) ** 2 / known.high
     brightness = surround(target, RESIDUAL_BLUR).mean(1)
     result = torch.empty_like(variance)
     for one, bright, out in zip(variance, brightness, result, strict=True):
@@ -60,7 +110,7 @@ def residual_noise_variance(target: Tensor, warped: Tensor) -> Tensor:
     return result
 
 
-def disagreement(target: Tensor, warped: Tensor) -> Tensor:
+def disagreement(target: Tensor, warped: Tensor, noise: NoiseProfile | None = None) -> Tensor:
     """Return the squared low-passed residual, relative to what noise explains, ``(N, H, W)``.
 
     About 1 for perfect alignment at any noise level.
@@ -69,11 +119,13 @@ def disagreement(target: Tensor, warped: Tensor) -> Tensor:
     ----------
     target, warped
         ``(N, C, H, W)``; exposure compensated.
+    noise
+        What neighbouring pixels and channels share of the noise; None for nothing.
     """
-    residual, noise = target - warped, residual_noise_variance(target, warped)
-    total = torch.zeros_like(noise)
-    for blur, weight, interpolated in SCALES:
-        expected = noise * interpolated * surround_energy(blur) + FLOOR
+    residual, variance = target - warped, residual_noise_variance(target, warped, noise)
+    total = torch.zeros_like(variance)
+    for blur, weight, sampled, left in shares(target.shape[1], noise).scales:
+        expected = variance * sampled * left + FLOOR
         total += weight * (surround(residual, blur) ** 2).mean(1) / expected
     return total
 
@@ -85,6 +137,7 @@ def confidence(
     forward: Tensor,
     backward: Tensor,
     expected: Tensor | None = None,
+    noise: NoiseProfile | None = None,
 ) -> Tensor:
     """Return the confidence in an alignment.
 
@@ -97,6 +150,8 @@ def confidence(
     expected
         The disagreement that the aligner expects, ``(N, H, W)``; None if it predicts none. See
         `self2align.alignment.aligner.estimate`.
+    noise
+        See `disagreement`.
 
     Returns
     -------
@@ -106,7 +161,7 @@ def confidence(
     """
     visible = inside(forward, *source.shape[-2:])
     # Not smoothed: the residuals of neighbouring pixels depend on the noise of this pixel.
-    doubt = disagreement(target, warped) + INCONSISTENT * inconsistency(forward, backward)
+    doubt = disagreement(target, warped, noise) + INCONSISTENT * inconsistency(forward, backward)
     if expected is not None:
         doubt = (1 - FORESEEN) * doubt + FORESEEN * expected
     return torch.exp(-math.log(2) * (doubt / 4) ** 2) * visible

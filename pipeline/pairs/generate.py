@@ -10,6 +10,7 @@ from torch import Tensor
 
 from self2align.alignment.aligned import Aligned
 from self2align.alignment.warp import warp
+from self2align.noise.profile import NoiseProfile
 from self2align.pairs.plan import PairCrop
 from self2align.pairs.scores import pair_ssim, ssim_filtered
 
@@ -25,7 +26,14 @@ def cut_source(source: NDArray[Any], top: int, left: int, size: int, margin: int
 
 
 def crop_rows(
-    aligned: Aligned, target: Tensor, source: Tensor, crops: Sequence[PairCrop], size: int, margin: int, kernel: str
+    aligned: Aligned,
+    target: Tensor,
+    source: Tensor,
+    crops: Sequence[PairCrop],
+    size: int,
+    margin: int,
+    kernel: str,
+    noise: NoiseProfile | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return the computed values of crops of one aligned frame.
 
@@ -44,6 +52,8 @@ def crop_rows(
         px; the margin is that of the source around each crop.
     kernel
         How the ``warped`` crops are sampled; see `self2align.alignment.warp.warp`.
+    noise
+        What neighbouring pixels and channels share of the noise, for the scores; None for nothing.
 
     Returns
     -------
@@ -72,7 +82,7 @@ def crop_rows(
         "transfer": transfer.cpu().numpy(),
         "confidence": trust.cpu().numpy(),
         "ssim": pair_ssim(warped, cropped).cpu().numpy().astype(np.float32),
-        "ssim_filtered": ssim_filtered(warped, cropped).cpu().numpy().astype(np.float32),
+        "ssim_filtered": ssim_filtered(warped, cropped, noise).cpu().numpy().astype(np.float32),
         "gain": np.full(count, aligned.gain, np.float32),
         "offset": np.full(count, aligned.offset, np.float32),
     }

@@ -1,6 +1,8 @@
 """SSIM of pairs: the paper's, and one with the noise removed."""
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -9,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from self2align.alignment.filters import gaussian_taps, low_pass, surround, surround_energy
+from self2align.alignment.residuals import gaussian, high_pass, left_in_residual, typical_deviation
+from self2align.noise.profile import NoiseProfile
 
 C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for a data range of 1
 
@@ -55,7 +59,39 @@ WINDOW = 4.0  # px, sigma of its windows
 INTERPOLATED = 2 / 1.45
 
 
-def ssim_filtered(predict: Tensor, target: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Remainder:
+    """Noise in ``target - predict``: the median of its absolute high-pass, and what a low-pass leaves of it.
+
+    Attributes
+    ----------
+    normal
+        Deviation of the high-pass over the median.
+    low
+        Variance of the low-passed residual over that of the high-pass.
+    """
+
+    normal: float
+    low: float
+
+
+def remainder(noise: NoiseProfile | None) -> Remainder:
+    """Return what `ssim_filtered` expects of white noise (None), or of the noise of a profile."""
+    if noise is None or noise.is_white:
+        taps = torch.tensor(gaussian_taps(BLUR), dtype=torch.float64)
+        return Remainder(1.4826, float((taps**2).sum()) ** 2 * INTERPOLATED / (1 + surround_energy(BLUR)))
+    return _coloured(noise.covariance.tobytes(), noise.variances.tobytes(), noise.covariance.shape)
+
+
+@lru_cache(maxsize=16)
+def _coloured(covariance: bytes, variances: bytes, shape: tuple[int, ...]) -> Remainder:
+    known = np.frombuffer(variances).reshape(shape[0], -1)
+    noise = NoiseProfile(np.linspace(0, 1, known.shape[1]), known, np.frombuffer(covariance).reshape(shape))
+    high, low = left_in_residual(noise, high_pass(BLUR)), left_in_residual(noise, gaussian(BLUR))
+    return Remainder(1 / typical_deviation(high, together=False), float(np.trace(low) / np.trace(high)))
+
+
+def ssim_filtered(predict: Tensor, target: Tensor, noise: NoiseProfile | None = None) -> Tensor:
     """Return an SSIM that is near 1 for perfect alignment at any noise level.
 
     SSIM's structure term on low-passed frames. Windows are weighted by contrast (a ratio of sums, not a mean of ratios:
@@ -66,21 +102,21 @@ def ssim_filtered(predict: Tensor, target: Tensor) -> Tensor:
     ----------
     predict, target
         ``(N, C, H, W)``, exposure compensated.
+    noise
+        What neighbouring pixels and channels share of the noise; None for nothing.
 
     Returns
     -------
     Tensor
         ``(N,)`` in [0, 1], float64.
     """
-    residual = (target - predict).double()
-    high = (residual - surround(residual, BLUR)).abs().flatten(1).median(1).values * 1.4826
-    taps = torch.tensor(gaussian_taps(BLUR), dtype=torch.float64)
-    left = float((taps**2).sum()) ** 2 * INTERPOLATED / (1 + surround_energy(BLUR))
-    noise = high**2 * left
+    residual, known = (target - predict).double(), remainder(noise)
+    high = (residual - surround(residual, BLUR)).abs().flatten(1).median(1).values * known.normal
+    explained = high**2 * known.low
     x, y = low_pass(predict.double(), BLUR), low_pass(target.double(), BLUR)
     _, _, vx, vy, covariance = _moments(x, y, WINDOW, math.ceil(2.5 * WINDOW))
     common = (2 * covariance).mean((1, 2, 3)).clamp(min=0) + C2
-    apart = ((vx + vy - 2 * covariance).mean((1, 2, 3)) - noise).clamp(min=0)
+    apart = ((vx + vy - 2 * covariance).mean((1, 2, 3)) - explained).clamp(min=0)
     return common / (common + apart)
 
 

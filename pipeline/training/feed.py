@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from self2align.noise.drawing import NoiseDrawing
+from self2align.noise.profile import NoiseProfile
 from self2align.runtime.disk import mapped_array
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
@@ -303,6 +305,9 @@ class FrameFeed:
         Size of a crop, px; crops per batch.
     seed, purpose
         Seed and key of the random draws.
+    noise
+        The noise of each scene: batches then hold another draw of it for each of their arrays, ``NAME_noise``, as
+        strong as the noise of the crop is. None for none.
     """
 
     def __init__(
@@ -315,9 +320,11 @@ class FrameFeed:
         batch: int,
         seed: int,
         purpose: str,
+        noise: Sequence[NoiseProfile] | None = None,
     ) -> None:
         self.scenes, self.codings, self.names = scenes, codings, names
         self.crop, self.batch, self.seed, self.purpose = crop, batch, seed, purpose
+        self.drawings = [NoiseDrawing(one, crop, crop) for one in noise or ()]
         self.span = max(shift for _, shift in names.values())
         first = next(iter(names.values()))[0]
         shapes = [scene[first].shape for scene in scenes]
@@ -328,6 +335,8 @@ class FrameFeed:
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step; the order of the frames is random too."""
         draw = generator(self.seed, self.purpose, step)
+        # A stream of its own: the crops are the same with and without noise.
+        noise = generator(self.seed, self.purpose, "noise", step) if self.drawings else None
         crops = []
         for scene in draw.choice(len(self.scenes), size=self.batch, p=self.weights):
             count, _, height, width = self.shapes[scene]
@@ -338,8 +347,11 @@ class FrameFeed:
                 at = frame + (self.span - shift if backwards else shift)
                 codes = self.scenes[scene][array][at, :, top : top + self.crop, left : left + self.crop]
                 cut[name] = self.codings[scene].decode(codes)
+                if noise is not None:
+                    cut[f"{name}_noise"] = self.drawings[scene](cut[name], noise)
+            # Noise goes through the same symmetry as its crop: mirrored, it has another covariance.
             crops.append(apply_symmetry(cut, symmetry))
-        return {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in self.names}
+        return {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
 
 
 def prefetched(draw: Draw, start: int, stop: int, device: torch.device) -> Iterator[Batch]:

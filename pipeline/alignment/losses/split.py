@@ -1,6 +1,7 @@
 """A photometric loss that fitting noise cannot lower."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
@@ -17,6 +18,8 @@ REDUCIBLE = 160  # px: DIS finds little in crops smaller than 80 px
 FORESIGHT = 0.005  # weight of the loss of the expected disagreement
 HALVED = 1.6  # noise variance of half of the pixels, filled and low-passed, relative to all pixels, low-passed
 WORST = 100.0  # limit of the disagreement, as a multiple of what noise explains
+ADDED = 0.8  # noise that recorruption adds, in standard deviations of the frame's own (docs/decisions/alignment.md)
+FARTHER = 8.0  # px: noise changes its strength with the brightness, not faster
 SMOOTH = 0.003  # per px of change from one cell of 2 x 2 px to the next (docs/decisions/alignment.md)
 
 
@@ -48,47 +51,110 @@ def _smoothness(field: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _shown(target: Tensor, source: Tensor, target_half: Tensor, source_half: Tensor, field: Tensor) -> Tensor:
-    """Return the disagreement of one half of the pixels, ``(N, H, W)``; about 1 for perfect alignment."""
-    residual = target_half - warp(source_half, field)
+def _shown(residual: Tensor, explained: Tensor) -> Tensor:
+    """Return the disagreement of a residual of the judged parts, ``(N, H, W)``; about 1 for perfect alignment."""
     # A change of brightness is not an alignment error.
     residual = residual - residual.flatten(2).median(2).values[..., None, None]
-    noise = residual_noise_variance(target, warp(source, field))
-    blur, _, interpolated = SCALES[0]
-    explained = HALVED * noise * interpolated * surround_energy(blur) + FLOOR
-    return ((low_pass(residual, blur) ** 2).mean(1) / explained).clamp(max=WORST)
+    return ((low_pass(residual, SCALES[0][0]) ** 2).mean(1) / (explained + FLOOR)).clamp(max=WORST)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Two parts of a target and of its source: one that a network sees, one that judges its field.
+
+    Attributes
+    ----------
+    seen, judges
+        Target and source, ``(N, C, H, W)`` each; the noise of the judges tells nothing about that of the seen parts.
+    explained
+        Gives for a field, ``(N, 2, H, W)``, the variance of the judges' low-passed residual that noise explains,
+        ``(N, H, W)``.
+    """
+
+    seen: tuple[Tensor, Tensor]
+    judges: tuple[Tensor, Tensor]
+    explained: Callable[[Tensor], Tensor]
+
+
+def chessboard(target: Tensor, source: Tensor, seen: int) -> Parts:
+    """Return the two colors of the pixels' chessboard: for noise that is independent from pixel to pixel.
+
+    The idea of Noise2Self (Batson and Royer 2019), applied to motion.
+
+    Parameters
+    ----------
+    target, source
+        ``(N, C, H, W)``.
+    seen
+        The color that is seen, 0 or 1.
+    """
+    targets, sources = halves(target), halves(source)
+
+    def explained(field: Tensor) -> Tensor:
+        blur, _, interpolated = SCALES[0]
+        return HALVED * residual_noise_variance(target, warp(source, field)) * interpolated * surround_energy(blur)
+
+    return Parts((targets[seen], sources[seen]), (targets[1 - seen], sources[1 - seen]), explained)
+
+
+def recorrupted(target: Tensor, source: Tensor, noise: tuple[Tensor, Tensor]) -> Parts:
+    """Return frames with noise added, and with the same noise taken off: for Gaussian noise of any covariance.
+
+    With noise n and another draw z of it, ``n + a z`` and ``n - z / a`` have the covariance ``V - V = 0`` between any
+    two pixels and channels (Recorrupted-to-Recorrupted, Pang et al., CVPR 2021, equation 9), so they are independent.
+
+    Parameters
+    ----------
+    target, source
+        ``(N, C, H, W)``.
+    noise
+        Another draw of the noise of each, of the same shapes.
+    """
+    both, drawn = (target, source), noise
+    seen, judges = (
+        (both[0] + factor * drawn[0], both[1] + factor * drawn[1]) for factor in (ADDED, -1 / ADDED)
+    )
+
+    def explained(field: Tensor) -> Tensor:
+        # The draw itself tells how much of it remains, warped and low-passed.
+        residual = low_pass(drawn[0] - warp(drawn[1], field), SCALES[0][0]) ** 2
+        return (1 + 1 / ADDED**2) * low_pass(residual.mean(1, keepdim=True), FARTHER)[:, 0]
+
+    return Parts(seen, judges, explained)
 
 
 def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
     """Return a photometric loss that the network cannot lower by fitting noise.
 
-    The network sees half of the pixels of both frames; the loss compares the other half, whose noise the network does
-    not see (the idea of Noise2Self, Batson and Royer 2019, applied to motion). A field that fits noise gains nothing.
-    Both sides are low-passed, so sampling between pixels averages little noise. Half of the batches are halved in size,
-    for more motions and less noise.
+    The network sees one part of both frames; the loss compares the other part, whose noise is independent of what the
+    network sees. A field that fits noise gains nothing. With a draw of the frames' noise in the batch these are the
+    parts of `recorrupted`, else those of `chessboard`. Both sides are low-passed, so sampling between pixels averages
+    little noise. Half of the batches are halved in size, for more motions and less noise.
 
     A network that also predicts the disagreement (`self2align.alignment.refined_dis`) learns it from the same unseen
-    pixels, by the likelihood of a squared Gaussian residual: ``e / x + log x`` for the measured e and the expected x,
+    part, by the likelihood of a squared Gaussian residual: ``e / x + log x`` for the measured e and the expected x,
     which is smallest at ``x = E[e]``.
 
     Parameters
     ----------
     batch
-        ``target`` and ``source``, ``(N, C, H, W)``.
+        ``target`` and ``source``, ``(N, C, H, W)``; for noise that is not white also ``target_noise`` and
+        ``source_noise``, another draw of the noise of each.
     generator
         Draws the half and the scale; on the CPU.
     """
-    target, source = batch["target"], batch["source"]
+    frames = [batch[name] for name in ("target", "source", "target_noise", "source_noise") if name in batch]
     seen, reduced = torch.randint(2, (2,), generator=generator).tolist()
-    if reduced and min(target.shape[-2:]) >= REDUCIBLE:
-        target, source = halve(target), halve(source)
-    targets, sources = halves(target), halves(source)
+    if reduced and min(frames[0].shape[-2:]) >= REDUCIBLE:
+        frames = [halve(one) for one in frames]
+    target, source = frames[:2]
+    parts = recorrupted(target, source, (frames[2], frames[3])) if frames[2:] else chessboard(target, source, seen)
     assert isinstance(network, TrainableAligner)
-    # The start is not learned, so it uses all pixels, as at inference.
+    # The start is not learned, so it uses all of the frames, as at inference.
     start = network.start(target, source)
     # Every level of a network that refines coarse to fine contributes.
-    fields = network.fields(targets[seen], sources[seen], start)
-    judged_target, judged_source = low_pass(torch.cat([targets[1 - seen], sources[1 - seen]]), BLUR).chunk(2)
+    fields = network.fields(*parts.seen, start)
+    judged_target, judged_source = low_pass(torch.cat(parts.judges), BLUR).chunk(2)
     total = target.new_zeros(())
     for field in fields:
         field, doubt = field[:, :2], field[:, 2:]
@@ -97,7 +163,8 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
         total = total + ((error + ROUND**2).sqrt() * visible).sum() / visible.sum().clamp(min=1)
         total = total + SMOOTH * _smoothness(halve(field) / 2)
         if doubt.shape[1]:
-            shown = _shown(target, source, targets[1 - seen], sources[1 - seen], field)
+            with torch.no_grad():
+                shown = _shown(parts.judges[0] - warp(parts.judges[1], field), parts.explained(field))
             surprise = (shown * (-doubt[:, 0]).exp() + doubt[:, 0]) * visible
             total = total + FORESIGHT * surprise.sum() / visible.sum().clamp(min=1)
     return total / len(fields)
