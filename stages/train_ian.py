@@ -29,6 +29,7 @@ def train_ian(
         training=row.training.settings() if row.training else None,
         seed=chosen.seed,
         bars=bar,
+        init=row.start(),
     )
     for note in trained.notes:
         say(note)

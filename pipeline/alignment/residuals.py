@@ -1,4 +1,4 @@
-"""What filters leave of the noise of a target and of its aligned neighbour, for noise that neighbouring pixels share."""
+"""What filters leave of the noise of a target and of its aligned neighbour, where neighbouring pixels share it."""
 
 import numpy as np
 from numpy.typing import NDArray

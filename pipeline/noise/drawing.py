@@ -30,7 +30,9 @@ class NoiseDrawing:
         spectrum = profile.power(self.side)[..., : self.side // 2 + 1].transpose(2, 3, 0, 1)
         values, vectors = np.linalg.eigh(spectrum)
         root = (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ vectors.conj().swapaxes(2, 3)
-        self.root = np.ascontiguousarray(root.transpose(2, 3, 0, 1), np.complex64)
+        # Conjugate: `NoiseProfile.covariance` is that of ``n_i(x) n_j(x + d)``, the spectrum of a filter's result that
+        # of ``n_i(x + d) n_j(x)``.
+        self.root = np.ascontiguousarray(root.transpose(2, 3, 0, 1).conj(), np.complex64)
 
     def unit(self, draw: np.random.Generator) -> NDArray[np.float32]:
         """Return noise of unit variance, ``(C, H, W)``."""
@@ -44,4 +46,3 @@ class NoiseDrawing:
         pairs = zip(shade, self.profile.variances, strict=True)
         variance = np.stack([np.interp(one, self.profile.levels, known) for one, known in pairs])
         return np.asarray(np.sqrt(variance) * self.unit(draw), np.float32)
-

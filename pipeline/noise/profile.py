@@ -68,6 +68,14 @@ class NoiseProfile:
         """Return whether the noise is independent from pixel to pixel and from channel to channel."""
         return self.reach == 0 and not np.any(self.covariance[~np.eye(len(self.covariance), dtype=bool)])
 
+    @property
+    def neighbour(self) -> float:
+        """Return the correlation with the noise of the next pixel, in the mean of the channels and both directions."""
+        if self.reach == 0:
+            return 0.0
+        middle, own = self.reach, np.einsum("iiyx->yx", self.covariance) / len(self.covariance)
+        return float(own[middle, middle + 1] + own[middle + 1, middle]) / 2
+
     def filtered(self, taps: NDArray[np.float64]) -> float:
         """Return the variance of filtered noise over that of a pixel, in the mean of the channels.
 
@@ -104,10 +112,10 @@ class NoiseProfile:
         taps = np.fft.ifft2(root.transpose(2, 3, 0, 1)).real
         half = size // 2
         taps = np.roll(taps, (half, half), (2, 3))[:, :, : size + 1, : size + 1]
-        # Convolution in torch is correlation.
-        flipped = np.ascontiguousarray(taps[..., ::-1, ::-1])
-        unit = np.sqrt((flipped**2).sum((1, 2, 3), keepdims=True))
-        return torch.from_numpy((flipped / np.maximum(unit, 1e-12)).astype(np.float32))
+        # Convolution in torch is correlation: of the noise n it gives, ``n_i(x) n_j(x + d)`` has the spectrum, not
+        # ``n_i(x + d) n_j(x)``, as `covariance` is defined.
+        unit = np.sqrt((taps**2).sum((1, 2, 3), keepdims=True))
+        return torch.from_numpy((taps / np.maximum(unit, 1e-12)).astype(np.float32))
 
     def draw(self, shape: tuple[int, int, int, int], generator: torch.Generator) -> Tensor:
         """Return noise of unit variance with this covariance, ``(N, C, H, W)``; the generator is on the CPU."""

@@ -18,6 +18,7 @@ from self2align.alignment.copies import copied_pixels
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
+from self2align.noise.profile import NoiseProfile
 from self2align.noise.synthesis import warped_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
@@ -127,6 +128,7 @@ def make_pairs(
     parameters: Mapping[str, Any],
     seed: int,
     bars: Bars = silent,
+    profiles: Mapping[str, NoiseProfile] | None = None,
 ) -> PairsMade:
     """Align noisy neighbours and write the store of scored pairs.
 
@@ -144,10 +146,21 @@ def make_pairs(
         Of the random places of the crops.
     bars
         Opens progress displays.
+    profiles
+        The noise of scenes by title, for confidence and scores where pixels share it; None, or no profile of a scene,
+        for noise that they do not share.
     """
     store = FrameStore(noisy)
     scenes, skipped = usable_scenes(store, settings.crop)
-    inputs = {"params": dict(parameters), "seed": seed, "noisy": store.content, "aligner": file_digest(aligner)}
+    inputs: dict[str, Any] = {
+        "params": dict(parameters),
+        "seed": seed,
+        "noisy": store.content,
+        "aligner": file_digest(aligner),
+    }
+    known = {title: one for title, one in (profiles or {}).items() if not one.is_white}
+    if known:
+        inputs["noise"] = {title: one.record() for title, one in known.items()}
     with workspace("generate_pairs", inputs, make_pairs) as scratch:
         with bars("judging frames") as progress:
             judged = judge_scenes(noisy, scenes, scratch, progress)
@@ -162,7 +175,8 @@ def make_pairs(
         )
         layout, held, warped = _layout(store, scenes, len(rows), settings)
         how = (settings.crop, settings.margin, settings.exposure, settings.kernel, held, warped)
-        fill = partial(fill_pairs, noisy, aligner, scenes, judged, rows, *how)
+        noise = [known.get(scene.title) for scene in scenes]
+        fill = partial(fill_pairs, noisy, aligner, scenes, judged, noise, rows, *how)
         left_out = {
             scene.title: one.evidence for scene, one in zip(scenes, judged, strict=True) if one.evidence.left_out
         }
@@ -198,6 +212,7 @@ def fill_pairs(
     aligner: Path,
     scenes: Sequence[SceneRecord],
     judged: Sequence[Judged],
+    noise: Sequence[NoiseProfile | None],
     rows: Sequence[PairCrop],
     size: int,
     margin: int,
@@ -222,7 +237,7 @@ def fill_pairs(
     def aligned(number: int, first: int, second: int) -> tuple[Aligned, Aligned]:
         frames = decoded(number, first)[1], decoded(number, second)[1]
         copied = copied_pixels(*frames, judged[number].evidence.line)
-        both = align_both(*frames, align, exposure)
+        both = align_both(*frames, align, exposure, noise[number])
         return both if copied is None else (_distrusted(both[0], copied), _distrusted(both[1], copied))
 
     @lru_cache(maxsize=KEPT)
@@ -238,7 +253,7 @@ def fill_pairs(
         both = aligned(number, min(target, source), max(target, source))
         (target_codes, target_frame), (source_codes, source_frame) = decoded(number, target), decoded(number, source)
         direction = both[0 if target < source else 1]
-        values = crop_rows(direction, target_frame, source_frame, crops_of_pair, size, margin, kernel)
+        values = crop_rows(direction, target_frame, source_frame, crops_of_pair, size, margin, kernel, noise[number])
         values |= {
             f"noise_{name}": np.full(len(crops_of_pair), value, np.float32)
             for name, value in asdict(judged[number].noise).items()

@@ -93,6 +93,8 @@ def _check_aligners(params: Params) -> None:
             load(LOSSES, aligner.loss, f"{key}.loss")
         elif aligner.loss != "none":
             raise ValueError(f"{key}.loss: found {aligner.loss!r}, expected none: {aligner.kind} is not trained")
+        elif aligner.init is not None:
+            raise ValueError(f"{key}.init: found {aligner.init!r}, expected null: {aligner.kind} is not trained")
     chosen, known = params.generate_pairs.aligner, params.train_ian.aligners
     if chosen not in known:
         raise ValueError(f"generate_pairs.aligner: found {chosen!r}, expected one of {', '.join(sorted(known))}")

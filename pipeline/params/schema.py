@@ -116,8 +116,13 @@ class AlignerParams(Section):
 
     kind: str
     arguments: Arguments
+    init: Name | None = None
     loss: str
     training: TrainingParams | None
+
+    def start(self) -> Path | None:
+        """Return the file of the weights to start from; None for random ones."""
+        return None if self.init is None else STARTS / f"{self.init}.safetensors"
 
 
 class TrainIanParams(Section):

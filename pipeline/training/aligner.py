@@ -10,6 +10,8 @@ from torch import nn
 from self2align import __version__
 from self2align.alignment import ALIGNERS, LOSSES
 from self2align.alignment.loading import make_aligner, save_aligner
+from self2align.noise.drawing import NoiseDrawing
+from self2align.noise.profile import NoiseProfile
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.provenance import code_digest
@@ -18,7 +20,7 @@ from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.training.feed import FrameFeed, memory_limit
 from self2align.training.fitting import fit, hold_scenes, write_curve
 from self2align.training.settings import TrainingSettings
-from self2align.training.starting import with_seed
+from self2align.training.starting import init_digest, load_aligner_start, with_seed
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ def train_aligner(
     training: TrainingSettings | None,
     seed: int,
     bars: Bars,
+    init: Path | None = None,
+    profiles: Mapping[str, NoiseProfile] | None = None,
 ) -> TrainedAligner:
     """Train an aligner and write it with its curve; a classical one has nothing to train and is a header only.
 
@@ -56,19 +60,27 @@ def train_aligner(
         A key of `self2align.alignment.LOSSES`, and how to train; None for a classical aligner.
     seed, bars
         Of the draws; opens progress displays.
+    init
+        Weights to start from; None for random ones.
+    profiles
+        The noise of scenes by title, as measured; None, or white noise in all, for noise that pixels do not share. See
+        `self2align.alignment.losses.split`.
 
     Raises
     ------
     ValueError
-        If there is no scene with the role "align" that a crop fits.
+        If there is no scene with the role "align" that a crop fits, no such file to start from, or one scene without a
+        profile.
     """
     store = FrameStore(noisy)
     channels = store.channels(store.scenes[0])
-    header = {
+    key = f"train_ian.aligners.{name}.init"
+    header: dict[str, Any] = {
         "aligner": kind,
         "aligner_code": code_digest(load(ALIGNERS, kind, "kind")),
         "arguments": dict(arguments),
         "channels": channels,
+        **init_digest(init, key),
         "loss": loss,
         "noisy": store.content if training else None,
         "seed": seed,
@@ -80,16 +92,22 @@ def train_aligner(
         save_aligner(out, make_aligner(kind, channels, arguments), header)
         return TrainedAligner((f"{out}: {kind} has nothing to train; its settings are stored",))
     scenes, notes = _scenes(store, training.crop)
+    noise = shared_noise([scene.title for scene in scenes], profiles)
+    header["noise"] = noise_header(noise)
     make, criterion = load(ALIGNERS, kind, "kind"), load(LOSSES, loss, "loss")
     settings = {"kind": kind, "arguments": dict(arguments), "loss": loss, "training": asdict(training)}
-    inputs = {"aligner": settings, "noisy": store.content, "seed": seed, "name": name}
+    inputs = {"aligner": settings, "noisy": store.content, "seed": seed, "name": name, **init_digest(init, key)}
+    if noise is not None:
+        inputs["noise"] = [one.record() for one in noise]
     with workspace(f"train_ian-{name}", inputs, train_aligner, criterion, make) as scratch:
         network: nn.Module = with_seed(lambda: make(channels, **arguments), seed, "train_ian", name)
+        if init is not None:
+            load_aligner_start(init, network, kind, channels, key)
         trained = fit(
             f"train_ian@{name}",
             network,
             criterion,
-            _feed(name, store, scenes, training, seed, scratch),
+            _feed(name, store, scenes, training, seed, scratch, noise),
             training,
             seed=seed,
             scratch=scratch,
@@ -103,8 +121,49 @@ def train_aligner(
     return TrainedAligner((*notes, *trained.notes, final))
 
 
+def shared_noise(titles: Sequence[str], profiles: Mapping[str, NoiseProfile] | None) -> list[NoiseProfile] | None:
+    """Return the noise of each scene, or None if no pixels share any.
+
+    Raises
+    ------
+    ValueError
+        If a scene has no profile.
+    """
+    if profiles is None:
+        return None
+    missing = [title for title in titles if title not in profiles]
+    if missing:
+        raise ValueError(f"noise of {missing[0]}: found no profile, expected one for each of {len(titles)} scenes")
+    noise = [profiles[title] for title in titles]
+    return None if all(one.is_white for one in noise) else noise
+
+
+def noise_header(noise: Sequence[NoiseProfile] | None) -> dict[str, Any] | None:
+    """Return what a file of weights says of the noise that the aligner was trained on; None for noise taken as white.
+
+    Of all scenes: the least and the largest deviation, of white, and correlation with the next pixel, and how far
+    pixels share noise, px.
+    """
+    if noise is None:
+        return None
+    deviations = [float(one.variances.mean()) ** 0.5 for one in noise]
+    nearest = [one.neighbour for one in noise]
+    return {
+        "scenes": len(noise),
+        "deviation": [round(min(deviations), 5), round(max(deviations), 5)],
+        "neighbour": [round(min(nearest), 3), round(max(nearest), 3)],
+        "reach": max(one.reach for one in noise),
+    }
+
+
 def _feed(
-    name: str, store: FrameStore, scenes: Sequence[SceneRecord], training: TrainingSettings, seed: int, scratch: Path
+    name: str,
+    store: FrameStore,
+    scenes: Sequence[SceneRecord],
+    training: TrainingSettings,
+    seed: int,
+    scratch: Path,
+    noise: Sequence[NoiseProfile] | None,
 ) -> FrameFeed:
     """Return batches of neighbouring frames."""
     held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
@@ -116,6 +175,7 @@ def _feed(
         batch=training.batch,
         seed=seed,
         purpose=f"train_ian@{name}",
+        noise=None if noise is None else [NoiseDrawing(one, training.crop, training.crop) for one in noise],
     )
 
 

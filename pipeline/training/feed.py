@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from self2align.noise.drawing import NoiseDrawing
-from self2align.noise.profile import NoiseProfile
 from self2align.runtime.disk import mapped_array
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
 
 Batch = dict[str, Tensor]
 Draw = Callable[[int], Batch]
+DrawNoise = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
 
 def memory_limit() -> int:
@@ -306,8 +305,8 @@ class FrameFeed:
     seed, purpose
         Seed and key of the random draws.
     noise
-        The noise of each scene: batches then hold another draw of it for each of their arrays, ``NAME_noise``, as
-        strong as the noise of the crop is. None for none.
+        For each scene what draws noise for a crop, ``(C, s, s)``, such as `self2align.noise.drawing.NoiseDrawing`:
+        batches then hold another draw of the noise of each of their arrays, ``NAME_noise``. None for none.
     """
 
     def __init__(
@@ -320,11 +319,11 @@ class FrameFeed:
         batch: int,
         seed: int,
         purpose: str,
-        noise: Sequence[NoiseProfile] | None = None,
+        noise: Sequence[DrawNoise] | None = None,
     ) -> None:
         self.scenes, self.codings, self.names = scenes, codings, names
         self.crop, self.batch, self.seed, self.purpose = crop, batch, seed, purpose
-        self.drawings = [NoiseDrawing(one, crop, crop) for one in noise or ()]
+        self.drawings = noise
         self.span = max(shift for _, shift in names.values())
         first = next(iter(names.values()))[0]
         shapes = [scene[first].shape for scene in scenes]
@@ -336,7 +335,7 @@ class FrameFeed:
         """Return the batch of a step; the order of the frames is random too."""
         draw = generator(self.seed, self.purpose, step)
         # A stream of its own: the crops are the same with and without noise.
-        noise = generator(self.seed, self.purpose, "noise", step) if self.drawings else None
+        noise_draw = generator(self.seed, self.purpose, "noise", step)
         crops = []
         for scene in draw.choice(len(self.scenes), size=self.batch, p=self.weights):
             count, _, height, width = self.shapes[scene]
@@ -347,8 +346,8 @@ class FrameFeed:
                 at = frame + (self.span - shift if backwards else shift)
                 codes = self.scenes[scene][array][at, :, top : top + self.crop, left : left + self.crop]
                 cut[name] = self.codings[scene].decode(codes)
-                if noise is not None:
-                    cut[f"{name}_noise"] = self.drawings[scene](cut[name], noise)
+                if self.drawings is not None:
+                    cut[f"{name}_noise"] = self.drawings[scene](cut[name], noise_draw)
             # Noise goes through the same symmetry as its crop: mirrored, it has another covariance.
             crops.append(apply_symmetry(cut, symmetry))
         return {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}

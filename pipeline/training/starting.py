@@ -61,8 +61,41 @@ def start_denoiser(settings: DenoiserSettings, channels: int, seed: int) -> tupl
     return network, form
 
 
-def init_digest(init: Path | None) -> dict[str, str]:
+def load_aligner_start(path: Path, network: nn.Module, kind: str, channels: int, key: str) -> None:
+    """Give an aligner the weights of a file, in place.
+
+    Parameters
+    ----------
+    path
+        Weights of an aligner.
+    network
+        Of this kind and this number of channels.
+    kind
+        A key of `self2align.alignment.ALIGNERS`.
+    channels
+        C of the frames.
+    key
+        Of the parameter, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the file holds another aligner.
+    """
+    tensors, header = load_weights(path)
+    _compare(path, header, {"kind": "aligner", "aligner": kind, "channels": channels}, key)
+    fit_weights(network, tensors, path)
+
+
+def init_digest(init: Path | None, key: str = "train_denoiser.init") -> dict[str, str]:
     """Return the digest of the starting weights, as one of the inputs of a training; nothing for random ones.
+
+    Parameters
+    ----------
+    init
+        The file.
+    key
+        Of the parameter, for messages.
 
     Raises
     ------
@@ -73,15 +106,17 @@ def init_digest(init: Path | None) -> dict[str, str]:
         return {}
     if not init.is_file():
         known = ", ".join(sorted(one.stem for one in init.parent.glob("*.safetensors")))
-        raise ValueError(
-            f"train_denoiser.init: found no {init}, expected one of {known or 'null: the folder is empty'}"
-        )
+        raise ValueError(f"{key}: found no {init}, expected one of {known or 'null: the folder is empty'}")
     return {"init": file_digest(init)}
 
 
 def _load_start(path: Path, network: nn.Module, form: Mapping[str, Any]) -> None:
     tensors, header = load_weights(path)
-    for key, value in {"kind": "denoiser", **form}.items():
-        if header.get(key) != value:
-            raise ValueError(f"train_denoiser.init: {path}: found {key} {header.get(key)!r}, expected {value!r}")
+    _compare(path, header, {"kind": "denoiser", **form}, "train_denoiser.init")
     fit_weights(network, tensors, path)
+
+
+def _compare(path: Path, header: Mapping[str, Any], expected: Mapping[str, Any], parameter: str) -> None:
+    for key, value in expected.items():
+        if header.get(key) != value:
+            raise ValueError(f"{parameter}: {path}: found {key} {header.get(key)!r}, expected {value!r}")

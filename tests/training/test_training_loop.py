@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from self2align.networks.unet import UNet
+from self2align.noise.drawing import NoiseDrawing
+from self2align.noise.profile import NoiseProfile
 from self2align.objectives.n2n import n2n
 from self2align.runtime.workers import exact_threads
 from self2align.stores.codes import Coding
@@ -129,3 +131,29 @@ def test_arrays_beyond_the_budget_are_mapped_with_the_same_content(tmp_path: Pat
     assert not isinstance(memory, np.memmap)
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(memory, mapped)
+
+
+def test_crops_of_noise_turn_with_the_crops_of_their_frames() -> None:
+    # Frames rise to the right; their noise is nearly constant along x. Wherever a crop has been turned, the noise has.
+    place = np.arange(-7, 8)
+    along = np.zeros((1, 1, 15, 15))
+    along[0, 0, 7] = np.exp(-0.5 * (place / 3) ** 2)
+    profile = NoiseProfile(np.array([0.0, 1.0]), np.full((1, 2), 1e-4), along)
+    frames = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32), (3, 1, 64, 64))
+    names = {"target": ("frames", 0), "source": ("frames", 1)}
+    scenes, codings = [{"frames": frames}], [Coding("float32", 1.0)]
+    plain, noisy = (
+        FrameFeed(scenes, codings, names, crop=32, batch=8, seed=0, purpose="test", noise=noise)(3)
+        for noise in (None, [NoiseDrawing(profile, 32, 32)])
+    )
+    assert plain.keys() == {"target", "source"}
+    torch.testing.assert_close(plain, {name: noisy[name] for name in plain}, rtol=0, atol=0)
+    assert not torch.equal(noisy["target_noise"], noisy["source_noise"])
+    turned = 0
+    for frame, noise in zip(noisy["target"][:, 0], noisy["target_noise"][:, 0], strict=True):
+        across = bool(frame.diff(dim=0).abs().sum() > frame.diff(dim=1).abs().sum())
+        smooth = noise.T if across else noise
+        assert float(smooth.diff(dim=1).square().mean()) < 0.2 * float(smooth.diff(dim=0).square().mean())
+        assert float(noise.std()) == pytest.approx(0.01, rel=0.3)
+        turned += across
+    assert 0 < turned < 8

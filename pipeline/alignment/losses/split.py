@@ -111,9 +111,7 @@ def recorrupted(target: Tensor, source: Tensor, noise: tuple[Tensor, Tensor]) ->
         Another draw of the noise of each, of the same shapes.
     """
     both, drawn = (target, source), noise
-    seen, judges = (
-        (both[0] + factor * drawn[0], both[1] + factor * drawn[1]) for factor in (ADDED, -1 / ADDED)
-    )
+    seen, judges = ((both[0] + factor * drawn[0], both[1] + factor * drawn[1]) for factor in (ADDED, -1 / ADDED))
 
     def explained(field: Tensor) -> Tensor:
         # The draw itself tells how much of it remains, warped and low-passed.
