@@ -67,9 +67,10 @@ def within(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def command(name: str, /, **options: Path | str) -> None:
+def command(name: str, /, *arguments: Path | str, **options: Path | str) -> None:
     """Run a command of `self2align` as a user would."""
-    words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+    words = [*map(str, arguments)]
+    words += [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
     subprocess.run([Path(sys.executable).with_name("self2align"), name, *words], check=True)
 
 
