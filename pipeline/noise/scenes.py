@@ -7,6 +7,7 @@ import numpy as np
 
 from self2align.noise.estimation.estimate import estimate_noise
 from self2align.noise.model import NoiseSettings
+from self2align.noise.profile import NoiseProfile
 from self2align.noise.synthesis import scene_model
 from self2align.runtime.spacing import evenly_spaced
 from self2align.stores.frames import FrameStore, SceneRecord
@@ -30,6 +31,11 @@ class SceneNoise:
     gain: float
     read: float
     white: bool = True
+
+    @classmethod
+    def of(cls, profile: NoiseProfile) -> "SceneNoise":
+        """Return the noise of a profile, of one level whatever the brightness: gamma leaves no rising line."""
+        return cls(0.0, float(np.mean(profile.variances)), profile.is_white)
 
     @property
     def line(self) -> tuple[float, float]:

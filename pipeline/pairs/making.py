@@ -48,10 +48,12 @@ def plan_pairs(
     size: int,
     seed: int,
     kept: Sequence[tuple[int, ...]] | None = None,
+    strides: Sequence[int] | None = None,
 ) -> list[PairCrop]:
     """Return the pairs to make of some scenes; see `self2align.pairs.plan.plan_crops`.
 
-    ``kept`` holds for each scene the numbers of the frames that pairs are made of; None for all.
+    ``kept`` holds for each scene the numbers of the frames that pairs are made of; None for all. ``strides`` holds the
+    distance of frames whose noise is independent, in which offsets count; None for 1.
 
     Raises
     ------
@@ -60,8 +62,8 @@ def plan_pairs(
     """
     chosen = kept or [tuple(range(scene.count)) for scene in scenes]
     footage = [
-        Footage(scene.title, scene.count, scene.height, scene.width, one)
-        for scene, one in zip(scenes, chosen, strict=True)
+        Footage(scene.title, scene.count, scene.height, scene.width, one, stride)
+        for scene, one, stride in zip(scenes, chosen, strides or [1] * len(scenes), strict=True)
     ]
     rows = plan_crops(footage, offsets=offsets, targets=targets, crops=crops, size=size, seed=seed)
     if not any("pairs" in scenes[row.scene].roles for row in rows):
@@ -104,19 +106,25 @@ class PairSettings:
 class PairsMade:
     """What a new pair store holds: its columns, its number of scenes, and what was left out with the reason.
 
-    ``skipped`` lists scenes, ``frames_left_out`` has a line by scene of which some frames are no evidence.
+    ``skipped`` lists scenes, ``frames_left_out`` has a line by scene of which some frames are no evidence, ``strides``
+    the distance of independent frames where it is more than 1.
     """
 
     columns: dict[str, NDArray[Any]]
     scenes: int
     skipped: list[dict[str, str]]
     frames_left_out: dict[str, str]
+    strides: dict[str, int]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Return a line for each scene that was left out, and for each of which frames were."""
         scenes = [f"left out {item['scene']}: {item['why']}" for item in self.skipped]
-        return (*scenes, *(f"{title}: {note}" for title, note in self.frames_left_out.items()))
+        apart = (
+            f"{title}: pairs are {stride} frames apart; nearer frames share noise, which a codec carries along"
+            for title, stride in self.strides.items()
+        )
+        return (*scenes, *(f"{title}: {note}" for title, note in self.frames_left_out.items()), *apart)
 
 
 def make_pairs(
@@ -163,7 +171,7 @@ def make_pairs(
         inputs["noise"] = {title: one.record() for title, one in known.items()}
     with workspace("generate_pairs", inputs, make_pairs) as scratch:
         with bars("judging frames") as progress:
-            judged = judge_scenes(noisy, scenes, scratch, progress)
+            judged = judge_scenes(noisy, scenes, scratch, progress, known)
         rows = plan_pairs(
             scenes,
             offsets=settings.offsets,
@@ -172,6 +180,7 @@ def make_pairs(
             size=settings.crop,
             seed=seed,
             kept=[one.evidence.kept for one in judged],
+            strides=[one.stride for one in judged],
         )
         layout, held, warped = _layout(store, scenes, len(rows), settings)
         how = (settings.crop, settings.margin, settings.exposure, settings.kernel, held, warped)
@@ -187,13 +196,16 @@ def make_pairs(
             "seed": seed,
             "skipped": skipped,
         }
+        strides = {scene.title: one.stride for scene, one in zip(scenes, judged, strict=True) if one.stride > 1}
+        if strides:
+            attributes["strides"] = strides
         if left_out:
             attributes["left_out"] = {
                 title: {kind: list(frames) for kind, frames in one.left_out.items()} for title, one in left_out.items()
             }
         with bars("aligning pairs") as progress:
             columns = write_pairs(out, layout, fill, attributes, scratch, progress)
-    return PairsMade(columns, len(scenes), skipped, {title: one.note for title, one in left_out.items()})
+    return PairsMade(columns, len(scenes), skipped, {title: one.note for title, one in left_out.items()}, strides)
 
 
 def _layout(

@@ -11,7 +11,8 @@ from self2align.runtime.spacing import evenly_spaced
 class Footage:
     """A scene as planning sees it: title, number of frames, size in px.
 
-    ``kept`` holds the numbers of the frames that pairs are made of, in order; None for all.
+    ``kept`` holds the numbers of the frames that pairs are made of, in order; None for all. ``stride`` is the distance
+    of frames whose noise is independent: offsets count in it.
     """
 
     title: str
@@ -19,6 +20,7 @@ class Footage:
     height: int
     width: int
     kept: tuple[int, ...] | None = None
+    stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def plan_crops(
     rows = []
     for number, footage in enumerate(scenes):
         kept = range(footage.count) if footage.kept is None else footage.kept
-        for target, sources in neighbours(len(kept), offsets, targets):
+        apart = [offset * footage.stride for offset in offsets]
+        for target, sources in neighbours(len(kept), apart, targets):
             spots = list(_spots(footage, size, crops, seed, kept[target]))
             rows += [PairCrop(number, kept[target], kept[source], *spot) for source in sources for spot in spots]
     return rows

@@ -1,6 +1,6 @@
 """Which scenes of a store, and which of their frames, pairs are made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from self2align.noise.profile import NoiseProfile
 from self2align.noise.scenes import SceneNoise, scene_noise
 from self2align.pairs.evidence import Evidence, judge
 from self2align.runtime.progress import Progress
@@ -16,6 +17,8 @@ from self2align.runtime.workers import run_tasks
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.stores.pairs import ROLES, PairStore
 
+SHARED = 0.1  # of the variance of the noise: less in common, and frames can judge each other
+FARTHEST = 8  # frames; further apart, little of a moving scene is still seen
 ALIKE = 0.1  # of the variance of the noise: a difference that makes none to what is a copy
 
 
@@ -52,13 +55,38 @@ class Judged:
         Which of its frames pairs are made of.
     noise
         Of these, as measured or as added.
+    stride
+        See `stride_of`.
     """
 
     evidence: Evidence
     noise: SceneNoise
+    stride: int = 1
 
 
-def judge_scenes(noisy: Path, scenes: Sequence[SceneRecord], folder: Path, progress: Progress) -> list[Judged]:
+def stride_of(profile: NoiseProfile, frames: int) -> int:
+    """Return the distance of frames whose noise is independent enough to judge each other, at most `FARTHEST`.
+
+    A codec carries noise from frame to frame, along the motion: pairs of near frames would teach a network to keep it.
+
+    Parameters
+    ----------
+    profile
+        Of the noise.
+    frames
+        Number of frames of the scene.
+    """
+    apart = next((at for at, share in enumerate(profile.along, 1) if share <= SHARED), len(profile.along) + 1)
+    return max(1, min(apart, FARTHEST, (frames - 1) // 2))
+
+
+def judge_scenes(
+    noisy: Path,
+    scenes: Sequence[SceneRecord],
+    folder: Path,
+    progress: Progress,
+    profiles: Mapping[str, NoiseProfile],
+) -> list[Judged]:
     """Judge all frames of the scenes of a store, on all workers; each scene once, whatever is killed.
 
     Parameters
@@ -69,27 +97,36 @@ def judge_scenes(noisy: Path, scenes: Sequence[SceneRecord], folder: Path, progr
         Of unfinished work, where the scenes that are done are kept.
     progress
         Called with scenes done and all scenes.
+    profiles
+        The noise of scenes by title, where pixels share it.
     """
-    tasks = [(noisy, scene, folder / f"judged-{number}.json") for number, scene in enumerate(scenes)]
+    tasks = [
+        (noisy, scene, profiles.get(scene.title), folder / f"judged-{number}.json")
+        for number, scene in enumerate(scenes)
+    ]
     return run_tasks(_judged_once, tasks, progress)
 
 
-def _judged_once(noisy: Path, scene: SceneRecord, kept: Path) -> Judged:
+def _judged_once(noisy: Path, scene: SceneRecord, profile: NoiseProfile | None, kept: Path) -> Judged:
     known = TypeAdapter(Judged)
     if kept.exists():
         return known.validate_json(kept.read_bytes())
-    found = judge_scene(noisy, scene)
+    found = judge_scene(noisy, scene, profile)
     write_atomically(kept, known.dump_json(found))
     return found
 
 
-def judge_scene(noisy: Path, scene: SceneRecord) -> Judged:
-    """Return which frames of a scene of a store pairs are made of, and their noise."""
+def judge_scene(noisy: Path, scene: SceneRecord, profile: NoiseProfile | None = None) -> Judged:
+    """Return which frames of a scene of a store pairs are made of, and their noise: that of the profile, if any."""
     store = opened(noisy)
 
     def frames() -> Iterator[NDArray[np.float32]]:
         return (store.frames(scene, at, at + 1)[0] for at in range(scene.count))
 
+    if profile is not None:
+        known = SceneNoise.of(profile)
+        found = judge(frames(), known.line)
+        return Judged(found, known, stride_of(profile, len(found.kept)))
     noise = scene_noise(store, scene)
     found = judge(frames(), noise.line)
     if not (found.left_out and found.kept):
@@ -118,3 +155,9 @@ def recorded_frames(pairs: Path, scenes: Sequence[SceneRecord]) -> list[tuple[in
         tuple(at for at in range(scene.count) if at not in dropped)
         for scene, dropped in zip(scenes, without, strict=True)
     ]
+
+
+def recorded_strides(pairs: Path, scenes: Sequence[SceneRecord]) -> list[int]:
+    """Return for each scene the distance of frames whose noise is independent, as a store of pairs records it."""
+    strides = PairStore(pairs).attributes.get("strides", {})
+    return [int(strides.get(scene.title, 1)) for scene in scenes]

@@ -18,7 +18,7 @@ from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
 from self2align.pairs.making import plan_pairs
 from self2align.pairs.plan import PairCrop
-from self2align.pairs.scenes import recorded_frames, usable_scenes
+from self2align.pairs.scenes import recorded_frames, recorded_strides, usable_scenes
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace, write_json
@@ -141,6 +141,7 @@ def baseline_crops(
             size=size,
             seed=seed,
             kept=kept,
+            strides=recorded_strides(pairs, scenes),
         )
     )
     sources: dict[str, tuple[FramesOf, Callable[[SceneRecord], Coding]]] = {

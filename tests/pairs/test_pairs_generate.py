@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,10 @@ from numpy.typing import NDArray
 from self2align.alignment.aligned import align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
+from self2align.noise.profile import NoiseProfile
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, frame_pairs, neighbours, plan_crops
+from self2align.pairs.scenes import stride_of
 from self2align.stores.codes import Coding
 from self2align.training.feed import NeighbourFeed, PairFeed, apply_symmetry, rotate_crop_colors
 
@@ -55,6 +59,20 @@ def _two_frames(texture: NDArray[np.float32], x: int, y: int) -> tuple[torch.Ten
     """Two frames of a picture, the second's content moved by whole (x, y) px."""
     whole = torch.from_numpy(texture)
     return whole[:, 20:140, 20:180], whole[:, 20 - y : 140 - y, 20 - x : 180 - x]
+
+
+@pytest.mark.parametrize(
+    ("along", "frames", "stride"),
+    [((), 40, 1), ((0.1, 0.02), 40, 1), ((0.5, 0.3, 0.12, 0.06), 40, 4), ((0.5, 0.4), 40, 3), ((0.5,) * 20, 40, 8),
+     ((0.5,) * 20, 6, 2), ((0.5,) * 20, 2, 1)],
+)  # fmt: skip
+def test_pairs_are_as_far_apart_as_it_takes_for_noise_of_their_own(
+    along: tuple[float, ...], frames: int, stride: int
+) -> None:
+    noise = replace(NoiseProfile.white(1, 0.0, 0.01), along=np.array(along))
+    assert stride_of(noise, frames) == stride
+    rows = plan_crops([Footage("a", 40, 32, 32, stride=stride)], offsets=[1], targets=40, crops=1, size=32, seed=0)
+    assert {abs(row.target - row.source) for row in rows} == {stride}
 
 
 def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> None:
@@ -180,6 +198,19 @@ def test_a_share_of_the_crops_is_every_other_pixel() -> None:
     assert len({float(one.min()) for one in batch["target"][apart == 2]}) == 4
     torch.testing.assert_close(batch["warped"][:, 0], batch["target"])
     torch.testing.assert_close(batch["confidence"], batch["target"])
+
+
+def test_crops_of_noise_that_pixels_share_are_never_every_other_pixel() -> None:
+    ramp = np.arange(64, dtype=np.float32)[None, None].repeat(64, 1)[None].repeat(8, 0)
+    columns = {"white": np.array([1, 0] * 4, np.float32), "row": np.arange(8, dtype=np.float32)}
+    feed = PairFeed(
+        {"target": ramp}, np.arange(8), {"target": Coding("float32", 1.0)}, columns,
+        margin=0, crop=16, batch=64, subsample=1.0, rotate_colors=0.0, seed=0, purpose="test",
+    )  # fmt: skip
+    batch = feed(0)
+    span = batch["target"].amax((1, 2, 3)) - batch["target"].amin((1, 2, 3))
+    assert set(span[batch["white"] == 1].tolist()) == {30.0}
+    assert set(span[batch["white"] == 0].tolist()) == {15.0}
 
 
 def test_the_eight_symmetries_differ() -> None:

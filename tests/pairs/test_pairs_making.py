@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from self2align.alignment.loading import make_aligner, save_aligner
 from self2align.noise.model import NoiseSettings
+from self2align.noise.profile import NoiseProfile
 from self2align.noise.scenes import MEASURED
 from self2align.pairs import scenes as judging
 from self2align.pairs.making import PairSettings, PairsMade, make_pairs
@@ -86,9 +87,9 @@ def test_a_killed_run_judges_no_scene_again(work: Path, monkeypatch: pytest.Monk
     judged: list[str] = []
     judge_scene = judging.judge_scene
 
-    def counted(noisy: Path, scene: SceneRecord) -> judging.Judged:
+    def counted(noisy: Path, scene: SceneRecord, profile: NoiseProfile | None) -> judging.Judged:
         judged.append(scene.title)
-        return judge_scene(noisy, scene)
+        return judge_scene(noisy, scene, profile)
 
     def killed(*arguments: Any) -> None:
         raise KeyboardInterrupt
