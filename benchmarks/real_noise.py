@@ -1,0 +1,342 @@
+r"""Real moving series without clean frames: file to file by the documented commands, and measures that need no truth.
+
+::
+
+    python benchmarks/real_noise.py all shared/data/real work --steps 600 --aligner-steps 150
+
+does ``init``, ``train``, ``denoise``, ``measure`` and ``show`` for every series; each is a command of its own too, with
+``--names 'nuclei*'`` for some of them. Every step continues where it stopped.
+
+The last quarter of each series is held out of training where there are 20 frames or more; measures are of these frames,
+`self2align.evaluation.without_truth` says what each means. Neighbours are aligned by DIS on denoised frames. The table
+has, in this order: what was taken off correlated with structure; noise left in flat blocks, of that before; by how much
+the mean squared error fell, of what it was before; the largest change of the mean of a class of brightness, in
+standard deviations of the noise.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import tifffile
+import torch
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from typer import Argument, Option, Typer
+
+from self2align.alignment.aligned import Aligned, align_both
+from self2align.alignment.dis import Dis
+from self2align.alignment.warp import warp
+from self2align.evaluation.without_truth import (
+    flat_noise,
+    gain,
+    kept_brightness,
+    removed_structure,
+    unsupervised_mse,
+)
+from self2align.images.files import read_image
+from self2align.runtime.spacing import evenly_spaced
+
+Frames = NDArray[np.float32]
+SELF2ALIGN = (sys.executable, "-c", "from self2align.stages.cli import main; main()")
+ROWS = {"single": 0, "temporal": 2}  # name of a row: --temporal
+MOST = 12  # frames of a series that are measured
+LEAST = 20  # frames of a series of which a part is held out
+SHOWN = 160  # px a side, of the pictures
+application = Typer(help=__doc__)
+Real = Annotated[Path, Argument(help="Folder of the recordings.")]
+Work = Annotated[Path, Argument(help="Working folder.")]
+Names = Annotated[str, Option(help="Pattern of names of series.")]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A recording.
+
+    Attributes
+    ----------
+    files
+        Pattern of its files in the folder of the recordings; a folder of pictures is a series itself.
+    axes
+        What `--axes` is told; None for nothing.
+    depths
+        Whether the file has an axis of depths after that of time: one file for each is made first.
+    """
+
+    files: str
+    axes: str | None = None
+    depths: bool = False
+
+    def source(self, real: Path, work: Path, name: str) -> Path:
+        """Return the file or folder that `init` is given; made if the recording has to be split."""
+        found = sorted(real.glob(self.files))
+        if not found:
+            raise ValueError(f"{real / self.files}: found nothing, expected the recording {name}")
+        if not self.depths:
+            return found[0].resolve() if found[0].suffix == ".tif" else found[0].parent.resolve()
+        folder = (work / name / "source").resolve()
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            stack = tifffile.imread(found[0])
+            for depth in range(stack.shape[1]):
+                tifffile.imwrite(folder / f"z{depth}.tif", stack[:, depth], metadata={"axes": "TYX"})
+        return folder
+
+
+SERIES = {
+    "nuclei-migration": Series("nuclei-migration/*.tif"),
+    "golgi-live": Series("golgi-live/*.tif"),
+    "fluoro-udvd": Series("fluoro-udvd/*.png"),
+    "membrane-live": Series("membrane-live/*.tif"),
+    "calcium-sima": Series("calcium-sima/*.tif"),
+    "hsafm": Series("hsafm/*.tif", axes="TYX"),
+    "trackpy-brightfield": Series("trackpy-brightfield/*.png"),
+    "ctc-cho": Series("ctc-cho/*.tif", depths=True),
+}
+
+
+def chosen(pattern: str) -> dict[str, Series]:
+    """Return the series whose names match."""
+    return {name: one for name, one in SERIES.items() if fnmatch(name, pattern)}
+
+
+def run(*words: Path | str, within: Path | None = None) -> None:
+    """Run a command as a user would, and print its time."""
+    began = time.perf_counter()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # `python` of dvc.yaml
+    subprocess.run([*map(str, words)], check=True, cwd=within, env={**os.environ, "PATH": path})
+    print(f"{' '.join(map(str, words[-4:]))}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def read(path: Path) -> Frames:
+    """Return the frames of a stack, a folder of pictures, or the middle one of several stacks, ``(T, C, H, W)``."""
+    if path.is_dir():
+        files = sorted(path.iterdir())
+        if files[0].suffix != ".tif":
+            return np.stack([read_image(file)[0] for file in files]).astype(np.float32)
+        path = files[len(files) // 2]
+    return np.asarray(tifffile.imread(path), np.float32)[:, None]
+
+
+def held_out(count: int) -> int:
+    """Return how many frames at the end are left out of training."""
+    return count // 4 if count >= LEAST else 0
+
+
+@application.command()
+def init(real: Real, work: Work, names: Names = "*") -> None:
+    """Run `self2align init`, and hold frames out (``max_frames``)."""
+    for name, series in chosen(names).items():
+        project = work / name / "project"
+        source = series.source(real, work, name)
+        if not (project / "params.yaml").exists():
+            axes = ["--axes", series.axes] if series.axes else []
+            project.parent.mkdir(parents=True, exist_ok=True)
+            run(*SELF2ALIGN, "init", project, "--source", source, *axes)
+            count = len(read(source))
+            with edited(project) as params:
+                for one in params["ingest"]["sources"].values():
+                    one["max_frames"] = count - held_out(count)
+
+
+@contextmanager
+def edited(project: Path) -> Iterator[Any]:
+    """Yield the parameters of a project, to be edited as a user does; comments stay."""
+    yaml, path = YAML(), project / "params.yaml"
+    yaml.width = 200
+    params = yaml.load(path.read_text(encoding="utf-8"))
+    yield params
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
+
+
+@application.command()
+def train(
+    work: Work,
+    names: Names = "*",
+    steps: Annotated[int, Option(help="Of the denoiser.")] = 600,
+    aligner_steps: Annotated[int, Option(help="Of the aligner, if it is trained.")] = 150,
+) -> None:
+    """Run `dvc repro` up to the denoiser, and `self2align bundle`."""
+    for name in chosen(names):
+        project = work / name / "project"
+        with edited(project) as params:
+            params["train_denoiser"]["training"]["steps"] = steps
+            for aligner in params["train_ian"]["aligners"].values():
+                if aligner.get("training"):
+                    aligner["training"]["steps"] = aligner_steps
+        run(Path(sys.executable).with_name("dvc"), "repro", "train_denoiser", within=project)
+        bundle, trained = project / "camera.safetensors", project / "data/train_denoiser/denoiser.safetensors"
+        if not bundle.exists() or bundle.stat().st_mtime < trained.stat().st_mtime:
+            bundle.unlink(missing_ok=True)
+            run(*SELF2ALIGN, "bundle", "camera.safetensors", within=project)
+
+
+@application.command()
+def denoise(real: Real, work: Work, names: Names = "*") -> None:
+    """Run `self2align denoise` on the whole series: one frame at a time, and with two neighbours each way."""
+    for name, series in chosen(names).items():
+        source, weights = series.source(real, work, name), work / name / "project/camera.safetensors"
+        for row, temporal in ROWS.items():
+            out = work / name / (f"{row}.tif" if source.suffix == ".tif" else row)
+            if out.exists() and out.stat().st_mtime > weights.stat().st_mtime:
+                continue
+            told = ["--axes", series.axes] if series.axes else []
+            told += ["--temporal", str(temporal)] if temporal else []
+            run(*SELF2ALIGN, "denoise", source, out, "--weights", weights, "--overwrite", *told)
+
+
+def result_of(work: Path, name: str, source: Path, row: str) -> Frames:
+    """Return what `denoise` wrote."""
+    return read(work / name / (f"{row}.tif" if source.suffix == ".tif" else row))
+
+
+def aligned(noisy: Frames, single: Frames, scale: float, target: int, source: int) -> tuple[Frames, Frames, Any]:
+    """Return a neighbour aligned on denoised frames: its noisy and its denoised frame, and where it is trusted."""
+    known, other, raw = (torch.from_numpy(one / scale) for one in (single[target], single[source], noisy[source]))
+    found: Aligned = align_both(known, other, Dis(len(known)), exposure=True)[0]
+    sampled = warp(raw[None], found.transfer[None], "sinc")[0] * found.gain + found.offset
+    return sampled.numpy(), found.warped.numpy(), found.confidence.numpy() > 0.5
+
+
+def figures_of(noisy: Frames, result: Frames, single: Frames, scale: float) -> dict[str, Any]:
+    """Return the measures of a result; see `self2align.evaluation.without_truth`.
+
+    Parameters
+    ----------
+    noisy, result
+        The recording and what became of it, ``(T, C, H, W)``.
+    single
+        The result of single frames, which gives structure: that of a neighbour has none of this frame's noise.
+    scale
+        Value that stands for 1.0.
+    """
+    count = len(noisy)
+    first = count - held_out(count) if held_out(count) >= 4 else 0
+    places = np.arange(max(first, 1), count - 2)
+    places = places[evenly_spaced(len(places), MOST)]
+    near = {step: [aligned(noisy, single, scale, at, at + step) for at in places] for step in (1, -1, 2)}
+    raw = {step: np.stack([one[0] for one in part]) for step, part in near.items()}
+    structure = np.stack([one[1] for one in near[1]])
+    close = np.stack([one[2] for one in near[1]])
+    trusted = close & np.stack([one[2] for one in near[-1]]) & np.stack([one[2] for one in near[2]])
+    before, after = noisy[places] / np.float32(scale), result[places] / np.float32(scale)
+    error = unsupervised_mse(before, raw[1], raw[-1], raw[2], trusted)
+    left = unsupervised_mse(after, raw[1], raw[-1], raw[2], trusted)
+    better = gain(before, after, raw[1], close)
+    sigma = float(np.sqrt(max(error.value, 1e-12)))
+    seen = removed_structure(before, after, structure, close)
+    flat = flat_noise(before, after, structure)
+    shades = kept_brightness(before, after, structure, close)
+    worst = max(shades, key=lambda one: abs(one.change.value))
+    return {
+        "frames": len(places),
+        "held out": bool(first),
+        "trusted": float(close.mean()),
+        "sigma of range": sigma,
+        "structure": [seen.value, seen.error],
+        "flat": [flat.noisy / sigma, flat.denoised / sigma, flat.structure / sigma],
+        "error before and left, of before": [1.0, left.value / error.value],
+        "gain": [better.value / error.value, better.error / error.value],
+        "worst shade": [worst.change.value / sigma, worst.change.error / sigma, worst.brightness],
+        "shades": [[one.brightness, one.change.value / sigma, one.change.error / sigma] for one in shades],
+    }
+
+
+@application.command()
+def measure(real: Real, work: Work, names: Names = "*") -> None:
+    """Measure results; write WORK/NAME/figures.json and a table."""
+    for name, series in chosen(names).items():
+        source = series.source(real, work, name)
+        noisy = read(source)
+        scale = float(np.quantile(noisy, 0.999) - min(noisy.min(), 0))
+        single = result_of(work, name, source, "single")
+        found = {row: figures_of(noisy, result_of(work, name, source, row), single, scale) for row in ROWS}
+        (work / name / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    table(work)
+
+
+@application.command()
+def table(work: Work) -> None:
+    """Print the table of all series that are measured, and write it to WORK/series.md."""
+    lines = [
+        "| series | row | frames | structure in what was taken off | noise left in flat places | error removed |"
+        " largest change of a class's mean |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for name in SERIES:
+        path = work / name / "figures.json"
+        for row, one in json.loads(path.read_text(encoding="utf-8")).items() if path.exists() else ():
+            flat = one["flat"][1] / one["flat"][0]
+            cells = [name, row, f"{one['frames']}{'' if one['held out'] else ' (trained on)'}"]
+            cells += ["{:+.3f} ± {:.3f}".format(*one["structure"]), f"{flat:.2f}"]
+            cells += ["{:.2f} ± {:.2f}".format(*one["gain"]), "{:+.2f} ± {:.2f}".format(*one["worst shade"][:2])]
+            lines.append("| " + " | ".join(cells) + " |")
+    (work / "series.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+@application.command()
+def show(real: Real, work: Work, out: Annotated[Path, Option(help="Picture.")] = Path("docs/real-noise.jpg")) -> None:
+    """Draw a crop of each series that is denoised: before, after, after with neighbours, and taken off, three times."""
+    rows = []
+    for name, series in SERIES.items():
+        source = series.source(real, work, name)
+        if not (work / name / "figures.json").exists():
+            continue
+        noisy = read(source)
+        at = len(noisy) - 3
+        both = [result_of(work, name, source, row)[at] for row in ROWS]
+        low, high = np.quantile(noisy[at], (0.01, 0.998))
+        levels = [(255 * (one.mean(0) - low) / (high - low)).clip(0, 255) for one in (noisy[at], *both)]
+        taken = 127.5 + 3 * 255 * (noisy[at] - both[0]).mean(0) / (high - low)
+        pictures = [window(one, levels[1]) for one in (*levels, taken.clip(0, 255))]
+        strip = np.concatenate(pictures, 1)
+        cv2.putText(strip, name, (4, 2 * SHOWN - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
+        rows.append(strip)
+    cv2.imwrite(str(out), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def window(image: NDArray[Any], guide: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the square with most to see in ``guide``, twice as large."""
+    side = min(SHOWN, *image.shape)
+    energy = cv2.boxFilter(np.abs(cv2.Laplacian(guide.astype(np.float32), cv2.CV_32F)), -1, (side, side))
+    half = side // 2
+    inner = energy[half : image.shape[0] - side + half + 1, half : image.shape[1] - side + half + 1]
+    top, left = np.unravel_index(int(inner.argmax()), inner.shape)
+    cut = image[top : top + side, left : left + side].astype(np.uint8)
+    return np.asarray(cv2.resize(cut, (2 * SHOWN, 2 * SHOWN), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+@application.command(name="all")
+def every(
+    real: Real,
+    work: Work,
+    names: Names = "*",
+    steps: Annotated[int, Option(help="Of the denoiser.")] = 600,
+    aligner_steps: Annotated[int, Option(help="Of the aligner, if it is trained.")] = 150,
+    out: Annotated[Path, Option(help="Picture.")] = Path("docs/real-noise.jpg"),
+) -> None:
+    """Run all steps, one series after the other, and draw the picture."""
+    for name in chosen(names):
+        began = time.perf_counter()
+        init(real, work, name)
+        train(work, name, steps, aligner_steps)
+        denoise(real, work, name)
+        measure(real, work, name)
+        print(f"{name}: {(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
+    show(real, work, out)
+
+
+if __name__ == "__main__":
+    application()
