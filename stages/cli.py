@@ -26,7 +26,19 @@ STAGES = (
     "benchmark",
     "report",
 )
-TOOLS = ("bundle", "costs", "denoise", "doctor", "export", "init", "inspect", "profile", "simulate", "sweep")
+TOOLS = (
+    "bundle",
+    "costs",
+    "denoise",
+    "doctor",
+    "export",
+    "init",
+    "inspect",
+    "pattern",
+    "profile",
+    "simulate",
+    "sweep",
+)
 
 # What torch, numpy, OpenCV and Python say when memory or threads run out, or when a worker was killed for it.
 _MEMORY = re.compile(

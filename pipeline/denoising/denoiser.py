@@ -13,8 +13,10 @@ from self2align.denoising.frames import choose_denoise
 from self2align.denoising.levels import Sigma
 from self2align.denoising.scale import fitted, sampled
 from self2align.denoising.tiled import TiledDenoiser, fits_channels
+from self2align.noise.pattern import FixedPattern
 from self2align.runtime.devices import device as default_device
 from self2align.runtime.progress import Progress
+from self2align.sources.pattern import load_pattern
 from self2align.stores.codes import Coding, choose_coding, trained_white
 from self2align.stores.weights import BUNDLE, load_header
 
@@ -89,6 +91,7 @@ class Denoiser:
         temporal: int = 0,
         unclip: bool = True,
         dtype: DTypeLike | None = None,
+        fixed_pattern: str | Path | ArrayLike | None = None,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """Denoise one frame or many.
@@ -124,6 +127,9 @@ class Denoiser:
         dtype
             Type of the result: a float type keeps what rounding to integers would lose, as of counts of few photons.
             Default: that of the frames.
+        fixed_pattern
+            Taken off every frame first: a file (of `self2align pattern`, or a dark frame), or an array ``(Y, X)`` or
+            ``(C, Y, X)`` in the unit of the values. The median of each channel stays.
         progress
             Called with frames done and all frames.
 
@@ -136,7 +142,7 @@ class Denoiser:
         Raises
         ------
         ValueError
-            If the axes are ambiguous, the network does not fit the channels, sigma is not
+            If the axes are ambiguous, the network or the fixed pattern does not fit the frames, sigma is not
             positive, or ``temporal`` is negative or has no aligner.
         """
         array = np.asarray(frames)
@@ -160,8 +166,9 @@ class Denoiser:
         if not known and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
+        fixed = None if fixed_pattern is None else _pattern(fixed_pattern, stack.shape[1:], coding)
         result = np.empty(stack.shape, kind.newbyteorder("="))
-        for number, clean in enumerate(denoise(_values(stack, coding), None, level)):
+        for number, clean in enumerate(denoise(_values(stack, coding, fixed), None, level)):
             result[number] = coding.encode_changes(clean, stack[number], kind.name)
             if progress is not None:
                 progress(number + 1, len(stack))
@@ -194,10 +201,20 @@ def _memory(memory: int | None) -> int:
     return memory
 
 
-def _values(stack: NDArray[Any], coding: Coding) -> Iterator[NDArray[np.float32]]:
-    """Yield frames ``(C, H, W)`` as values, white being 1.0."""
+def _pattern(told: str | Path | ArrayLike, shape: tuple[int, ...], coding: Coding) -> NDArray[np.float32]:
+    """Return what is taken off frames ``(C, H, W)``, white being 1.0."""
+    found = load_pattern(Path(told)) if isinstance(told, str | Path) else FixedPattern.of(np.asarray(told))
+    found.check("frames", *shape)
+    return found.of_files(coding)
+
+
+def _values(
+    stack: NDArray[Any], coding: Coding, pattern: NDArray[np.float32] | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Yield frames ``(C, H, W)`` as values, white being 1.0, less a fixed pattern."""
     for frame in stack:
-        yield coding.decode(frame)
+        values = coding.decode(frame)
+        yield values if pattern is None else values - pattern
 
 
 def resolve_axes(shape: tuple[int, ...], channels: int, axes: str | None = None) -> str:

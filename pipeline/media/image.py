@@ -52,7 +52,8 @@ class ImageFile:
         self.shape = (self.info.channels, self.info.height, self.info.width)
         check_size(source, *self.shape)
         check_channels(source, self.info.channels, choices)
-        self.sigma = choices.sigma
+        choices.fits(source, *self.shape)
+        self.sigma, self.pattern = choices.sigma, choices.pattern
         self.coding = coding_of(source, np.dtype(np.uint16 if self.info.deep else np.uint8), choices)
         if self.info.palette:
             self.notes.append(f"{source}: its palette holds no denoised colours; they are written as such")
@@ -73,7 +74,15 @@ class ImageFile:
     def still(self) -> Frames:
         """See `Pictures`."""
         hidden = (lambda *_: alpha_of(self.source, self.info) == 0) if self.info.alpha else None
-        return Frames(self.source, 1, self.coding, lambda _: read_image(self.source)[0], self.sigma, hidden=hidden)
+        return Frames(
+            self.source,
+            1,
+            self.coding,
+            lambda _: read_image(self.source)[0],
+            self.sigma,
+            hidden=hidden,
+            pattern=self.pattern,
+        )
 
     def assemble(self, scratch: Path, made: Path) -> None:
         """See `Medium`."""

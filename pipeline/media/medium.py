@@ -14,6 +14,7 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.denoising.scale import fitted as fit_scale
 from self2align.denoising.scale import sampled
 from self2align.denoising.tiled import fits_channels
+from self2align.noise.pattern import FixedPattern
 from self2align.runtime.disk import check_room
 from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole, save_array
@@ -45,6 +46,8 @@ class Choices:
         Whether damaged frames of a video are left out; else they are refused.
     dtype
         Type of the result: "same" or "float32"; None for the same, unless rounding would lose what denoising gains.
+    pattern
+        Fixed pattern that is taken off every frame; None for none.
     """
 
     channels: int
@@ -55,6 +58,12 @@ class Choices:
     trained: Mapping[str, float] = field(default_factory=dict)
     skip_damaged: bool = False
     dtype: str | None = None
+    pattern: FixedPattern | None = None
+
+    def fits(self, source: Path, channels: int, height: int, width: int) -> None:
+        """Refuse frames that the fixed pattern does not fit."""
+        if self.pattern is not None:
+            self.pattern.check(str(source), channels, height, width)
 
     def refuse(self, source: Path, *names: str) -> None:
         """Refuse choices that have no meaning for a file."""
@@ -117,6 +126,8 @@ class Frames:
     hidden
         Returns where a frame, as stored, holds no picture (transparent pixels, absent chunks), ``(H, W)``; None for a
         kind of file that always does.
+    pattern
+        What is taken off every frame; None for nothing.
     """
 
     source: Path
@@ -126,6 +137,7 @@ class Frames:
     sigma: float | None = None
     dtype: str | None = None
     hidden: Callable[[int, NDArray[Any]], NDArray[np.bool_]] | None = None
+    pattern: FixedPattern | None = None
 
     @property
     def level(self) -> float | None:
@@ -135,6 +147,8 @@ class Frames:
     def decode(self, index: int, stored: NDArray[Any]) -> NDArray[np.float32]:
         """Return a frame, ``(C, H, W)``, white being 1.0, from what `read` returned; NaN where it holds no picture."""
         values = self.coding.decode(stored)
+        if self.pattern is not None:
+            values = values - self.pattern.of_files(self.coding)
         return values if self.hidden is None else np.where(self.hidden(index, stored), np.float32(np.nan), values)
 
     def encode(self, clean: NDArray[np.float32], stored: NDArray[Any]) -> NDArray[Any]:

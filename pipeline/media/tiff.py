@@ -41,12 +41,14 @@ class TiffStack:
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target, self.sigma = source, target, choices.sigma
+        self.pattern = choices.pattern
         with footage(source, choices.axes) as (file, layout):
             self.layout = layout
             self.planes = Planes(layout.axes, choices.channels)
             self.count, self.lines, self.shape = self.planes.count, self.planes.lines, self.planes.shape
             check_size(source, *self.shape)
             check_channels(source, self.planes.channels, choices)
+            choices.fits(source, *self.shape)
             self.coding = coding_of(source, layout.dtype, choices)
             known = choices.white is not None or trained_white(layout.dtype, choices.trained) is not None
             if layout.white is not None and not known:
@@ -78,7 +80,8 @@ class TiffStack:
             finish_frames(self._frames(self.layout.array(file)), scratch, denoise, progress)
 
     def _frames(self, array: TiffArray) -> Frames:
-        return Frames(self.source, self.count, self.coding, partial(self._read, array), self.sigma, self.dtype)
+        read = partial(self._read, array)
+        return Frames(self.source, self.count, self.coding, read, self.sigma, self.dtype, pattern=self.pattern)
 
     def still(self) -> Frames:
         """See `Pictures`."""
@@ -87,7 +90,7 @@ class TiffStack:
             with opened(self.source) as file:
                 return self._read(self.layout.array(file), index)
 
-        return Frames(self.source, 1, self.coding, read, self.sigma, self.dtype)
+        return Frames(self.source, 1, self.coding, read, self.sigma, self.dtype, pattern=self.pattern)
 
     def _read(self, array: TiffArray, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""

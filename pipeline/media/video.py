@@ -68,6 +68,8 @@ class VideoFile:
         self.level = None if choices.sigma is None else choices.sigma * self.coding.scale
         check_size(source, self.pixels.channels, first.height, first.width)
         check_channels(source, self.pixels.channels, choices)
+        choices.fits(source, self.pixels.channels, first.height, first.width)
+        self.pattern = choices.pattern
         self.matrix = display_matrix(first)
         with opened(source) as container:
             streams = find_footage(source, container)
@@ -135,6 +137,8 @@ class VideoFile:
             for frame, time in islice(zip(frames, self.course.times, strict=True), first, None):
                 noisy = self.pixels.values(frame, self.coding)
                 waiting.append(_Read(frame, noisy, time))
+                if self.pattern is not None:
+                    noisy = noisy - self.pattern.of_files(self.coding)
                 yield noisy if ends == _ANY else noisy.clip(*ends)
 
     def assemble(self, scratch: Path, made: Path) -> None:

@@ -54,7 +54,8 @@ class ZarrPlanes:
             raise ValueError(f"{source}: found an array of shape {array.shape}, expected values")
         check_size(source, *self.planes.shape)
         check_channels(source, self.planes.channels, choices)
-        self.sigma = choices.sigma
+        choices.fits(source, *self.planes.shape)
+        self.sigma, self.pattern = choices.sigma, choices.pattern
         absent = absent_chunks(source, array)
         if absent:
             self.notes.append(f"{source}: found no data for {absent}: they stay absent (fill value {array.fill_value})")
@@ -85,7 +86,9 @@ class ZarrPlanes:
         finish_frames(self._frames(), scratch, denoise, progress)
 
     def _frames(self) -> Frames:
-        return Frames(self.source, self.count, self.coding, self._read, self.sigma, self.dtype, self._hidden)
+        return Frames(
+            self.source, self.count, self.coding, self._read, self.sigma, self.dtype, self._hidden, self.pattern
+        )
 
     def _hidden(self, index: int, stored: NDArray[Any]) -> NDArray[np.bool_]:
         """Return where a plane has no data: chunks that are absent, and CF's ``_FillValue`` and ``missing_value``."""

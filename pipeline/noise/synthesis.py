@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.noise.model import FrameDraw, NoiseModel, NoiseSettings
+from self2align.noise.pattern import FixedPattern, coding_without
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import workspace
 from self2align.runtime.seeding import generator
@@ -82,7 +83,13 @@ def scene_model(noise: NoiseSettings, seed: int, title: str) -> NoiseModel:
 
 
 def add_noise(
-    stores: Sequence[FrameStore], *, noise: NoiseSettings, seed: int, out: Path, bars: Bars
+    stores: Sequence[FrameStore],
+    *,
+    noise: NoiseSettings,
+    seed: int,
+    out: Path,
+    bars: Bars,
+    pattern: FixedPattern | None = None,
 ) -> list[SceneRecord]:
     """Write the store of noisy frames of all scenes of some stores; return its scenes.
 
@@ -96,33 +103,57 @@ def add_noise(
         Store to write.
     bars
         Opens the progress display.
+    pattern
+        What is taken off every frame; what tells it from others is recorded in the store.
+
+    Raises
+    ------
+    ValueError
+        If the pattern does not fit the frames of a scene.
     """
     inputs = {"noise": noise.record(), "seed": seed, "frames": [store.content for store in stores]}
-    fetch = partial(fetch_noisy, noise, seed)
+    if pattern is not None:
+        inputs["fixed_pattern"] = pattern.digest
+    fetch = partial(fetch_noisy, noise, seed, pattern)
     with workspace("synthesize", inputs, add_noise, type(noise.at())) as scratch, bars("adding noise") as progress:
         attributes = {"noise": noise.record(), "seed": seed}
-        return write_frames(out, noisy_parts(stores, noise), fetch, attributes, scratch, progress)
+        if pattern is not None:
+            attributes["fixed_pattern"] = pattern.digest
+        return write_frames(out, noisy_parts(stores, noise, pattern), fetch, attributes, scratch, progress)
 
 
-def noisy_parts(stores: Sequence[FrameStore], noise: NoiseSettings) -> list[Part]:
-    """Return what to write for all scenes of some stores of clean frames; real footage keeps its own type."""
+def noisy_parts(stores: Sequence[FrameStore], noise: NoiseSettings, pattern: FixedPattern | None = None) -> list[Part]:
+    """Return what to write for all scenes of some stores of clean frames.
+
+    Real footage keeps its own type; less a fixed pattern, 8 bits do not hold it.
+    """
     model = noise.at()
     coding = model.coding or noisy_coding(noise)
     parts = []
     for store in stores:
         for scene in store.scenes:
             channels = store.channels(scene)
-            parts.append(Part(scene, coding if model.synthetic else store.coding(scene), channels, str(store.path)))
+            held = coding if model.synthetic else store.coding(scene)
+            if pattern is not None:
+                pattern.check(scene.title, channels, scene.height, scene.width)
+                held = coding_without(held)
+            parts.append(Part(scene, held, channels, str(store.path)))
     return parts
 
 
-def fetch_noisy(noise: NoiseSettings, seed: int, part: Part, start: int, stop: int) -> NDArray[Any]:
+def fetch_noisy(
+    noise: NoiseSettings, seed: int, pattern: FixedPattern | None, part: Part, start: int, stop: int
+) -> NDArray[Any]:
     """Return noisy frames of a scene as stored, ``(T, C, H, W)``; the draw of a frame depends only on its place."""
     store = opened(Path(part.handle))
-    scene = store.scene(part.record.title)
-    if not noise.at().synthetic:
-        return store.codes(scene, start, stop)
-    return _draw(store.frames(scene, start, stop), start, part.coding, scene.title, noise, seed, "synthesize")
+    scene, model = store.scene(part.record.title), noise.at()
+    coding = model.coding or noisy_coding(noise) if model.synthetic else store.coding(scene)
+    if model.synthetic:
+        clean = store.frames(scene, start, stop)
+        codes = _draw(clean, start, coding, scene.title, noise, seed, "synthesize")
+    else:
+        codes = store.codes(scene, start, stop)
+    return codes if pattern is None else part.coding.encode(coding.decode(codes) - pattern.of_store(coding))
 
 
 def second_draw(

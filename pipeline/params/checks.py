@@ -62,6 +62,11 @@ def _check_noise(params: Params) -> None:
     if noise.camera:  # a section that waits for its model is no less wrong
         check_arguments(load(NOISE, CAMERA, "synthesize.model"), noise.camera, "synthesize.camera")
     model = noise.settings().at()
+    if noise.fixed_pattern is not None and not model.measured:
+        raise ValueError(
+            f"synthesize.fixed_pattern: found {noise.fixed_pattern!r} under the model {noise.model}, expected null: "
+            "only frames that a sensor made have a fixed pattern (none, camera)"
+        )
     gaussian = model.uses_sigma and not model.signal_dependent
     tested = params.benchmark_noise().sigma
     if gaussian and tested < LEAST_MEASURED and params.benchmark.methods:

@@ -74,10 +74,11 @@ class SynthesizeParams(Section):
     peak: Annotated[float, Field(ge=1)]
     peak_max: Annotated[float, Field(ge=1)] | None = None
     camera: Arguments = {}
+    fixed_pattern: str | None = None
 
     def settings(self) -> NoiseSettings:
         """Return the values for the library."""
-        return NoiseSettings(**self.model_dump())
+        return NoiseSettings(**self.model_dump(exclude={"fixed_pattern"}))
 
 
 class TrainingParams(Section):

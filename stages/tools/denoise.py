@@ -41,6 +41,9 @@ def denoise(
     unclip: Annotated[
         bool, Option("--unclip/--no-unclip", help="Correct the mean where noise was clipped at black or white.")
     ] = True,
+    fixed_pattern: Annotated[
+        Path | None, Option(help="Fixed pattern (self2align pattern), or dark frame, to take off every frame first.")
+    ] = None,
     skip_damaged: Annotated[
         bool, Option("--skip-damaged", help="Leave out damaged frames of a video, and say which; else refuse it.")
     ] = False,
@@ -57,6 +60,7 @@ def denoise(
     from self2align.runtime.devices import device
     from self2align.runtime.provenance import code_digest
     from self2align.runtime.scratch import file_digest
+    from self2align.sources.pattern import load_pattern
     from self2align.stages.screen import bar, say
     from self2align.stores.header import load_checked
 
@@ -68,7 +72,8 @@ def denoise(
     seen = NoiseNotes(Purpose.of(load_checked(weights)[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
-    choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype)
+    pattern = None if fixed_pattern is None else load_pattern(fixed_pattern)
+    choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype, pattern)
     with bar(f"checking {source}", stays=False) as checking:
         media = open_media(source, output, choice, overwrite, checking)
     for _, medium in media:
@@ -90,6 +95,7 @@ def denoise(
         "memory": memory,
         "unclip": unclip,
         "skip_damaged": skip_damaged,
+        **({} if pattern is None else {"fixed_pattern": pattern.digest}),
     }
     inputs = {
         **choices,

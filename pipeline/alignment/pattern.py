@@ -1,0 +1,233 @@
+"""A fixed pattern of the sensor, estimated from frames of a moving scene alone.
+
+A pixel of a frame is scene, pattern and noise, ``y_t(p) = x_t(p) + P(p) + n_t(p)``. The mean w_t of its aligned
+neighbours has the same scene, and the pattern of other places of the sensor. So over many frames
+
+    mean of (y_t - w_t) = P - mean of W_t P,
+
+which is solved for P by Richardson's iteration, W_t being the warps themselves. What motion cannot tell from the scene,
+a constant above all, stays 0.
+
+The frames make two halves in time, with independent noise: what both estimates have in common is pattern. That tells by
+how much their mean is shrunk, rows, columns and single pixels each by their own share: to nothing where the halves have
+no more in common than chance gives them (James and Stein 1961, empirical Bayes).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from self2align.alignment.aligned import Aligned, align_both
+from self2align.alignment.aligner import Aligner
+from self2align.alignment.confidence import FLOOR, residual_noise_variance
+from self2align.alignment.warp import warp
+from self2align.runtime.progress import Progress, ignore
+
+LAGS = (1, 2, 4, 8)  # frames: neighbours are the nearest between which the scene moves far enough
+MOVES = 2.0  # px, median: with less, pattern and scene look alike
+LEAST = 8  # frames
+TRUSTED = 0.5  # confidence in an alignment
+MOVED = 1.0  # px: places that moved less say nothing
+COARSE = 4  # px: to which the motion is averaged for the iteration
+STEPS, RELAX = 8, 0.7  # of the iteration; the eigenvalues lie between 0 and 2
+CHANCE = 4.0  # standard errors of what the halves have in common
+
+Frames = Callable[[int], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A fixed pattern as it was estimated.
+
+    Attributes
+    ----------
+    values
+        ``(C, H, W)``, white being 1.0, shrunk; 0 where nothing was found.
+    sigma
+        Standard deviation of the pattern that the halves of the frames have in common: of rows, of columns, of single
+        pixels; 0 where that may be chance.
+    kept
+        By how much each of these was multiplied, 0 to 1: the share of its variance that is expected to be removed.
+    motion
+        Median motion between a frame and its neighbours, px.
+    frames
+        Number of frames.
+    """
+
+    values: NDArray[np.float32]
+    sigma: tuple[float, float, float]
+    kept: tuple[float, float, float]
+    motion: float
+    frames: int
+
+    @property
+    def found(self) -> bool:
+        """Return whether there is a pattern."""
+        return any(self.sigma)
+
+
+@dataclass
+class _Half:
+    """Residuals of half of the frames at their places on the sensor, and the motion that made them."""
+
+    total: Tensor  # (C, H, W)
+    weight: Tensor  # (H, W)
+    warps: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # (2, h, w) and (h, w), coarse
+
+    def add(self, frame: Tensor, neighbours: Sequence[tuple[Tensor, Aligned]]) -> None:
+        """Add a frame and its aligned neighbours, warped by a sinc."""
+        trusts = [_trust(one) for _, one in neighbours]
+        known = torch.stack(trusts).sum(0)
+        # The mean of n neighbours has a share 1 / n of their noise.
+        mean = torch.stack([warped * trust for (warped, _), trust in zip(neighbours, trusts, strict=True)]).sum(0)
+        mean /= known.clamp(min=1.0)
+        variance = residual_noise_variance(frame[None], mean[None])[0] + FLOOR
+        weight = (known > 0) / (variance * (1 + 1 / known.clamp(min=1.0)))
+        self.total += (frame - mean) * weight
+        self.weight += weight
+        for (_, one), trust in zip(neighbours, trusts, strict=True):
+            share = weight * trust / known.clamp(min=1.0)
+            self.warps.append((_coarse(one.transfer), _coarse(share[None])[0]))
+
+    def solved(self) -> Tensor:
+        """Return the pattern, ``(C, H, W)``; 0 where nothing was seen."""
+        seen, size = self.weight.clamp(min=1e-20), self.weight.shape
+        wanted = self.total / seen
+        found = torch.zeros_like(wanted)
+        for _ in range(STEPS):
+            moved = torch.zeros_like(found)
+            for transfer, share in self.warps:
+                moved += warp(found[None], _fine(transfer, size)[None])[0] * _fine(share[None], size)
+            found += RELAX * (wanted - found + moved / seen) * (self.weight > 0)
+        return found - found.mean((1, 2), keepdim=True)
+
+
+def _trust(one: Aligned) -> Tensor:
+    """Return where an alignment counts, ``(H, W)``: 1 or 0."""
+    known: Tensor = (one.confidence > TRUSTED) & (one.transfer.norm(dim=0) > MOVED)
+    return known.float()
+
+
+def _coarse(values: Tensor) -> Tensor:
+    pooled: Tensor = functional.avg_pool2d(values[None], COARSE, ceil_mode=True, count_include_pad=False)
+    return pooled[0]
+
+
+def _fine(values: Tensor, size: Sequence[int]) -> Tensor:
+    height, width = values.shape[-2:]
+    larger = (COARSE * height, COARSE * width)
+    whole: Tensor = functional.interpolate(values[None], larger, mode="bilinear", align_corners=False)
+    return whole[0, :, : size[0], : size[1]]
+
+
+@torch.no_grad()
+def estimate_pattern(scenes: Sequence[tuple[Frames, int]], aligner: Aligner, progress: Progress = ignore) -> Estimated:
+    """Estimate the fixed pattern that frames of moving scenes share.
+
+    Parameters
+    ----------
+    scenes
+        Of each a function that returns a frame ``(C, H, W)``, white being 1.0, by its number, and the number of frames;
+        all of one sensor and size.
+    aligner
+        See `self2align.alignment.aligner.Aligner`.
+    progress
+        Called with frames done and all frames.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 8 frames, or the scene moves by less than 2 px between frames 8 apart.
+    """
+    total = sum(count for _, count in scenes)
+    lag = _lag(scenes, aligner)
+    halves: tuple[_Half, _Half] | None = None
+    motion: list[float] = []
+    done = 0
+    for read, count in scenes:
+        for start, stop, which in ((0, count // 2, 0), (count // 2, count, 1)):
+            for frame, neighbours in _with_neighbours(read, range(start, stop), lag, aligner):
+                if halves is None:
+                    halves = _empty(frame), _empty(frame)
+                halves[which].add(frame, neighbours)
+                motion += [float(one.transfer.norm(dim=0).median()) for _, one in neighbours]
+                done += 1
+                progress(done, total)
+    assert halves is not None
+    return _shrunk(halves[0].solved(), halves[1].solved(), float(np.median(motion)), total)
+
+
+def _empty(frame: Tensor) -> _Half:
+    return _Half(torch.zeros_like(frame), torch.zeros_like(frame[0]))
+
+
+def _lag(scenes: Sequence[tuple[Frames, int]], aligner: Aligner) -> int:
+    """Return how many frames apart the scene has moved far enough."""
+    longest = max(count for _, count in scenes)
+    if longest < LEAST:
+        raise ValueError(f"frames: found {longest}, expected at least {LEAST} of one scene to estimate a fixed pattern")
+    found, tried = 0.0, [lag for lag in LAGS if 2 * lag < longest // 2]
+    for lag in tried:
+        lengths = []
+        for read, count in scenes:
+            for at in sorted({0, (count - lag) // 2, count - 1 - lag}) if count > lag else ():
+                first, second = (torch.from_numpy(read(number))[None] for number in (at, at + lag))
+                lengths.append(float(aligner(first, second).norm(dim=1).median()))
+        found = float(np.median(lengths))
+        if found >= MOVES:
+            return lag
+    raise ValueError(
+        f"motion: found {found:.1f} px between frames {tried[-1]} apart, expected at least {MOVES:g}: a fixed pattern "
+        "and a scene that stands still cannot be told apart. Use a dark frame"
+    )
+
+
+def _with_neighbours(
+    read: Frames, numbers: range, lag: int, aligner: Aligner
+) -> Iterator[tuple[Tensor, list[tuple[Tensor, Aligned]]]]:
+    """Yield frames with their neighbours one and two lags away, within some numbers; each pair is aligned once."""
+    held: dict[int, Tensor] = {}
+    kept: dict[tuple[int, int], Aligned] = {}
+
+    def frame(number: int) -> Tensor:
+        if number not in held:
+            held[number] = torch.from_numpy(read(number))
+        return held[number]
+
+    for target in numbers:
+        neighbours = []
+        for source in (target - 2 * lag, target - lag, target + lag, target + 2 * lag):
+            if source not in numbers:
+                continue
+            if (target, source) not in kept:
+                kept[target, source], kept[source, target] = align_both(frame(target), frame(source), aligner, True)
+            one = kept.pop((target, source))
+            warped = warp(frame(source)[None], one.transfer[None], "sinc")[0]
+            neighbours.append((one.gain * warped + one.offset, one))
+        for number in [number for number in held if number < target - 2 * lag]:
+            del held[number]
+        if neighbours:
+            yield frame(target), neighbours
+
+
+def _shrunk(first: Tensor, second: Tensor, motion: float, frames: int) -> Estimated:
+    """Return the mean of two independent estimates, each part of it multiplied by the share that is pattern."""
+    values = torch.zeros_like(first)
+    sigma, kept = [], []
+    halves = [first, second]
+    for axis in (2, 1, None):
+        parts = [half if axis is None else half.mean(axis, keepdim=True) for half in halves]
+        halves = [half - part for half, part in zip(halves, parts, strict=True)]
+        mean = (parts[0] + parts[1]) / 2
+        common = float((parts[0] * parts[1]).mean())
+        chance = float(parts[0].std() * parts[1].std()) / mean.numel() ** 0.5
+        share = common / max(float(mean.square().mean()), 1e-30) if common > CHANCE * chance else 0.0
+        values += share * mean
+        sigma.append(common**0.5 if share else 0.0)
+        kept.append(share)
+    return Estimated(values.numpy(), (sigma[0], sigma[1], sigma[2]), (kept[0], kept[1], kept[2]), motion, frames)
