@@ -5,7 +5,7 @@ neighbouring pixels, channels and frames share noise. One object tells this to e
 aligner, the confidence, the scores, the objectives, the filters and the words for the user.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+UNRELIABLE = 0.5  # expected relative error of the variance
 REACH = 7  # px: the largest distance at which the covariance is held
 
 
@@ -58,10 +59,32 @@ class NoiseProfile:
         levels = np.array([0.0, 1.0])
         return cls(levels, np.tile(np.maximum(gain * levels + read, 0.0), (channels, 1)), covariance)
 
+    @classmethod
+    def mean_of(cls, profiles: Sequence["NoiseProfile"]) -> "NoiseProfile":
+        """Return the mean of several scenes' noise, of as many channels each."""
+        reach, far = max(one.reach for one in profiles), max(len(one.along) for one in profiles)
+        levels = np.unique(np.concatenate([one.levels for one in profiles]))
+        wide = [np.pad(one.covariance, [(0, 0)] * 2 + [(reach - one.reach,) * 2] * 2) for one in profiles]
+        variances = [[np.interp(levels, one.levels, line) for line in one.variances] for one in profiles]
+        return cls(
+            levels,
+            np.mean(variances, 0),
+            np.mean(wide, 0),
+            np.mean([np.pad(one.along, (0, far - len(one.along))) for one in profiles], 0),
+            float(np.mean([one.fixed for one in profiles])),
+            float(np.mean([one.rows for one in profiles])),
+            float(np.mean([one.error for one in profiles])),
+        )
+
     @property
     def reach(self) -> int:
         """Return R, px: further away pixels share no noise."""
-        return int(self.covariance.shape[-1]) // 2
+        return int(self.covariance.shape[-1]) // 2 if self.covariance.ndim else 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether there is noise that pixels share, and it is known well enough to rely on."""
+        return not self.is_white and self.error < UNRELIABLE and bool((self.variances.mean(1) > 0).all())
 
     @property
     def is_white(self) -> bool:
@@ -141,9 +164,29 @@ class NoiseProfile:
 
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> "NoiseProfile":
-        """Return the noise that `record` gave."""
-        levels, variances, covariance, along = (
-            np.array(values[name], np.float64) for name in ("levels", "variances", "covariance", "along")
-        )
-        fixed, rows, error = (float(values[name]) for name in ("fixed", "rows", "error"))
-        return cls(levels, variances, covariance, along, fixed, rows, error)
+        """Return the noise that `record` gave.
+
+        Raises
+        ------
+        ValueError
+            If something is missing or is no number, or sizes do not belong together.
+        """
+        try:
+            levels, variances, covariance, along = (
+                np.array(values[name], np.float64) for name in ("levels", "variances", "covariance", "along")
+            )
+            fixed, rows, error = (float(values[name]) for name in ("fixed", "rows", "error"))
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise ValueError(f"noise_profile: found no {wrong}, expected the noise as it is recorded") from wrong
+        made = cls(levels, variances, covariance, along, fixed, rows, error)
+        channels, side = len(variances), 2 * min(made.reach, REACH) + 1
+        sizes = {
+            "levels": (levels.shape, (levels.size,)),
+            "variances": (variances.shape, (channels, levels.size)),
+            "covariance": (covariance.shape, (channels, channels, side, side)),
+            "along": (along.shape, (along.size,)),
+        }
+        for name, (found, expected) in sizes.items():
+            if found != expected or not np.isfinite(getattr(made, name)).all():
+                raise ValueError(f"noise_profile.{name}: found shape {found}, expected finite values, {expected}")
+        return made

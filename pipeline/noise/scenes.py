@@ -13,6 +13,8 @@ from self2align.runtime.spacing import evenly_spaced
 from self2align.stores.frames import FrameStore, SceneRecord
 
 MEASURED = 5  # frames of a scene, evenly spaced
+# Variance, white being 1.0: a codec takes more from a picture than the noise that it leaves.
+LEAST_SHARED = (3 / 255) ** 2
 LEAST = 1e-6  # of the variance of the frames: the least variance of noise, so that clean footage has some too
 
 
@@ -35,7 +37,8 @@ class SceneNoise:
     @classmethod
     def of(cls, profile: NoiseProfile) -> "SceneNoise":
         """Return the noise of a profile, of one level whatever the brightness: gamma leaves no rising line."""
-        return cls(0.0, float(np.mean(profile.variances)), profile.is_white)
+        read = float(np.mean(profile.variances))
+        return cls(0.0, read if profile.is_white else max(read, LEAST_SHARED), profile.is_white)
 
     @property
     def line(self) -> tuple[float, float]:
@@ -65,4 +68,7 @@ def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | Non
     found = estimate_noise(frames)
     gain, read = found.line(frames)
     least = LEAST * float(frames.var(dtype=np.float64))
-    return SceneNoise(gain, max(read, least) if gain == 0 else read, not found.correlated)
+    if found.correlated:
+        # Single frames show little of such noise.
+        return SceneNoise(0.0, max(found.sigma**2, LEAST_SHARED), white=False)
+    return SceneNoise(gain, max(read, least) if gain == 0 else read)

@@ -166,7 +166,7 @@ def make_pairs(
         "noisy": store.content,
         "aligner": file_digest(aligner),
     }
-    known = {title: one for title, one in (profiles or {}).items() if not one.is_white}
+    known = {title: one for title, one in (profiles or {}).items() if one.is_shared}
     if known:
         inputs["noise"] = {title: one.record() for title, one in known.items()}
     with workspace("generate_pairs", inputs, make_pairs) as scratch:
@@ -196,6 +196,8 @@ def make_pairs(
             "seed": seed,
             "skipped": skipped,
         }
+        if known:
+            attributes["noise_profile"] = NoiseProfile.mean_of(list(known.values())).record()
         strides = {scene.title: one.stride for scene, one in zip(scenes, judged, strict=True) if one.stride > 1}
         if strides:
             attributes["strides"] = strides

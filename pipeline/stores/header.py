@@ -54,6 +54,7 @@ class _Header(BaseModel):
     clipping: _Clipping | None = None
     noise: _Noise = _Noise(model="none", sigma=0.0, sigma_max=None, peak=1.0)
     noise_seen: _Seen | None = None
+    noise_profile: dict[str, Any] | None = None
 
 
 def load_checked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

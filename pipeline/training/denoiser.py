@@ -255,7 +255,7 @@ def train_on_pairs(
             settings=settings,
             last=resolve_last_layer(settings.last_layer, objective, noise, settings.normalise),
             noise=noise,
-            header={"sampler": asdict(sampler)},
+            header={"sampler": asdict(sampler), "noise_profile": store.attributes.get("noise_profile")},
             scratch=scratch,
             out=out,
             bars=bars,

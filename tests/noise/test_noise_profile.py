@@ -1,0 +1,52 @@
+"""What is known of measured noise: its mean over scenes, its record, and what filters leave of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from self2align.noise.profile import NoiseProfile
+
+
+def _blurred(level: float = 0.01, reach: int = 1) -> NoiseProfile:
+    """Return noise of two channels, each blurred by a triangle; the channels share a quarter of it."""
+    taps = np.convolve(np.ones(reach + 1), np.ones(reach + 1)) / (reach + 1)
+    own = np.outer(taps, taps)
+    covariance = np.array([[own, own / 4], [own / 4, own]])
+    return NoiseProfile(np.array([0.0, 1.0]), np.full((2, 2), level), covariance, along=np.array([0.3]))
+
+
+def test_a_filter_leaves_what_the_covariance_says() -> None:
+    taps = np.full((2, 2), 0.25)
+    assert NoiseProfile.white(1, 0.0, 1.0).filtered(taps) == pytest.approx(1 / 4)
+    # Of neighbours that correlate at 1/2: (2 + 2 / 2) / 4 each way.
+    assert _blurred().filtered(taps) == pytest.approx(0.75**2)
+
+
+def test_the_mean_of_scenes_has_the_reach_of_the_widest() -> None:
+    mean = NoiseProfile.mean_of([_blurred(0.01), replace(_blurred(0.03, 2), along=np.zeros(0))])
+    assert mean.reach == 2
+    assert mean.variances == pytest.approx(0.02)
+    assert mean.covariance[0, 0, 2, 2] == pytest.approx(1)
+    assert mean.covariance[0, 0, 2, 4] == pytest.approx((0 + 1 / 3) / 2)
+    assert mean.along.tolist() == [0.15]
+
+
+def test_noise_is_recorded_and_read_again() -> None:
+    noise = _blurred()
+    again = NoiseProfile.recorded(noise.record())
+    assert again.record() == noise.record()
+    assert again.is_shared
+    assert not NoiseProfile.white(3, 0.0, 0.1).is_shared
+    assert not replace(noise, error=0.9).is_shared
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("levels", None), ("levels", [[0.0]]), ("variances", [[1.0]]), ("covariance", [[1.0, 0.0]]), ("covariance", 1.0),
+     ("along", ["much"]), ("along", [float("nan")]), ("fixed", []), ("covariance", np.zeros((2, 2, 31, 31)).tolist())],
+)  # fmt: skip
+def test_a_record_that_is_none_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match="noise_profile"):
+        NoiseProfile.recorded(_blurred().record() | {name: value})
