@@ -1,4 +1,4 @@
-"""How far to go from what one frame gives to what several give, by Stein's unbiased risk estimate.
+"""How far to go from what one frame gives to what several give: the frame judges, or neighbours that took no part.
 
 A mean of aligned frames has less noise than one frame, but it is biased where frames differ in more than their noise:
 clouds that change, a dissolve, a wrong alignment. At the first and last frame the neighbours all lie on one side, and
@@ -10,10 +10,14 @@ Between the single estimate ``s`` and the fused one ``f = s + d`` of the clean i
 derivative of d by its own pixel. A second look at the frame with a little noise added tells it (Ramani et al. 2008).
 The neighbours' noise is independent of the frame's, so nothing is assumed of the neighbours.
 
+Noise that cameras and codecs make is neither Gaussian nor independent of the picture. There a neighbour z judges the
+fused estimate that was made without it: its noise is independent of both estimates, so ``k = <z - s, d> / <d, d>``
+needs no model of it. See `confirm`.
+
 Measured in docs/decisions/temporal.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +28,7 @@ from torch.nn import functional
 STEP = 0.1  # of the noise's standard deviation: small for the network, large for its rounding
 SEED = 11
 AROUND = 12  # px each way over which the share is found
+CELL = 9  # px: further apart hardly any noise is shared
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,54 @@ def agree(
     count = (1 if look.alike else len(noisy)) * (2 * AROUND + 1) ** 2
     doubt = (_around(look.variance) / (power * count)).sqrt()
     return single + (share - doubt).clamp(0, 1) * difference
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What neighbours that took no part tell of an estimate.
+
+    Attributes
+    ----------
+    difference
+        Of the fused estimate without them from the single one, ``(C, H, W)``.
+    judges
+        (aligned neighbour ``(C, H, W)``, its weight ``(H, W)``).
+    """
+
+    difference: Tensor
+    judges: Sequence[tuple[Tensor, Tensor]]
+
+
+def confirm(single: Tensor, fused: Tensor, verdicts: Iterable[Verdict]) -> Tensor:
+    """Return the estimate between two that neighbours confirm, ``(C, H, W)``.
+
+    The share is the weighted least-squares one over all verdicts, less one standard error. That is taken from how much
+    the parts of a window differ (the heteroscedasticity-consistent variance of White 1980, by cells of `CELL` px), so
+    that nothing is assumed of the noise. Where no neighbour is trusted, the single estimate stays.
+
+    Parameters
+    ----------
+    single, fused
+        The two estimates, ``(C, H, W)``.
+    verdicts
+        Of fused estimates that are made like ``fused`` from fewer frames.
+    """
+    parts = []
+    for verdict in verdicts:
+        difference = verdict.difference
+        for judge, weight in verdict.judges:
+            parts.append((weight * difference * (judge - single), weight * difference.square()))
+    if not parts:
+        return single
+    power = torch.stack([_around(below) for _, below in parts]).sum(0).clamp(min=1e-20)
+    share = torch.stack([_around(above) for above, _ in parts]).sum(0) / power
+    error = torch.zeros_like(share)
+    for above, below in parts:
+        cell = functional.avg_pool2d(
+            (above - share * below).mean(0, keepdim=True), CELL, 1, CELL // 2, count_include_pad=False
+        )
+        error += _around(cell.square()) * (CELL / (2 * AROUND + 1)) ** 2
+    return single + (share - error.sqrt() / power).clamp(0, 1) * (fused - single)
 
 
 def _small_noise(look: SecondLook) -> Tensor:

@@ -1,6 +1,6 @@
 """Fusing frames: aligned noisy neighbours are averaged, weighted by confidence, and the mean is filtered."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +9,17 @@ from torch import Tensor
 from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
-from self2align.denoising.agreement import SecondLook, agree
+from self2align.denoising.agreement import SecondLook, Verdict, agree, confirm
 from self2align.denoising.repeats import Repeats
+from self2align.denoising.spread import known_spread, measured_spread
 from self2align.denoising.wiener import wiener
 from self2align.noise.outliers import filled
+from self2align.noise.profile import NoiseProfile
 
 # Power of the confidence: a bad neighbour harms an average more than it harms training.
 TRUST = 8
+# Where pixels share noise, low-passed residuals hold more of it, and the confidence is too low. docs/decisions/temporal.md
+TRUST_SHARED = 4
 BINS = 8  # of brightness, for noise that depends on it
 LEAST = 256  # pixels in each
 THIN = 3  # px: medians of thousands of values need no more
@@ -49,6 +53,22 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
+class SharedNoise:
+    """Noise that pixels or channels share.
+
+    Attributes
+    ----------
+    variance
+        ``(C, H, W)``.
+    profile
+        Its covariance; None to measure how it spreads on the frame and its aligned neighbours.
+    """
+
+    variance: Tensor
+    profile: NoiseProfile | None = None
+
+
+@dataclass(frozen=True)
 class Pilot:
     """What the denoiser of single frames makes of one.
 
@@ -57,11 +77,15 @@ class Pilot:
     image
         ``(C, H, W)``.
     look
-        How it is denoised again; None where the noise is not independent from pixel to pixel.
+        How it is denoised again: the frame judges the fused estimate. None to take that as it is.
+    shared
+        The noise, where it is not independent from pixel to pixel and channel to channel: neighbours judge. None for
+        white noise.
     """
 
     image: Tensor
     look: SecondLook | None = None
+    shared: SharedNoise | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +107,7 @@ class Mean:
     own: Tensor
 
 
-def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> Mean:
+def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]], trust: float = TRUST) -> Mean:
     """Return the mean of a frame and its aligned neighbours, weighted by confidence.
 
     Parameters
@@ -92,11 +116,13 @@ def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]]) -> Mean
         ``(C, H, W)``.
     neighbours
         (aligned neighbour ``(C, H, W)``, confidence ``(H, W)``).
+    trust
+        Power of the confidence.
     """
     total, weights = target.clone(), torch.ones_like(target[0])
     squares = torch.ones_like(weights)
     for aligned, confidence in neighbours:
-        weight = confidence**TRUST
+        weight = confidence**trust
         total += weight * aligned
         weights += weight
         squares += weight**2
@@ -159,7 +185,8 @@ def fuse(
 
     The denoised frame is the first estimate of an empirical Wiener filter, which filters the mean of the noisy frame
     and its aligned neighbours. Where the result would be worse than the denoised frame, that is taken instead, or
-    something between them; see `self2align.denoising.agreement`.
+    something between them; see `self2align.denoising.agreement`. Noise that pixels share is filtered as it spreads over
+    the coefficients, and neighbours judge; see `SharedNoise`.
 
     Parameters
     ----------
@@ -191,19 +218,22 @@ def fuse(
             yield target
         else:
             variance = frame_noise_variance(target, pilot.image)
+            known = pilot.shared.profile if pilot.shared is not None else None
             others = repeats.others(at, held, radius, variance)
             for other in others:
                 if (at, other) not in neighbours_of:
                     # One estimate gives both directions. It is made in the order of time, whichever is needed first.
                     first, second = min(at, other), max(at, other)
-                    there, back = align_both(held[first], held[second], aligner, exposure)
+                    there, back = align_both(held[first], held[second], aligner, exposure, known)
                     neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
             chosen = ((other, neighbours_of[at, other], repeats.copied(at, other, held, variance)) for other in others)
-            mean = mean_of(
-                target,
-                ((one.sample(held[other]), one.trusted(copied, missing.get(other))) for other, one, copied in chosen),
+            aligned = (
+                (one.sample(held[other]), one.trusted(copied, missing.get(other))) for other, one, copied in chosen
             )
-            yield _filtered(target, pilot, mean, variance)
+            if pilot.shared is None:
+                yield _filtered(target, pilot, mean_of(target, aligned), variance)
+            else:
+                yield _confirmed(target, pilot.image, list(aligned), pilot.shared)
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
         missing.pop(at - far, None)
 
@@ -229,3 +259,28 @@ def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Ten
         return wiener(mean.image + mean.own * change, single, mean.share * variance)
 
     return agree(target, pilot.image, fused, again, pilot.look)
+
+
+def _confirmed(
+    target: Tensor, single: Tensor, neighbours: Sequence[tuple[Tensor, Tensor]], noise: SharedNoise
+) -> Tensor:
+    """Return the filtered mean, as far as neighbours confirm it; every other one judges what the rest gives."""
+    spread = (
+        measured_spread(target, neighbours, noise.variance) if noise.profile is None else known_spread(noise.profile)
+    )
+    if spread is None or not neighbours:
+        return single
+
+    def fused(members: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        mean = mean_of(target, members, TRUST_SHARED)
+        # No block of 8 px tells smooth noise from the picture. There the denoised frame stands for the frame.
+        smooth = mean.image + mean.own * (single - target)
+        return wiener(mean.image, single, mean.share * noise.variance, spread, smooth)
+
+    # Two of a pair at equal distance are in different halves, and each half has frames from before and after.
+    halves = neighbours[::2], neighbours[1::2]
+    verdicts = (
+        Verdict(fused(members) - single, [(image, confidence**TRUST_SHARED) for image, confidence in judges])
+        for members, judges in (halves, halves[::-1])
+    )
+    return confirm(single, fused(neighbours), verdicts)

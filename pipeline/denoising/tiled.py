@@ -20,6 +20,7 @@ from self2align.networks.network import multiple_of
 from self2align.noise.clipping import Clipping
 from self2align.noise.model import NoiseSettings
 from self2align.noise.outliers import filled
+from self2align.noise.profile import NoiseProfile
 from self2align.runtime.progress import Progress, part
 
 ALIKE = 0.1  # of the level that a network was trained on: nearer is taken for the same
@@ -74,6 +75,8 @@ class TiledDenoiser:
         Whether the level that it was told in training was off, of noise that pixels share: it tells the level itself.
     watch
         Called with the noise of each frame before it is denoised.
+    profile
+        The noise of the training footage; None if it was white or is unknown.
     """
 
     def __init__(
@@ -89,9 +92,11 @@ class TiledDenoiser:
         exact: bool = True,
         blind: bool = False,
         watch: Callable[[FrameNoise], None] | None = None,
+        profile: NoiseProfile | None = None,
     ) -> None:
         self.network, self.channels, self.device, self.memory = network, channels, device, memory
-        self.trained, self.exact, self.blind, self.watch = trained, exact, blind, watch
+        self.trained, self.exact, self.blind = trained, exact, blind
+        self.watch, self.profile = watch, profile
         self.whites, self.clipping = dict(whites or {}), clipping
         self.watched = False
         self.untouched = False  # whether the last frame was left as it is
@@ -115,7 +120,7 @@ class TiledDenoiser:
             If the file is no denoiser.
         """
         network, header = load_denoiser(path, device)
-        told = header.get("clipping")
+        told, profile = header.get("clipping"), header.get("noise_profile")
         try:
             level, known = trained_level(header), level_was_known(header)
         except ValueError as error:
@@ -131,6 +136,7 @@ class TiledDenoiser:
             exact=known,
             blind=((header.get("noise_seen") or {}).get("told_within") or 1.0) > 1,
             watch=watch,
+            profile=NoiseProfile.recorded(profile) if profile else None,
         )
 
     @cached_property

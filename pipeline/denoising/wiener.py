@@ -12,10 +12,12 @@ STRIP = 128  # rows at a time: the coefficients take 64 times an image's memory
 # Share of the noise variance. The first estimate has lost detail; shrinking by the full variance would lose it again:
 # docs/decisions/temporal.md.
 STRENGTH = 0.5
+LOW = 2  # frequencies each way that count as smooth
+LEAST = 1e-3  # of the noise of a coefficient: what no measurement tells apart from nothing
 
 
 @lru_cache(maxsize=1)
-def _bank() -> Tensor:
+def bank() -> Tensor:
     """Return the functions of the two-dimensional DCT, ``(64, 1, 8, 8)``, orthonormal, the constant one first."""
     place = torch.arange(BLOCK, dtype=torch.float64)
     rows = torch.cos(math.pi * (2 * place + 1) * place[:, None] / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
@@ -34,22 +36,34 @@ def opponent(channels: int) -> Tensor:
     return rows / rows.square().sum(1, keepdim=True).sqrt()
 
 
-def _filtered(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
+def _filtered(
+    image: Tensor, pilot: Tensor, variance: Tensor, shape: Tensor | None, smooth: Tensor | None
+) -> Tensor:
     """Filter images ``(N, 1, h, w)`` with ``BLOCK - 1`` extra px on every side; the result has no extra px."""
-    bank = _bank().to(image.device)
-    seen, known = functional.conv2d(image, bank), functional.conv2d(pilot, bank) ** 2
+    functions = bank().to(image.device)
+    seen, known = functional.conv2d(image, functions), functional.conv2d(pilot, functions) ** 2
     noise = STRENGTH * functional.avg_pool2d(variance, BLOCK, 1)
+    if shape is not None:
+        noise = noise * shape
     gain = 1 - noise / (known + noise).clamp(min=1e-12)  # 1 without noise, whatever is known
     gain[:, 0] = 1.0  # the mean of a block stays
-    # Blocks with few coefficients left have the least noise (Guleryuz 2007).
-    weight = 1 / (gain**2).mean(1, keepdim=True)
-    total = functional.conv_transpose2d(gain * seen * weight, bank)
-    weights = functional.conv_transpose2d(weight, torch.ones_like(bank[:1]))
+    # Blocks with the least noise left count most (Guleryuz 2007): of white noise those with few coefficients left.
+    if shape is None:
+        weight = 1 / (gain**2).mean(1, keepdim=True)
+    else:
+        weight = shape.mean(1, keepdim=True) / (gain**2 * shape).mean(1, keepdim=True)
+    if smooth is not None:
+        low = [BLOCK * row + column for row in range(LOW) for column in range(LOW)]
+        seen[:, low] = functional.conv2d(smooth, functions[low])
+    total = functional.conv_transpose2d(gain * seen * weight, functions)
+    weights = functional.conv_transpose2d(weight, torch.ones_like(functions[:1]))
     edge = slice(BLOCK - 1, 1 - BLOCK)
     return (total / weights)[..., edge, edge]
 
 
-def wiener(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
+def wiener(
+    image: Tensor, pilot: Tensor, variance: Tensor, shape: Tensor | None = None, smooth: Tensor | None = None
+) -> Tensor:
     """Filter a noisy image in all blocks of 8 x 8 px, guided by a first estimate.
 
     The second step of BM3D (Dabov et al. 2007, equation 9) without its grouping of blocks.
@@ -59,7 +73,12 @@ def wiener(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
     image, pilot
         ``(C, H, W)``, white being 1.0; each side at least 8 px.
     variance
-        Noise variance of the image, ``(C, H, W)``, white being 1.0; the noise is independent from pixel to pixel.
+        Noise variance of the image, ``(C, H, W)``, white being 1.0.
+    shape
+        Noise of each coefficient relative to that of white noise of this variance, ``(C, 64)``, see
+        `self2align.denoising.spread`; None where the noise is independent from pixel to pixel and channel to channel.
+    smooth
+        Another noisy image, ``(C, H, W)``, whose smoothest coefficients (`LOW` each way) are taken; None for the image.
 
     Returns
     -------
@@ -69,12 +88,15 @@ def wiener(image: Tensor, pilot: Tensor, variance: Tensor) -> Tensor:
     colors = opponent(len(image)).to(image)
     halo = BLOCK - 1
     padding = (halo,) * 4
-    planes = [torch.einsum("oc,chw->ohw", colors, one)[:, None] for one in (image, pilot)]
-    planes.append(torch.einsum("oc,chw->ohw", colors**2, variance)[:, None])
+    images = (image, pilot) if smooth is None else (image, pilot, smooth)
+    planes = [torch.einsum("oc,chw->ohw", colors, one)[:, None] for one in images]
+    planes.insert(2, torch.einsum("oc,chw->ohw", colors**2, variance)[:, None])
     wide = [functional.pad(plane, padding, mode="reflect") for plane in planes]
+    relative = None if shape is None else shape.clamp(min=LEAST)[..., None, None].to(image)
     strips = []
     for top in range(0, image.shape[1], STRIP):
         # A block reaches 7 px beyond its first, and a pixel is in blocks that begin 7 px before it.
         rows = slice(top, min(top + STRIP, image.shape[1]) + 2 * halo)
-        strips.append(_filtered(*(plane[..., rows, :] for plane in wide)))
+        seen, known, noise, *low = (plane[..., rows, :] for plane in wide)
+        strips.append(_filtered(seen, known, noise, relative, low[0] if low else None))
     return torch.einsum("oc,ohw->chw", colors, torch.cat(strips, 2)[:, 0])
