@@ -16,13 +16,12 @@ from self2align.alignment.aligner import Aligner
 from self2align.alignment.dis import LEAST
 from self2align.alignment.loading import load_aligner
 from self2align.denoising.agreement import SecondLook
-from self2align.denoising.fusion import Pilot, SharedNoise, fuse, reach
+from self2align.denoising.fusion import Pilot, fuse, reach
 from self2align.denoising.inference import ALIKE
 from self2align.denoising.levels import FrameNoise, Sigma
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.clipping import Clipping
 from self2align.noise.outliers import filled, isolated
-from self2align.noise.profile import NoiseProfile
 from self2align.runtime.progress import Progress
 from self2align.stores.weights import load_header
 
@@ -142,9 +141,10 @@ class WithNeighbours:
 
     def _fused(self, frames: Iterable[Frame], sigma: Sigma | None, copies: int = 1) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
-        for clean in fuse(
-            placed, partial(self._alone, sigma, copies), self.aligner, radius=self.neighbours, exposure=True
-        ):
+        alone = partial(self._alone, sigma, copies)
+        profile = self.denoiser.profile if copies == 1 else None
+        noise = None if profile is None or profile.is_white else profile
+        for clean in fuse(placed, alone, self.aligner, radius=self.neighbours, exposure=True, noise=noise):
             yield clean.cpu().numpy()
 
     def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:
@@ -159,20 +159,19 @@ class WithNeighbours:
             return torch.from_numpy(clean).to(self.denoiser.device)
 
         alike = copies > 1 or noise.shared > ALIKE
-        profile = self._profile(noise, copies)
         variance = noise.level(whole[None].cpu())[0].square().expand_as(frame).to(frame)
         # Stein's lemma needs noise that is independent from pixel to pixel, and between the channels or one for all.
-        if profile is None and noise.blotched == 1.0 and (alike or noise.shared == 0.0):
+        if self._is_white(noise) and (alike or noise.shared == 0.0):
             return Pilot(single(whole), SecondLook(single, variance, alike))
-        return Pilot(single(whole), shared=SharedNoise(variance, profile))
+        return Pilot(single(whole), shared=variance)
 
-    def _profile(self, noise: FrameNoise, copies: int) -> NoiseProfile | None:
-        """Return the covariance that the noise of a frame has, as the weights tell; None where it is not known."""
-        profile = self.denoiser.profile
-        if profile is None or profile.is_white or copies > 1 or len(profile.covariance) != self.denoiser.channels:
-            return None
-        # Only noise that is white is measured with certainty.
-        return None if noise.measured is not None and noise.measured.certain else profile
+    def _is_white(self, noise: FrameNoise) -> bool:
+        """Return whether neighbouring pixels share no noise, as measured on a frame or else as the weights tell."""
+        if noise.blotched != 1.0:
+            return False
+        if noise.measured is not None and noise.measured.certain:
+            return True  # only white noise is measured with certainty
+        return self.denoiser.profile is None or self.denoiser.profile.is_white
 
 
 def _of_plane(sigma: Sigma | None, number: int) -> Sigma | None:

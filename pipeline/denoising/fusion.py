@@ -18,8 +18,7 @@ from self2align.noise.profile import NoiseProfile
 
 # Power of the confidence: a bad neighbour harms an average more than it harms training.
 TRUST = 8
-# Where pixels share noise, low-passed residuals hold more of it, and the confidence is too low. docs/decisions/temporal.md
-TRUST_SHARED = 4
+TRUST_SHARED = 4  # where pixels share noise: an aligner that expects white noise is too doubtful there
 BINS = 8  # of brightness, for noise that depends on it
 LEAST = 256  # pixels in each
 THIN = 3  # px: medians of thousands of values need no more
@@ -53,22 +52,6 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class SharedNoise:
-    """Noise that pixels or channels share.
-
-    Attributes
-    ----------
-    variance
-        ``(C, H, W)``.
-    profile
-        Its covariance; None to measure how it spreads on the frame and its aligned neighbours.
-    """
-
-    variance: Tensor
-    profile: NoiseProfile | None = None
-
-
-@dataclass(frozen=True)
 class Pilot:
     """What the denoiser of single frames makes of one.
 
@@ -79,13 +62,13 @@ class Pilot:
     look
         How it is denoised again: the frame judges the fused estimate. None to take that as it is.
     shared
-        The noise, where it is not independent from pixel to pixel and channel to channel: neighbours judge. None for
-        white noise.
+        Variance of the noise, ``(C, H, W)``, where it is not independent from pixel to pixel and channel to channel:
+        neighbours judge. None for white noise.
     """
 
     image: Tensor
     look: SecondLook | None = None
-    shared: SharedNoise | None = None
+    shared: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -180,13 +163,14 @@ def fuse(
     *,
     radius: int,
     exposure: bool,
+    noise: NoiseProfile | None = None,
 ) -> Iterator[Tensor]:
     """Denoise footage, each frame with the help of its neighbours.
 
     The denoised frame is the first estimate of an empirical Wiener filter, which filters the mean of the noisy frame
     and its aligned neighbours. Where the result would be worse than the denoised frame, that is taken instead, or
     something between them; see `self2align.denoising.agreement`. Noise that pixels share is filtered as it spreads over
-    the coefficients, and neighbours judge; see `SharedNoise`.
+    the coefficients of blocks, and neighbours judge.
 
     Parameters
     ----------
@@ -202,6 +186,9 @@ def fuse(
         place, up to `reach` frames away. The result of a frame depends only on these.
     exposure
         Whether gain and offset between frames are compensated.
+    noise
+        What pixels and channels share of the noise. None for nothing, or to measure it on each frame and its aligned
+        neighbours where the denoiser says that they share noise.
 
     Yields
     ------
@@ -218,13 +205,12 @@ def fuse(
             yield target
         else:
             variance = frame_noise_variance(target, pilot.image)
-            known = pilot.shared.profile if pilot.shared is not None else None
             others = repeats.others(at, held, radius, variance)
             for other in others:
                 if (at, other) not in neighbours_of:
                     # One estimate gives both directions. It is made in the order of time, whichever is needed first.
                     first, second = min(at, other), max(at, other)
-                    there, back = align_both(held[first], held[second], aligner, exposure, known)
+                    there, back = align_both(held[first], held[second], aligner, exposure, noise)
                     neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
             chosen = ((other, neighbours_of[at, other], repeats.copied(at, other, held, variance)) for other in others)
             aligned = (
@@ -233,7 +219,7 @@ def fuse(
             if pilot.shared is None:
                 yield _filtered(target, pilot, mean_of(target, aligned), variance)
             else:
-                yield _confirmed(target, pilot.image, list(aligned), pilot.shared)
+                yield _confirmed(target, pilot.image, list(aligned), pilot.shared, noise)
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
         missing.pop(at - far, None)
 
@@ -262,12 +248,14 @@ def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Ten
 
 
 def _confirmed(
-    target: Tensor, single: Tensor, neighbours: Sequence[tuple[Tensor, Tensor]], noise: SharedNoise
+    target: Tensor,
+    single: Tensor,
+    neighbours: Sequence[tuple[Tensor, Tensor]],
+    variance: Tensor,
+    noise: NoiseProfile | None,
 ) -> Tensor:
     """Return the filtered mean, as far as neighbours confirm it; every other one judges what the rest gives."""
-    spread = (
-        measured_spread(target, neighbours, noise.variance) if noise.profile is None else known_spread(noise.profile)
-    )
+    spread = measured_spread(target, neighbours, variance) if noise is None else known_spread(noise)
     if spread is None or not neighbours:
         return single
 
@@ -275,7 +263,7 @@ def _confirmed(
         mean = mean_of(target, members, TRUST_SHARED)
         # No block of 8 px tells smooth noise from the picture. There the denoised frame stands for the frame.
         smooth = mean.image + mean.own * (single - target)
-        return wiener(mean.image, single, mean.share * noise.variance, spread, smooth)
+        return wiener(mean.image, single, mean.share * variance, spread, smooth)
 
     # Two of a pair at equal distance are in different halves, and each half has frames from before and after.
     halves = neighbours[::2], neighbours[1::2]

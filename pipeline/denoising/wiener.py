@@ -36,9 +36,7 @@ def opponent(channels: int) -> Tensor:
     return rows / rows.square().sum(1, keepdim=True).sqrt()
 
 
-def _filtered(
-    image: Tensor, pilot: Tensor, variance: Tensor, shape: Tensor | None, smooth: Tensor | None
-) -> Tensor:
+def _filtered(image: Tensor, pilot: Tensor, variance: Tensor, shape: Tensor | None, smooth: Tensor | None) -> Tensor:
     """Filter images ``(N, 1, h, w)`` with ``BLOCK - 1`` extra px on every side; the result has no extra px."""
     functions = bank().to(image.device)
     seen, known = functional.conv2d(image, functions), functional.conv2d(pilot, functions) ** 2
