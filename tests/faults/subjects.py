@@ -72,6 +72,8 @@ FILES = (
         "bundle", ["bundle", "both.safetensors", "--weights", "w.safetensors", "--aligner", "a.safetensors"],
         ["both.safetensors"],
     ),
+    Subject("simulate", ["simulate", "photos", "noisy.mp4"], ["noisy.mp4"]),
+    Subject("simulate pictures", ["simulate", "photos", "noisy"], ["noisy"]),
     Subject("export", ["export", "w.safetensors", "model.onnx"], ["model.onnx"]),
 )  # fmt: skip
 

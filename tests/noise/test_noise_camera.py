@@ -80,6 +80,15 @@ def test_raw_values_end_at_black_and_at_the_largest_code() -> None:
     assert (bright[0::2, 0::2] == 1023).mean() < 0.1  # red has half the light
 
 
+def test_noise_below_black_becomes_black() -> None:
+    """Half of it, and half of the pixels that are rounded to the black level."""
+    camera = Camera(peak=300.0)
+    found = camera.sample(clean_frame(0.0, channels=1), draw())
+    on_black = camera.peak / (camera.read * camera.scale) / (2 * np.pi) ** 0.5
+    assert (found == 0).mean() == pytest.approx(0.5 + on_black / 2, abs=0.01)
+    assert found.mean() > 0.01
+
+
 def test_the_mean_of_many_shots_is_the_shot_without_noise() -> None:
     camera = Camera(peak=300.0, curve="linear", demosaic="bilinear")
     clean = EIGHT_BITS.decode(picture().transpose(2, 0, 1))
