@@ -3,7 +3,7 @@
 Single frames do not tell it: at high frequencies, where texture is least, a codec leaves nothing of the noise, and at
 low ones noise and scene look alike. The network tells them apart. In training it was told levels that are off
 (`self2align.objectives.recorrupted_neighbours.UNSURE`), so what it takes off hardly depends on the level, and the level
-is right where both are equal. Measured in docs/decisions/camera.md.
+is right where both are equal. Measured in docs/decisions/shared-noise.md.
 """
 
 from collections.abc import Callable

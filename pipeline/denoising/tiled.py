@@ -123,6 +123,7 @@ class TiledDenoiser:
         told, profile = header.get("clipping"), header.get("noise_profile")
         try:
             level, known = trained_level(header), level_was_known(header)
+            noise = NoiseProfile.recorded(profile) if profile else None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         return cls(
@@ -136,7 +137,7 @@ class TiledDenoiser:
             exact=known,
             blind=((header.get("noise_seen") or {}).get("told_within") or 1.0) > 1,
             watch=watch,
-            profile=NoiseProfile.recorded(profile) if profile else None,
+            profile=noise,
         )
 
     @cached_property

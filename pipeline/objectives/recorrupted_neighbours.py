@@ -56,8 +56,8 @@ def recorrupted_neighbours(network: nn.Module, batch: Mapping[str, Tensor], gene
 
     That is for noise that is independent from pixel to pixel and whose level is known. Of noise that pixels share
     (``white`` is 0: demosaicing, compression) neither holds: no noise is added, the neighbours alone judge, and the
-    network is told a level that is off by up to `UNSURE`, so that it looks for itself (docs/decisions/camera.md). See
-    `self2align.objectives.objective.Loss`.
+    network is told a level that is off by up to `UNSURE`, so that it looks for itself: docs/decisions/shared-noise.md.
+    See `self2align.objectives.objective.Loss`.
     """
     white = batch["white"][:, None, None, None]
     noisier, judge, level, variance = recorrupt(batch["target"], batch["level"], generator)

@@ -1,0 +1,46 @@
+"""The level that a network finds itself: as much as it takes off."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from self2align.denoising.consistent import LEAST, WINDOW, consistent_level
+
+Image = NDArray[np.float32]
+
+
+def _noisy(sigma: float, side: int = 96) -> tuple[Image, Image]:
+    place = np.linspace(0, 1, side, dtype=np.float32)
+    clean = np.broadcast_to(place, (3, side, side)).copy()
+    noise = np.random.default_rng(0).normal(0, sigma, clean.shape).astype(np.float32)
+    return clean + noise, clean
+
+
+@pytest.mark.parametrize("start", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("sigma", [0.02, 0.1])
+def test_the_level_is_that_of_the_noise_whatever_it_starts_from(sigma: float, start: float) -> None:
+    noisy, clean = _noisy(sigma)
+
+    def run(image: Image, level: float) -> Image:
+        # It takes off more, the more it is told, but a quarter as much in the logarithm.
+        return clean + (image - clean) * np.float32(1 - (level / sigma) ** 0.25)
+
+    assert consistent_level(noisy, 1.0, run, start) == pytest.approx(sigma, rel=0.2)
+
+
+def test_what_is_clean_has_the_least_level() -> None:
+    _, clean = _noisy(0.1)
+    assert consistent_level(clean, 2.0, lambda image, level: image) == 2 * LEAST
+
+
+def test_of_large_frames_windows_are_looked_at_that_cover_the_middle() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def run(image: Image, level: float) -> Image:
+        seen.append(image.shape)
+        return image - np.float32(0.03)
+
+    level = consistent_level(np.zeros((3, 700, 1000), np.float32), 1.0, run)
+    assert level == pytest.approx(0.03, rel=1e-4)
+    assert set(seen) == {(3, WINDOW, WINDOW)}
+    assert len(seen) == 8
