@@ -17,6 +17,7 @@ ROOMS = (
     "videos",
     "noise",
     "alignment",
+    "measuring",
     "sources",
     "pairs",
     "methods",

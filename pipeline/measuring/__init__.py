@@ -1,0 +1,1 @@
+"""Measuring the noise of footage between its aligned frames."""

@@ -1,0 +1,86 @@
+"""The noise of a scene, measured between aligned frames."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from self2align.measuring.carried import carried
+from self2align.measuring.covariance import covariance
+from self2align.measuring.triples import DISTANCES, Read, Triple, triples
+from self2align.measuring.variances import FEWEST, Blocks, Curve, cut_triples, fit_curve
+from self2align.noise.estimation.estimate import estimate_noise
+from self2align.noise.profile import NoiseProfile
+from self2align.runtime.spacing import evenly_spaced
+
+TARGETS = 5
+APART = 0.75  # of the variance: at the distance at which products hold so much of it, they are measured
+# Relative errors of the variance: of what frames carry and of texture, as shares of what is corrected for them.
+DOUBT = 0.3
+UNKNOWN = 0.5  # of noise that cannot be told from the scene
+
+
+def measure_profile(read: Read, count: int, targets: int = TARGETS) -> NoiseProfile:
+    """Return the noise of a scene.
+
+    Parameters
+    ----------
+    read
+        Returns a frame by its number, ``(C, H, W)``, white being 1.0; of frames that are not copies of each other.
+    count
+        Number of frames. Of one or two, and where nothing can be aligned, noise is told by single frames.
+    targets
+        Number of frames, evenly spaced, whose noise is measured.
+
+    Raises
+    ------
+    ValueError
+        When the frames are too small for an estimate.
+    """
+    if count < 3:
+        return _single(read, count)
+    margin = min(DISTANCES[-1], max(1, (count - 1) // 4))
+    numbers = sorted({margin + at for at in evenly_spaced(count - 2 * margin, targets).tolist()})
+    found = [triples(read, count, at) for at in numbers]
+    near = cut_triples([one[1] for one in found])
+    if near.chosen.sum() < FEWEST:
+        return _single(read, count)
+    far = max(map(max, found))
+    along, shares = carried([one for one in found if far in one])
+    distance = next((one for one in sorted(shares) if shares[one] >= APART), far)
+    chosen = [one[distance] for one in found if distance in one]
+    blocks = cut_triples(chosen)
+    if blocks.chosen.sum() < FEWEST:
+        distance, chosen, blocks = 1, [one[1] for one in found], near
+    share = min(shares[distance], 1.0)
+    curve = fit_curve(blocks, distance)
+    correlation, rows = covariance(chosen, _masks(blocks, chosen), curve)
+    return NoiseProfile(
+        curve.levels,
+        curve.variances / share,
+        correlation,
+        along=along,
+        rows=rows,
+        error=_error(blocks, curve, share),
+    )
+
+
+def _masks(blocks: Blocks, found: Sequence[Triple]) -> list[NDArray[np.bool_]]:
+    parts = np.split(blocks.chosen, np.cumsum([one.trusted.size for one in found])[:-1])
+    return [part.reshape(one.trusted.shape) for part, one in zip(parts, found, strict=True)]
+
+
+def _error(blocks: Blocks, curve: Curve, share: float) -> float:
+    """Return the expected relative error of the variance: by chance, by texture, and by what frames carry."""
+    apart = blocks.products - curve.at(blocks.levels)
+    chance = float(np.sqrt(np.mean(apart**2) / blocks.chosen.sum())) / max(float(curve.variances.mean()), 1e-12)
+    return float(np.sqrt(chance**2 + (DOUBT * curve.removed) ** 2 + (DOUBT * (1 / share - 1)) ** 2))
+
+
+def _single(read: Read, count: int) -> NoiseProfile:
+    """Return the noise as flat places of single frames tell it."""
+    frames = np.stack([read(at) for at in evenly_spaced(count, TARGETS).tolist()])
+    found = estimate_noise(frames)
+    white = NoiseProfile.white(frames.shape[1], *found.line(frames))
+    return replace(white, error=max(2 * found.error, UNKNOWN if found.correlated else 0.0))

@@ -1,0 +1,90 @@
+"""The noise of moving scenes is found as it was made."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from self2align.measuring.profile import measure_profile
+
+COUNT, HEIGHT, WIDTH, SPEED = 11, 152, 184, 2
+Values = NDArray[np.float32]
+
+
+def scene(rng: np.random.Generator, channels: int) -> Values:
+    """Return a pattern of many scales, wider than a frame, ``(C, H, W + ...)``, from 0.2 to 0.8."""
+    size = (channels, HEIGHT, WIDTH + COUNT * SPEED)
+    drawn = rng.standard_normal(size, np.float32)
+    whole = sum(np.stack([scale * cv2.GaussianBlur(one, (0, 0), scale) for one in drawn]) for scale in (3, 8, 24))
+    low, high = np.quantile(whole, (0.01, 0.99))
+    return np.asarray(0.2 + 0.6 * np.clip((whole - low) / (high - low), 0, 1), np.float32)
+
+
+def passing(whole: Values, noise: Values) -> Values:
+    """Return frames of a camera that moves by two pixels a frame, ``(T, C, H, W)``."""
+    frames = [whole[..., at * SPEED : at * SPEED + WIDTH] for at in range(COUNT)]
+    return np.stack(frames) + noise
+
+
+def smoothed(noise: Values) -> Values:
+    """Return noise whose neighbours correlate at 0.5 in a row, and 0.5 between the first and the second channel."""
+    across = (noise + np.roll(noise, 1, -1)) / np.float32(2**0.5)
+    across[:, 1] = (across[:, 0] + 3**0.5 * across[:, 1]) / 2
+    return across
+
+
+def test_noise_that_pixels_and_channels_share_and_that_depends_on_brightness_is_found() -> None:
+    rng = np.random.default_rng(3)
+    whole = scene(rng, 3)
+    clean = passing(whole, np.zeros((COUNT, 3, HEIGHT, WIDTH), np.float32))
+    noise = smoothed(rng.standard_normal(clean.shape, np.float32))
+    frames = clean + np.sqrt(0.002 * clean) * noise
+    found = measure_profile(frames.__getitem__, COUNT, targets=3)
+    middle = [np.interp(0.5, found.levels, one) for one in found.variances]
+    dark = [np.interp(0.3, found.levels, one) for one in found.variances]
+    assert middle == pytest.approx([0.001] * 3, rel=0.1)
+    assert dark == pytest.approx([0.0006] * 3, rel=0.15)
+    centre = found.reach
+    assert found.covariance[0, 0, centre, centre + 1] == pytest.approx(0.5, abs=0.04)
+    assert found.covariance[0, 0, centre + 1, centre] == pytest.approx(0, abs=0.04)
+    assert found.covariance[0, 1, centre, centre] == pytest.approx(0.5, abs=0.04)
+    assert found.covariance[0, 2, centre, centre] == pytest.approx(0, abs=0.04)
+    assert found.rows == pytest.approx(0, abs=0.01)
+    assert not found.along.size
+
+
+@pytest.mark.parametrize("sigma", [10, 25])
+def test_white_noise_is_exactly_white(sigma: float) -> None:
+    rng = np.random.default_rng(4)
+    whole = scene(rng, 1)
+    noise = np.float32(sigma / 255) * rng.standard_normal((COUNT, 1, HEIGHT, WIDTH), np.float32)
+    found = measure_profile(passing(whole, noise).__getitem__, COUNT, targets=3)
+    assert found.is_white
+    assert 255 * np.sqrt(found.variances.mean()) == pytest.approx(sigma, rel=0.03)
+    assert found.error < 0.1
+
+
+def test_what_a_codec_carries_along_the_motion_is_no_less_noise() -> None:
+    rng = np.random.default_rng(5)
+    whole = scene(rng, 1)
+    # Noise that moves with the scene, half of which is replaced from frame to frame.
+    drawn = rng.standard_normal((COUNT, *whole.shape), np.float32)
+    for at in range(1, COUNT):
+        drawn[at] = np.sqrt(0.5) * drawn[at - 1] + np.sqrt(0.5) * drawn[at]
+    noise = np.stack([one[..., at * SPEED : at * SPEED + WIDTH] for at, one in enumerate(drawn)])
+    frames = passing(whole, np.float32(15 / 255) * noise)
+    found = measure_profile(frames.__getitem__, COUNT, targets=3)
+    assert 255 * np.sqrt(found.variances.mean()) == pytest.approx(15, rel=0.1)
+    assert found.along[:2] == pytest.approx([0.71, 0.5], abs=0.12)
+
+
+def test_rows_that_share_noise_are_told_from_noise_that_neighbours_share() -> None:
+    rng = np.random.default_rng(6)
+    whole = scene(rng, 1)
+    noise = rng.standard_normal((COUNT, 1, HEIGHT, WIDTH), np.float32)
+    rows = rng.standard_normal((COUNT, 1, HEIGHT, 1), np.float32)
+    frames = passing(whole, np.float32(15 / 255) * (np.sqrt(0.7) * noise + np.sqrt(0.3) * rows))
+    found = measure_profile(frames.__getitem__, COUNT, targets=3)
+    assert found.rows == pytest.approx(0.3, abs=0.08)
+    assert found.covariance[0, 0, found.reach, found.reach + 1] == pytest.approx(0.3, abs=0.06)
+    assert found.covariance[0, 0, found.reach + 1, found.reach] == pytest.approx(0, abs=0.04)
