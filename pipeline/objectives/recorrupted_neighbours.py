@@ -7,10 +7,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from self2align.objectives.objective import Objective
-from self2align.objectives.trusted import neighbour_errors
+from self2align.objectives.trusted import coarse_errors, neighbour_errors
 from self2align.samplers.sampler import bernoulli
 
 ADDED = (0.7, 2.2)  # noise that is added, in standard deviations of the target's own
+COARSE = 4.0  # weight of the error of means over 8 x 8 px, where pixels share noise
 UNSURE = 1.5  # factor by which the level of correlated noise is told too large or too small
 
 
@@ -55,8 +56,10 @@ def recorrupted_neighbours(network: nn.Module, batch: Mapping[str, Tensor], gene
     little (docs/decisions/levels.md).
 
     That is for noise that is independent from pixel to pixel and whose level is known. Of noise that pixels share
-    (``white`` is 0: demosaicing, compression) neither holds: no noise is added, the neighbours alone judge, and the
-    network is told a level that is off by up to `UNSURE`, so that it looks for itself: docs/decisions/shared-noise.md.
+    (``white`` is 0: demosaicing, compression) neither holds: no noise is added, the neighbours alone judge, blotches
+    count by themselves (`self2align.objectives.trusted.coarse_errors`), and the network is told a level that is off by
+    up to `UNSURE`, so that it looks for itself: docs/decisions/shared-noise.md.
+
     See `self2align.objectives.objective.Loss`.
     """
     white = batch["white"][:, None, None, None]
@@ -69,6 +72,10 @@ def recorrupted_neighbours(network: nn.Module, batch: Mapping[str, Tensor], gene
     exact = torch.where(white > 0, exactness(error.detach(), weight, batch["level"]), 1.0)
     counts = batch["weight"]
     neighbours: Tensor = (counts * exact * weight * error).sum() / weight.sum().clamp(min=1.0)
+    if not bool(white.all()):
+        coarse, cells = coarse_errors(predicted, batch, weight)
+        shared = COARSE * (1 - white) * counts
+        neighbours = neighbours + (shared * cells * coarse).sum() / cells.sum().clamp(min=1.0)
     itself: Tensor = (white * counts * (predicted - judge) ** 2 / variance).mean() / (1 / variance).mean()
     return neighbours + itself
 

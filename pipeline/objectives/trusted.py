@@ -8,6 +8,7 @@ from torch.nn import functional
 
 TRUST = 8  # power of the confidence: 0.95 keeps two thirds of its weight, 0.7 a twentieth
 CLASSES = 16  # of texture
+CELL = 8  # px, of the means that show blotches
 SCARCE = 0.05  # lower limit of the mean weight of a class, so its factor is at most 20
 
 
@@ -61,3 +62,27 @@ def neighbour_errors(predicted: Tensor, batch: Mapping[str, Tensor]) -> tuple[Te
     trusted = batch["confidence"] ** TRUST
     weight = trusted * balance(predicted, trusted.sum(1))[:, None]
     return ((predicted[:, None] - batch["warped"]) ** 2).mean(2), weight
+
+
+def coarse_errors(predicted: Tensor, batch: Mapping[str, Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared error of means over `CELL` x `CELL` px, mean over the channels, and its weight.
+
+    Noise that pixels share leaves blotches, of which these means consist. They are a small part of the error of single
+    pixels, so a network would be slow to learn them.
+
+    Parameters
+    ----------
+    predicted, batch
+        See `neighbour_errors`.
+    weight
+        From `neighbour_errors`.
+
+    Returns
+    -------
+    error, weight
+        ``(N, K, h, w)``.
+    """
+    cells = functional.avg_pool2d(weight, CELL)
+    error = (predicted[:, None] - batch["warped"]) * weight[:, :, None]
+    means = functional.avg_pool2d(error.flatten(1, 2), CELL).unflatten(1, error.shape[1:3])
+    return (means / cells[:, :, None].clamp(min=1e-6)).square().mean(2), cells

@@ -7,8 +7,8 @@ from torch import nn
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.neighbor2neighbor import choose, take
 from self2align.objectives.noise2void import hide
-from self2align.objectives.recorrupted_neighbours import UNSURE, recorrupted_neighbours
-from self2align.objectives.trusted import balance, texture
+from self2align.objectives.recorrupted_neighbours import COARSE, UNSURE, recorrupted_neighbours
+from self2align.objectives.trusted import CELL, balance, coarse_errors, texture
 from self2align.runtime.families import load
 from self2align.samplers.sampler import load_sampler
 from self2align.training.sampling import sampled_by_map
@@ -163,11 +163,23 @@ def test_of_noise_that_pixels_share_the_neighbours_alone_judge() -> None:
     batch["white"] = torch.zeros(count)
     network = Levelled(1.0)
     found = float(recorrupted_neighbours(network, batch, torch.Generator().manual_seed(0)))
-    # The network returns the target: nothing was added to it, and nothing but the noise of both is left.
-    assert found == pytest.approx(2 * SIGMA**2, rel=0.02)
+    # The network returns the target: nothing was added to it, and nothing but the noise of both is left, in single
+    # pixels and in means.
+    assert found == pytest.approx(2 * SIGMA**2 * (1 + COARSE / CELL**2), rel=0.02)
     told = (network.level / SIGMA).flatten()
     assert 1 / UNSURE <= float(told.min()) < 0.8
     assert 1.25 < float(told.max()) <= UNSURE
+
+
+def test_means_count_what_is_trusted_alone() -> None:
+    predicted = torch.zeros(1, 3, 16, 16)
+    warped = torch.full((1, 2, 3, 16, 16), 0.1)
+    weight = torch.ones(1, 2, 16, 16)
+    warped[..., :8], weight[..., :4] = 9.0, 0.0
+    warped[..., 4:8] = 0.3
+    error, cells = coarse_errors(predicted, {"warped": warped}, weight)
+    torch.testing.assert_close(error[0, 0], torch.tensor([[0.09, 0.01], [0.09, 0.01]]))
+    torch.testing.assert_close(cells[0, 0], torch.tensor([[0.5, 1.0], [0.5, 1.0]]))
 
 
 def test_a_crop_of_more_noise_weighs_more() -> None:
