@@ -23,6 +23,7 @@ from self2align.noise.outliers import filled
 from self2align.noise.profile import NoiseProfile
 from self2align.runtime.progress import Progress, part
 
+SINGLE = 1.5  # of what single frames show, there is at least so much noise that pixels share
 ALIKE = 0.1  # of the level that a network was trained on: nearer is taken for the same
 
 
@@ -229,7 +230,7 @@ class TiledDenoiser:
         def run(image: NDArray[np.float32], level: float) -> NDArray[np.float32]:
             return self._denoise(image, FrameNoise.told(level), None)
 
-        return consistent_level(seen, noise.span, run)
+        return consistent_level(seen, noise.span, run, SINGLE * noise.sigma)
 
     def _denoise(
         self, noisy: NDArray[np.float32], noise: FrameNoise, progress: Progress | None, copies: int = 1
