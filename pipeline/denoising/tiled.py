@@ -228,7 +228,7 @@ class TiledDenoiser:
         seen = whole if len(whole) == self.channels else np.repeat(whole, self.channels, axis=0)
 
         def run(image: NDArray[np.float32], level: float) -> NDArray[np.float32]:
-            return self._denoise(image, FrameNoise.told(level), None)
+            return self._denoise(image, noise.of_level(level), None)
 
         return consistent_level(seen, noise.span, run, SINGLE * noise.sigma)
 

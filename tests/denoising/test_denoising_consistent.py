@@ -1,10 +1,14 @@
 """The level that a network finds itself: as much as it takes off."""
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from self2align.denoising.consistent import LEAST, WINDOW, consistent_level
+from self2align.denoising.tiled import TiledDenoiser
+from self2align.networks.normalised import Normalised
 
 Image = NDArray[np.float32]
 
@@ -44,3 +48,22 @@ def test_of_large_frames_windows_are_looked_at_in_place_of_all() -> None:
     assert level == pytest.approx(0.03, rel=1e-4)
     assert set(seen) == {(3, WINDOW, WINDOW)}
     assert len(seen) == 4
+
+
+class _Flat(torch.nn.Module):
+    """Returns nothing: what is left of an image is its local mean."""
+
+    multiple = 1
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        return 0 * noisy
+
+
+@pytest.mark.parametrize(("blind", "found"), [(True, 1.0), (False, 0.2)])
+def test_a_network_that_was_told_wrong_levels_tells_that_of_noise_that_pixels_share(blind: bool, found: float) -> None:
+    white = np.random.default_rng(0).normal(0, 1, (3, 256, 256)).astype(np.float32)
+    blotches = np.stack([cv2.GaussianBlur(plane, (0, 0), 1.5) for plane in white])
+    noisy = 0.5 + 0.05 * blotches / blotches.std()
+    noisy[:, :2] = np.array([0, 1], np.float32)[None, :, None]  # a frame with black and white in it
+    denoiser = TiledDenoiser(Normalised(_Flat()), 3, device=torch.device("cpu"), memory=2**28, exact=False, blind=blind)
+    assert denoiser.noise_of(noisy.astype(np.float32), None).sigma / 0.05 == pytest.approx(found, abs=0.25)
