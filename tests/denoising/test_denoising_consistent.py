@@ -64,6 +64,5 @@ def test_a_network_that_was_told_wrong_levels_tells_that_of_noise_that_pixels_sh
     white = np.random.default_rng(0).normal(0, 1, (3, 256, 256)).astype(np.float32)
     blotches = np.stack([cv2.GaussianBlur(plane, (0, 0), 1.5) for plane in white])
     noisy = 0.5 + 0.05 * blotches / blotches.std()
-    noisy[:, :2] = np.array([0, 1], np.float32)[None, :, None]  # a frame with black and white in it
     denoiser = TiledDenoiser(Normalised(_Flat()), 3, device=torch.device("cpu"), memory=2**28, exact=False, blind=blind)
-    assert denoiser.noise_of(noisy.astype(np.float32), None).sigma / 0.05 == pytest.approx(found, abs=0.25)
+    assert denoiser.noise_of(noisy.astype(np.float32), None).sigma / 0.05 == pytest.approx(found, abs=0.15)
