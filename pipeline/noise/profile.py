@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+SLIGHT = 0.1  # correlation of pixels: noise that shares less is treated as independent
 UNRELIABLE = 0.5  # expected relative error of the variance
 REACH = 7  # px: the largest distance at which the covariance is held
 
@@ -83,8 +84,11 @@ class NoiseProfile:
 
     @property
     def is_shared(self) -> bool:
-        """Return whether there is noise that pixels share, and it is known well enough to rely on."""
-        return not self.is_white and self.error < UNRELIABLE and bool((self.variances.mean(1) > 0).all())
+        """Return whether pixels share noise to an extent that matters, and it is known well enough to rely on."""
+        around = self.covariance.copy()
+        around[..., self.reach, self.reach] = 0.0
+        shared = float(np.abs(around).max()) > SLIGHT
+        return shared and self.error < UNRELIABLE and bool((self.variances.mean(1) > 0).all())
 
     @property
     def is_white(self) -> bool:

@@ -40,6 +40,9 @@ def test_noise_is_recorded_and_read_again() -> None:
     assert again.is_shared
     assert not NoiseProfile.white(3, 0.0, 0.1).is_shared
     assert not replace(noise, error=0.9).is_shared
+    slight = noise.covariance * 0.1
+    slight[:, :, 1, 1] = 1.0  # all channels have the same noise
+    assert not replace(noise, covariance=slight).is_shared
 
 
 @pytest.mark.parametrize(
