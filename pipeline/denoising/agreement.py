@@ -12,7 +12,8 @@ The neighbours' noise is independent of the frame's, so nothing is assumed of th
 
 Noise that cameras and codecs make is neither Gaussian nor independent of the picture. There a neighbour z judges the
 fused estimate that was made without it: its noise is independent of both estimates, so ``k = <z - s, d> / <d, d>``
-needs no model of it. See `confirm`.
+needs no model of it. What neighbours have in common beside the picture, a codec's share of noise or a change in time
+seen from one side, it takes for the picture. See `confirm`.
 
 Measured in docs/decisions/temporal.md.
 """
@@ -28,7 +29,9 @@ from torch.nn import functional
 STEP = 0.1  # of the noise's standard deviation: small for the network, large for its rounding
 SEED = 11
 AROUND = 12  # px each way over which the share is found
-CELL = 9  # px: further apart hardly any noise is shared
+# Mean windows of the frame that count in each window: noise that pixels share leaves few independent ones in a window,
+# and where a fused estimate is far off, it weighs more than these. docs/decisions/temporal.md
+FRAME = 4.0
 
 
 @dataclass(frozen=True)
@@ -99,33 +102,23 @@ class Verdict:
 def confirm(single: Tensor, fused: Tensor, verdicts: Iterable[Verdict]) -> Tensor:
     """Return the estimate between two that neighbours confirm, ``(C, H, W)``.
 
-    The share is the weighted least-squares one over all verdicts, less one standard error. That is taken from how much
-    the parts of a window differ (the heteroscedasticity-consistent variance of White 1980, by cells of `CELL` px), so
-    that nothing is assumed of the noise. Where no neighbour is trusted, the single estimate stays.
+    The share is the weighted least-squares one over all verdicts, in windows to which the whole frame adds `FRAME`
+    windows of its mean. Where no neighbour is trusted, the single estimate stays.
 
     Parameters
     ----------
     single, fused
         The two estimates, ``(C, H, W)``.
     verdicts
-        Of fused estimates that are made like ``fused`` from fewer frames.
+        Of estimates that are made like ``fused``, each without its judges.
     """
-    parts = []
+    above, below = (torch.zeros_like(single) for _ in range(2))
     for verdict in verdicts:
-        difference = verdict.difference
         for judge, weight in verdict.judges:
-            parts.append((weight * difference * (judge - single), weight * difference.square()))
-    if not parts:
-        return single
-    power = torch.stack([_around(below) for _, below in parts]).sum(0).clamp(min=1e-20)
-    share = torch.stack([_around(above) for above, _ in parts]).sum(0) / power
-    error = torch.zeros_like(share)
-    for above, below in parts:
-        cell = functional.avg_pool2d(
-            (above - share * below).mean(0, keepdim=True), CELL, 1, CELL // 2, count_include_pad=False
-        )
-        error += _around(cell.square()) * (CELL / (2 * AROUND + 1)) ** 2
-    return single + (share - error.sqrt() / power).clamp(0, 1) * (fused - single)
+            above += weight * verdict.difference * (judge - single)
+            below += weight * verdict.difference.square()
+    agreement, power = (_around(values) + FRAME * values.mean() for values in (above, below))
+    return single + (agreement / power.clamp(min=1e-20)).clamp(0, 1) * (fused - single)
 
 
 def _small_noise(look: SecondLook) -> Tensor:

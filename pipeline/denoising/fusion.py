@@ -10,15 +10,14 @@ from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.warp import warp
 from self2align.denoising.agreement import SecondLook, Verdict, agree, confirm
+from self2align.denoising.averaging import TRUST_SHARED, Mean, mean_of
 from self2align.denoising.repeats import Repeats
 from self2align.denoising.spread import known_spread, measured_spread
 from self2align.denoising.wiener import wiener
 from self2align.noise.outliers import filled
 from self2align.noise.profile import NoiseProfile
 
-# Power of the confidence: a bad neighbour harms an average more than it harms training.
-TRUST = 8
-TRUST_SHARED = 4  # where pixels share noise: an aligner that expects white noise is too doubtful there
+JUDGES = 2  # neighbours each way, at least, where they judge: those that are not averaged, or half of them each time
 BINS = 8  # of brightness, for noise that depends on it
 LEAST = 256  # pixels in each
 THIN = 3  # px: medians of thousands of values need no more
@@ -69,47 +68,6 @@ class Pilot:
     image: Tensor
     look: SecondLook | None = None
     shared: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A weighted mean of a frame and its aligned neighbours.
-
-    Attributes
-    ----------
-    image
-        ``(C, H, W)``.
-    share
-        ``(H, W)``: noise variance relative to that of the frame, in (0, 1].
-    own
-        ``(H, W)``: weight of the frame, in (0, 1].
-    """
-
-    image: Tensor
-    share: Tensor
-    own: Tensor
-
-
-def mean_of(target: Tensor, neighbours: Iterable[tuple[Tensor, Tensor]], trust: float = TRUST) -> Mean:
-    """Return the mean of a frame and its aligned neighbours, weighted by confidence.
-
-    Parameters
-    ----------
-    target
-        ``(C, H, W)``.
-    neighbours
-        (aligned neighbour ``(C, H, W)``, confidence ``(H, W)``).
-    trust
-        Power of the confidence.
-    """
-    total, weights = target.clone(), torch.ones_like(target[0])
-    squares = torch.ones_like(weights)
-    for aligned, confidence in neighbours:
-        weight = confidence**trust
-        total += weight * aligned
-        weights += weight
-        squares += weight**2
-    return Mean(total / weights, squares / weights**2, 1 / weights)
 
 
 def frame_noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
@@ -187,8 +145,8 @@ def fuse(
     exposure
         Whether gain and offset between frames are compensated.
     noise
-        What pixels and channels share of the noise. None for nothing, or to measure it on each frame and its aligned
-        neighbours where the denoiser says that they share noise.
+        What pixels and channels share of the noise. None for nothing, or where that is not known: it is measured on
+        each frame and its aligned neighbours too, where the denoiser says that they share noise.
 
     Yields
     ------
@@ -205,7 +163,8 @@ def fuse(
             yield target
         else:
             variance = frame_noise_variance(target, pilot.image)
-            others = repeats.others(at, held, radius, variance)
+            count = radius if pilot.shared is None else max(radius, JUDGES)
+            others = repeats.others(at, held, count, variance)
             for other in others:
                 if (at, other) not in neighbours_of:
                     # One estimate gives both directions. It is made in the order of time, whichever is needed first.
@@ -219,7 +178,8 @@ def fuse(
             if pilot.shared is None:
                 yield _filtered(target, pilot, mean_of(target, aligned), variance)
             else:
-                yield _confirmed(target, pilot.image, list(aligned), pilot.shared, noise)
+                ranked = [(rank(other, others, at), *one) for other, one in zip(others, aligned, strict=True)]
+                yield _confirmed(target, pilot.image, ranked, radius, pilot.shared, noise)
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
         missing.pop(at - far, None)
 
@@ -247,28 +207,65 @@ def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Ten
     return agree(target, pilot.image, fused, again, pilot.look)
 
 
+def rank(other: int, others: Sequence[int], at: int) -> int:
+    """Return how many of a frame's neighbours lie between it and one of them."""
+    return sum(min(at, other) < one < max(at, other) for one in others)
+
+
 def _confirmed(
     target: Tensor,
     single: Tensor,
-    neighbours: Sequence[tuple[Tensor, Tensor]],
+    neighbours: Sequence[tuple[int, Tensor, Tensor]],
+    radius: int,
     variance: Tensor,
     noise: NoiseProfile | None,
 ) -> Tensor:
-    """Return the filtered mean, as far as neighbours confirm it; every other one judges what the rest gives."""
-    spread = measured_spread(target, neighbours, variance) if noise is None else known_spread(noise)
-    if spread is None or not neighbours:
-        return single
+    """Return the filtered mean, as far as neighbours confirm it that took no part.
 
-    def fused(members: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        mean = mean_of(target, members, TRUST_SHARED)
+    Parameters
+    ----------
+    target, single
+        A frame and its denoised form, ``(C, H, W)``.
+    neighbours
+        (rank, aligned neighbour ``(C, H, W)``, confidence ``(H, W)``); those of rank ``radius`` or more only judge.
+    radius, noise
+        See `fuse`.
+    variance
+        Of the noise, ``(C, H, W)``.
+    """
+    everyone = [(image, confidence) for _, image, confidence in neighbours]
+    spread = measured_spread(target, everyone, variance)
+    members = [one for one in neighbours if one[0] < radius]
+    first, second = halves(members)
+    sides = [(members, [one for one in neighbours if one[0] >= radius])]
+    if not sides[0][1]:
+        sides = [(first, second), (second, first)]
+    if spread is None or not any(judges for _, judges in sides):
+        return single
+    if noise is not None:
+        # Differences of frames do not show what a codec carries from one to the next, and a level may be too low.
+        spread = torch.maximum(spread, known_spread(noise).to(spread))
+
+    def fused(chosen: Sequence[tuple[int, Tensor, Tensor]]) -> Tensor:
+        mean = mean_of(target, ((image, confidence) for _, image, confidence in chosen), TRUST_SHARED)
         # No block of 8 px tells smooth noise from the picture. There the denoised frame stands for the frame.
         smooth = mean.image + mean.own * (single - target)
         return wiener(mean.image, single, mean.share * variance, spread, smooth)
 
-    # Two of a pair at equal distance are in different halves, and each half has frames from before and after.
-    halves = neighbours[::2], neighbours[1::2]
+    whole = fused(members)
     verdicts = (
-        Verdict(fused(members) - single, [(image, confidence**TRUST_SHARED) for image, confidence in judges])
-        for members, judges in (halves, halves[::-1])
+        Verdict(
+            (whole if chosen is members else fused(chosen)) - single,
+            [(image, confidence**TRUST_SHARED) for _, image, confidence in judges],
+        )
+        for chosen, judges in sides
     )
-    return confirm(single, fused(neighbours), verdicts)
+    return confirm(single, whole, verdicts)
+
+
+def halves(
+    members: Sequence[tuple[int, Tensor, Tensor]],
+) -> tuple[list[tuple[int, Tensor, Tensor]], list[tuple[int, Tensor, Tensor]]]:
+    """Return neighbours in two parts: by rank, so that what changes evenly cancels in both, or the sides in time."""
+    even, odd = ([one for one in members if one[0] % 2 == half] for half in (0, 1))
+    return (even, odd) if odd else (list(members[::2]), list(members[1::2]))
