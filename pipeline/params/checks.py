@@ -90,16 +90,17 @@ def _check_aligners(params: Params) -> None:
         key = f"train_ian.aligners.{name}"
         member = load(ALIGNERS, aligner.kind, f"{key}.kind")
         check_arguments(member, aligner.arguments, f"{key}.arguments")
-        trainable = is_trainable(member)
-        if trainable != (aligner.training is not None):
-            found, expected = ("null", "a training section") if trainable else ("a training section", "null")
+        trainable, trained = is_trainable(member), aligner.training is not None
+        # Starting weights serve as they are, too.
+        if trained != trainable and not (trainable and aligner.init is not None):
+            found, expected = ("null", "a training section, or init") if trainable else ("a training section", "null")
             raise ValueError(f"{key}.training: found {found}, expected {expected} for the kind {aligner.kind}")
-        if trainable:
+        if trained:
             load(LOSSES, aligner.loss, f"{key}.loss")
         elif aligner.loss != "none":
-            raise ValueError(f"{key}.loss: found {aligner.loss!r}, expected none: {aligner.kind} is not trained")
-        elif aligner.init is not None:
-            raise ValueError(f"{key}.init: found {aligner.init!r}, expected null: {aligner.kind} is not trained")
+            raise ValueError(f"{key}.loss: found {aligner.loss!r}, expected none: {name} is not trained")
+        if aligner.init is not None and not trainable:
+            raise ValueError(f"{key}.init: found {aligner.init!r}, expected null: {aligner.kind} has no weights")
     chosen, known = params.generate_pairs.aligner, params.train_ian.aligners
     if chosen not in known:
         raise ValueError(f"generate_pairs.aligner: found {chosen!r}, expected one of {', '.join(sorted(known))}")

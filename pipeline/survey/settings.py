@@ -17,6 +17,9 @@ MARGINS = (16, 64)  # least and largest margin, px
 MAX_OFFSET = 8  # frames
 PATTERN_MOTION = 2.0  # px that the scene should move between frames that share a pattern
 MIN_TRAINABLE = 96  # px: the smallest crops that the default aligner trains on
+# Of starts/: an aligner trained on white noise and on that of cameras. It serves as it is: more training on the footage
+# itself gained nothing (docs/decisions/alignment.md).
+MOTION = "davis_motion"
 DIM = 0.25  # of white: a brightest pixel below this asks for another white
 SHARED_NOISE = 0.05  # of the noise's variance: frames that share more are not paired
 STILL = 0.25  # px per frame: less counts as no motion
@@ -80,7 +83,7 @@ def choose(survey: FootageSurvey, profile: CommentedMap) -> Choices:
     if len(survey.parts) > 1:
         held_out = survey.parts[-min(MAX_HELD_OUT, max(1, len(survey.parts) // 10)) :]
     return Choices(
-        aligner="dis" if noise.correlated or side < MIN_TRAINABLE else "refined_dis",
+        aligner="dis" if side < MIN_TRAINABLE else "refined_dis",
         offset=offset,
         margin=margin,
         targets=targets,
@@ -151,9 +154,9 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
         )
     if noise.correlated:
         lines.append(
-            "neighbouring pixels share noise (demosaicing, compression). Aligner: dis, because the training of "
-            "refined_dis requires noise that is independent from pixel to pixel. subsample: 0, and objective: "
-            "aligned_neighbours, for the same reason"
+            "neighbouring pixels share noise (demosaicing, compression). The aligner is one that was trained on such "
+            f"noise (init: {MOTION}). subsample: 0, and objective: aligned_neighbours, because every other pixel has "
+            "another noise, and because the noise that recorrupted_neighbours adds is independent from pixel to pixel"
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
@@ -207,6 +210,8 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
         training = aligners["refined_dis"]["training"]
         training["crop"] = min(int(training["crop"]), min(survey.size) // 16 * 16)
         training["threads"] = threads
+        if survey.noise.correlated:
+            aligners["refined_dis"].update(init=MOTION, loss="none", training=None)
     profile["generate_pairs"].update(
         aligner=chosen.aligner,
         offsets=_inline([chosen.offset]),

@@ -44,7 +44,9 @@ def train_aligner(
     init: Path | None = None,
     profiles: Mapping[str, NoiseProfile] | None = None,
 ) -> TrainedAligner:
-    """Train an aligner and write it with its curve; a classical one has nothing to train and is a header only.
+    """Train an aligner and write it with its curve.
+
+    A classical one has nothing to train and is a header only; starting weights without a training stay as they are.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def train_aligner(
     kind, arguments
         A key of `self2align.alignment.ALIGNERS`, and its keyword arguments.
     loss, training
-        A key of `self2align.alignment.LOSSES`, and how to train; None for a classical aligner.
+        A key of `self2align.alignment.LOSSES`, and how to train; None for no training.
     seed, bars
         Of the draws; opens progress displays.
     init
@@ -89,8 +91,14 @@ def train_aligner(
     }
     if training is None or loss is None:
         write_curve(out.with_suffix(".csv"), [])
-        save_aligner(out, make_aligner(kind, channels, arguments), header)
-        return TrainedAligner((f"{out}: {kind} has nothing to train; its settings are stored",))
+        untrained = make_aligner(kind, channels, arguments)
+        told = f"{kind} has nothing to train; its settings are stored"
+        if init is not None:
+            assert isinstance(untrained, nn.Module)
+            load_aligner_start(init, untrained, kind, key)
+            told = f"the weights of {init} as they are"
+        save_aligner(out, untrained, header)
+        return TrainedAligner((f"{out}: {told}",))
     scenes, notes = _scenes(store, training.crop)
     noise = shared_noise([scene.title for scene in scenes], profiles)
     header["noise"] = noise_header(noise)
@@ -102,7 +110,7 @@ def train_aligner(
     with workspace(f"train_ian-{name}", inputs, train_aligner, criterion, make) as scratch:
         network: nn.Module = with_seed(lambda: make(channels, **arguments), seed, "train_ian", name)
         if init is not None:
-            load_aligner_start(init, network, kind, channels, key)
+            load_aligner_start(init, network, kind, key)
         trained = fit(
             f"train_ian@{name}",
             network,

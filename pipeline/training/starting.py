@@ -61,19 +61,17 @@ def start_denoiser(settings: DenoiserSettings, channels: int, seed: int) -> tupl
     return network, form
 
 
-def load_aligner_start(path: Path, network: nn.Module, kind: str, channels: int, key: str) -> None:
-    """Give an aligner the weights of a file, in place.
+def load_aligner_start(path: Path, network: nn.Module, kind: str, key: str) -> None:
+    """Give an aligner the weights of a file, in place; those of `refined_dis` fit frames of any number of channels.
 
     Parameters
     ----------
     path
         Weights of an aligner.
     network
-        Of this kind and this number of channels.
+        Of this kind.
     kind
         A key of `self2align.alignment.ALIGNERS`.
-    channels
-        C of the frames.
     key
         Of the parameter, for messages.
 
@@ -83,7 +81,7 @@ def load_aligner_start(path: Path, network: nn.Module, kind: str, channels: int,
         If the file holds another aligner.
     """
     tensors, header = load_weights(path)
-    _compare(path, header, {"kind": "aligner", "aligner": kind, "channels": channels}, key)
+    _compare(path, header, {"kind": "aligner", "aligner": kind}, key)
     fit_weights(network, tensors, path)
 
 

@@ -249,7 +249,7 @@ def test_white_noise_in_motion_gets_the_default_aligner() -> None:
 
 
 CASES = [
-    (noise(unevenness=4.0), {"aligner": "dis"}, "neighbouring pixels share noise"),
+    (noise(unevenness=4.0), {"aligner": "refined_dis"}, "neighbouring pixels share noise"),
     (noise(fixed=0.1), {"offset": 2}, "Pairs are 2 frames apart"),
     (
         replace(noise(fixed=0.1), surveyed=(replace(noise(fixed=0.1).surveyed[0], motion=(0.0, 0.1)),)),
@@ -301,6 +301,18 @@ def test_noise_is_added_in_training_only_where_it_is_gaussian_and_independent(
     survey = noise(**values)
     made = apply(profile(), survey, choose(survey, profile()), threads=1)
     assert made["train_denoiser"]["objective"] == objective
+
+
+@pytest.mark.parametrize(("unevenness", "init"), [(1.0, None), (4.0, "davis_motion")])
+def test_where_pixels_share_noise_the_aligner_is_one_that_was_trained_on_such_noise(
+    unevenness: float, init: str | None
+) -> None:
+    survey = noise(unevenness=unevenness)
+    made = apply(profile(), survey, choose(survey, profile()), threads=1)
+    aligner = made["train_ian"]["aligners"]["refined_dis"]
+    assert aligner.get("init") == init
+    assert (aligner["training"] is None) == (init is not None)
+    assert init is None or Path("starts", f"{init}.safetensors").is_file()
 
 
 def test_frames_smaller_than_the_aligners_patches_are_refused() -> None:
