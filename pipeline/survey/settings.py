@@ -70,7 +70,7 @@ def choose(survey: FootageSurvey, profile: CommentedMap) -> Choices:
     ValueError
         If frames are smaller than the smallest possible crop.
     """
-    noise, side = survey.noise, min(survey.size)
+    side = min(survey.size)
     if side < LEAST:
         raise ValueError(f"{survey.path}: found frames of {side} px, expected at least {LEAST} px each way")
     largest, offset = survey.motion[1], _offset(survey)
