@@ -63,7 +63,7 @@ class Shares:
 
 def shares(channels: int, noise: NoiseProfile | None) -> Shares:
     """Return the shares of white noise of C channels, or those of the noise of a profile."""
-    if noise is None or noise.is_white:
+    if noise is None or not noise.is_shared:
         # The median over pixels of the mean of C absolute Gaussian values is 0.675 sigma for C = 1, 0.758 for C = 3.
         typical = math.sqrt(2 / math.pi) - 0.12 / channels
         scales = tuple((blur, weight, sampled, surround_energy(blur)) for blur, weight, sampled in SCALES)

@@ -77,7 +77,7 @@ class Remainder:
 
 def remainder(noise: NoiseProfile | None) -> Remainder:
     """Return what `ssim_filtered` expects of white noise (None), or of the noise of a profile."""
-    if noise is None or noise.is_white:
+    if noise is None or not noise.is_shared:
         taps = torch.tensor(gaussian_taps(BLUR), dtype=torch.float64)
         return Remainder(1.4826, float((taps**2).sum()) ** 2 * INTERPOLATED / (1 + surround_energy(BLUR)))
     return _coloured(noise.covariance.tobytes(), noise.variances.tobytes(), noise.covariance.shape)

@@ -212,6 +212,7 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
         training["threads"] = threads
         if survey.noise.correlated:
             aligners["refined_dis"].update(init=MOTION, loss="none", training=None)
+            aligners["refined_dis"].ca.items.pop("loss", None)  # the comment on the loss
     profile["generate_pairs"].update(
         aligner=chosen.aligner,
         offsets=_inline([chosen.offset]),

@@ -143,7 +143,7 @@ def shared_noise(titles: Sequence[str], profiles: Mapping[str, NoiseProfile] | N
     if missing:
         raise ValueError(f"noise of {missing[0]}: found no profile, expected one for each of {len(titles)} scenes")
     noise = [profiles[title] for title in titles]
-    return None if all(one.is_white for one in noise) else noise
+    return noise if any(one.is_shared for one in noise) else None
 
 
 def noise_header(noise: Sequence[NoiseProfile] | None) -> dict[str, Any] | None:

@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from self2align.alignment.confidence import SCALES, disagreement, shares
+from self2align.alignment.confidence import RESIDUAL_BLUR, disagreement, shares
 from self2align.alignment.filters import low_pass
 from self2align.alignment.losses.split import chessboard, recorrupted, split
+from self2align.alignment.residuals import around, high_pass, left_in_residual, left_in_target, typical_deviation
 from self2align.alignment.warp import warp
 from self2align.noise.drawing import NoiseDrawing
 from self2align.noise.profile import NoiseProfile
@@ -110,15 +111,15 @@ def test_shared_noise_explains_its_residual(texture: NDArray[np.float32], seed: 
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_shares_of_white_noise_agree_with_those_that_its_covariance_gives(channels: int) -> None:
-    # A covariance of nearly nothing takes the way of shared noise; the constants of white noise were measured.
-    almost = np.zeros((channels, channels, 3, 3))
-    almost[range(channels), range(channels), 1, 1] = 1
-    noise = NoiseProfile(np.array([0.0, 1.0]), np.ones((channels, 2)), almost)
-    white, known = shares(channels, None), shares(channels, noise)
-    assert not noise.is_white
-    assert known.typical == pytest.approx(white.typical, rel=0.02)
-    assert known.high == pytest.approx(white.high, rel=0.03)
-    for (blur, weight, sampled, left), (_, _, found, share), _ in zip(white.scales, known.scales, SCALES, strict=True):
-        assert found == pytest.approx(sampled, rel=0.03), (blur, weight)
-        assert share == pytest.approx(left, rel=1e-6)
+def test_the_constants_of_white_noise_follow_from_its_covariance(channels: int) -> None:
+    # Those were measured, these are computed.
+    white, known = NoiseProfile.white(channels, 0.0, 1.0), shares(channels, None)
+
+    def sampled(taps: NDArray[np.float64]) -> float:
+        return float(np.trace(left_in_residual(white, taps)) / np.trace(left_in_target(white, taps)))
+
+    for blur, _, constant, left in known.scales:
+        assert sampled(around(blur)) / sampled(high_pass(RESIDUAL_BLUR)) == pytest.approx(constant, rel=0.03)
+        assert np.trace(left_in_target(white, around(blur))) / channels == pytest.approx(left, rel=1e-6)
+    assert np.trace(left_in_target(white, high_pass(RESIDUAL_BLUR))) / channels == pytest.approx(known.high, rel=0.03)
+    assert typical_deviation(np.eye(channels), together=True) == pytest.approx(known.typical, rel=0.02)
