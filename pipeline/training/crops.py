@@ -152,8 +152,14 @@ class Crops:
         rows = self.roles == role if self.groups is None else self.roles[self.groups[:, 0]] == role
         return min(most, max(1, SYMMETRIES * int(rows.sum()) * self.largest_crop(1) ** 2 // NOISY_PIXELS))
 
-    def sample_targets(self, count: int, name: str = "target") -> tuple[NDArray[np.float32], Tensor]:
-        """Return evenly spaced noisy targets, ``(N, C, H, W)``, and the standard deviation of their noise."""
+    @property
+    def noisy(self) -> str:
+        """Return the name of the noisy crops: "target", or "first" where they have a second draw or clean ones."""
+        return "target" if "target" in self.held else "first"
+
+    def sample_targets(self, count: int) -> tuple[NDArray[np.float32], Tensor]:
+        """Return evenly spaced noisy crops, ``(N, C, H, W)``, and the standard deviation of their noise."""
+        name = self.noisy
         held = self.held[name]
         rows = np.unique(np.linspace(0, len(held) - 1, count).astype(int))
         noisy = self.codings[name].decode(np.stack([held[row] for row in rows]))

@@ -165,8 +165,7 @@ def noise_seen(crops: Crops, objective: Objective, *, real: bool) -> dict[str, A
         ``correlated``: whether neighbouring pixels share noise; ``told_within``: the factor by which the level that the
         network was told was off.
     """
-    name = "target" if "target" in crops.held else "first"
-    noisy, level = crops.sample_targets(SEEN_CROPS, name)
+    noisy, level = crops.sample_targets(SEEN_CROPS)
     sigma = 255 * level.square().mean((1, 2, 3)).sqrt()
     white = crops.columns.get("white")
     if white is not None:
@@ -195,8 +194,8 @@ def _figures(network: nn.Module, crops: Crops, steps: int, final: Mapping[str, f
 @torch.inference_mode()
 def measure_clipping(network: nn.Module, crops: Crops) -> Clipping | None:
     """Return how the footage's noise was clipped, measured on some crops and their denoised versions."""
-    size = crops.held["target"].shape[-1] // multiple_of(network) * multiple_of(network)
-    coding = crops.codings["target"]
+    size = crops.held[crops.noisy].shape[-1] // multiple_of(network) * multiple_of(network)
+    coding = crops.codings[crops.noisy]
     noisy, level = crops.sample_targets(CLIPPING_CROPS)
     noisy, level = noisy[..., :size, :size], level[..., :size, :size].expand(len(noisy), -1, -1, -1)
     denoised = [

@@ -14,6 +14,7 @@ from self2align.runtime.families import load as load_member
 from self2align.runtime.progress import silent
 from self2align.stores.codes import Coding
 from self2align.training.crops import Crops
+from self2align.training.denoiser import measure_clipping
 from self2align.training.solving import last_layer_solver
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +97,28 @@ def test_the_last_layer_is_solved_on_training_crops(validation: bool, monkeypatc
     assert abs(network.last.weight[0, 1].item()) < 0.02
     assert figures["last_layer"]["kept"]
     assert figures["last_layer"]["trained_psnr"] == pytest.approx(-10 * np.log10(sigma**2), abs=0.2)
+
+
+class Blurred(nn.Module):
+    """The mean of 15 x 15 px."""
+
+    multiple = 1
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(nn.functional.pad(noisy, (7, 7, 7, 7), mode="reflect"), 15, 1)
+
+
+@pytest.mark.parametrize("name", ["target", "first"])
+def test_clipping_is_measured_on_whatever_crops_are_noisy(name: str) -> None:
+    """Objectives on clean frames or on two draws have other noisy crops than those on neighbours."""
+    draw, sigma = np.random.default_rng(0), 0.05
+    true = np.linspace(-0.05, 0.4, 96, dtype=np.float32).clip(0) + np.zeros((16, 3, 96, 1), np.float32)
+    noisy = (true + sigma * draw.standard_normal((16, 3, 96, 96))).clip(0, 1).astype(np.float32)
+    columns = {"noise_gain": np.zeros(16, np.float32), "noise_read": np.full(16, sigma**2, np.float32)}
+    held = {name: noisy, "clean": true}
+    coding = Coding(dtype="float32", scale=1.0)
+    crops = Crops(held, dict.fromkeys(held, coding), columns, np.zeros(16, np.int8), 0, None, {}, 0)
+    found = measure_clipping(Blurred(), crops)
+    assert found is not None
+    assert found.low
+    assert found.read == pytest.approx(sigma**2, rel=0.1)
