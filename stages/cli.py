@@ -16,6 +16,7 @@ STAGES = (
     "ingest",
     "benchmark_sets",
     "synthesize",
+    "measure_noise",
     "train_ian",
     "evaluate_alignment",
     "generate_pairs",

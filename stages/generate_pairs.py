@@ -13,8 +13,12 @@ def generate_pairs(
     aligner: Annotated[Path, Option(help="Aligner (.safetensors).")],
     out: Annotated[Path, Option(help="Store of pairs to write.")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+    noise: Annotated[
+        Path | None, Option(help="Noise of the scenes (.json); none for noise that pixels do not share.")
+    ] = None,
 ) -> None:
     """Make aligned pairs: transfer field, warped frame, confidence and SSIM scores."""
+    from self2align.noise.profiles import load_profiles
     from self2align.pairs.making import make_pairs
     from self2align.pairs.scores import histogram
     from self2align.pairs.summary import pair_summary
@@ -33,6 +37,7 @@ def generate_pairs(
         parameters=chosen.generate_pairs.model_dump(),
         seed=chosen.seed,
         bars=bar,
+        profiles=None if noise is None else load_profiles(noise),
     )
     write_gallery(out, out.with_name("pictures"), SHOWN)
     columns = made.columns

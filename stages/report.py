@@ -21,6 +21,7 @@ def report(
     held_out: Annotated[Path, Option(help="Figures of the denoisers on held-out frames.")],
     out: Annotated[Path, Option(help="Folder to write the report to.")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+    noise: Annotated[Path | None, Option(help="Noise of the scenes (.json), for its picture.")] = None,
 ) -> None:
     """Write the report: tables, the visual comparison, training curves."""
     from self2align.params.loading import load
@@ -35,7 +36,7 @@ def report(
     keep_only(benchmark, list(chosen.benchmark.methods))
     keep_only(ablation, list(chosen.train_ablation.runs))
     keep_only(baselines, list(chosen.train_baselines.runs))
-    outputs = StageOutputs(benchmark_sets, benchmark, alignment, pairs, held_out)
+    outputs = StageOutputs(benchmark_sets, benchmark, alignment, pairs, held_out, noise)
     results, pages = make_report(out, outputs, _inputs(chosen, denoiser, ablation, baselines))
     if results.benchmark:
         header, rows = benchmark_table(results.benchmark, results.sets, results.noisy, mark=lambda cell: f"{cell} *")

@@ -11,8 +11,12 @@ def train_ian(
     noisy: Annotated[Path, Option(help="Store of noisy frames.")],
     out: Annotated[Path, Option(help="Aligner to write (.safetensors); its curve lies beside it (.csv).")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
+    noise: Annotated[
+        Path | None, Option(help="Noise of the scenes (.json); none for noise that pixels do not share.")
+    ] = None,
 ) -> None:
     """Train an aligner, self-supervised; a classical one is stored as its settings alone."""
+    from self2align.noise.profiles import load_profiles
     from self2align.params.loading import item, load
     from self2align.stages.screen import bar, say
     from self2align.training.aligner import train_aligner
@@ -29,6 +33,7 @@ def train_ian(
         training=row.training.settings() if row.training else None,
         seed=chosen.seed,
         bars=bar,
+        profiles=None if noise is None else load_profiles(noise),
         init=row.start(),
     )
     for note in trained.notes:

@@ -81,6 +81,12 @@ class SynthesizeParams(Section):
         return NoiseSettings(**self.model_dump(exclude={"fixed_pattern"}))
 
 
+class MeasureNoiseParams(Section):
+    """See `self2align.measuring.profile.measure_profile`."""
+
+    targets: Count = 5
+
+
 class TrainingParams(Section):
     """One training; see `self2align.training.settings.TrainingSettings`."""
 
@@ -259,6 +265,7 @@ class Params(Section):
     ingest: IngestParams
     benchmark_sets: dict[Name, BenchmarkSetParams]
     synthesize: SynthesizeParams
+    measure_noise: MeasureNoiseParams = MeasureNoiseParams()
     train_ian: TrainIanParams
     evaluate_alignment: EvaluateAlignmentParams
     generate_pairs: GeneratePairsParams

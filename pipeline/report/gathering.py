@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from self2align.methods.method import method_name
+from self2align.noise.profiles import load_profiles
 from self2align.report.canvas import png_bytes
 from self2align.report.comparing import choose_images, compare
 from self2align.report.figures import comparison, curve_png
 from self2align.report.html.page import html_page
 from self2align.report.inputs import ReportInputs, StageOutputs
 from self2align.report.measures import alignment_png, scores_png
+from self2align.report.noise import noise_png
 from self2align.report.page import markdown_page
 from self2align.report.published import comparable_sets, rows_of_systems
 from self2align.report.reading import (
@@ -78,6 +80,7 @@ def draw(outputs: StageOutputs, inputs: ReportInputs, results: Results) -> Illus
     files = {
         "comparison.png": png_bytes(comparison(images, methods, size)) if images else None,
         "alignment.png": alignment_png(results.scenes, aligners) if results.scenes else None,
+        "noise.png": noise_png(load_profiles(outputs.noise)) if outputs.noise else None,
         "scores.png": scores_png(read_histogram(outputs.pairs / "scores.csv")),
         "curve.png": curve_png(results.curves) if results.curves else None,
         "samples.png": png_bytes(samples.picture) if samples else None,

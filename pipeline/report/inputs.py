@@ -25,6 +25,8 @@ class StageOutputs:
         Folder of the pair store, its figures and its pictures.
     held_out
         File of the denoisers' figures on held-out frames.
+    noise
+        File of the noise of scenes; None for no picture of it.
     """
 
     benchmark_sets: Path
@@ -32,6 +34,7 @@ class StageOutputs:
     alignment: Path
     pairs: Path
     held_out: Path
+    noise: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def markdown_page(results: Results, shown: Illustrations) -> str:
         _introduction(results),
         *(measured if results.benchmark else []),
         *_samples(results, shown),
+        *_noise(shown),
         _alignment(results, shown),
         _pairs(results, shown),
         _training(results, shown),
@@ -102,6 +103,12 @@ def _samples(results: Results, shown: Illustrations) -> list[str]:
         return []
     title, picture = "## Before and after", "![Crops: noisy, denoised, and their difference](samples.png)"
     return ["\n\n".join([title, picture, texts.samples_text(results, shown.samples)])]
+
+
+def _noise(shown: Illustrations) -> list[str]:
+    if shown.files.get("noise.png") is None:
+        return []
+    return ["\n\n".join(["## Noise", f"![{texts.NOISE}](noise.png)", texts.NOISE])]
 
 
 def _alignment(results: Results, shown: Illustrations) -> str:

@@ -109,7 +109,8 @@ class Illustrations:
     pairs
         Some aligned pairs.
     files
-        comparison.png, samples.png, alignment.png, scores.png and curve.png -> PNG file, or None if there is none.
+        comparison.png, samples.png, noise.png, alignment.png, scores.png and curve.png -> PNG file, or None if there is
+        none.
     """
 
     images: Sequence[Compared]

@@ -45,6 +45,10 @@ GALLERY = (
     "after warping, and the confidence (white is high)."
 )
 CURVES = "Different objectives have different minimal losses. Compare the shapes of the curves, not their levels."
+NOISE = (
+    "The noise of the first scenes: its deviation by brightness, of 255, for each channel; the correlation of pixels "
+    "that are some px apart; its power along x; and what is carried to the next frames along the motion."
+)
 
 
 def benchmark_text(results: Results) -> str:

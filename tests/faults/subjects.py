@@ -99,6 +99,10 @@ STAGES = (
         outputs=["photographs.zarr"],
     ),
     _stage("synthesize", "", "--frames", "data/ingest", "--out", "data/synthesize/noisy.zarr", outputs=["noisy.zarr"]),
+    _stage(
+        "measure_noise", "", "--noisy", "data/synthesize/noisy.zarr", "--out", "data/measure_noise/profiles.json",
+        outputs=["profiles.json"],
+    ),
     *(
         _stage(
             "train_ian", item, "--aligner", item, "--noisy", "data/synthesize/noisy.zarr", "--out",
