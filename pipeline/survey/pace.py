@@ -81,7 +81,7 @@ def _neighbours_batch(settings: TrainingSettings, channels: int, neighbours: int
         "target": torch.rand(count, channels, side, side),
         "warped": torch.rand(count, neighbours, channels, side, side),
         "confidence": torch.rand(count, neighbours, side, side),
-        **{name: torch.ones(count) for name in ("keep", "gain", "offset")},
+        **{name: torch.ones(count) for name in ("keep", "gain", "offset", "white")},
         **{name: torch.full((count, 1, 1, 1), LEVEL) for name in ("level", "weight")},
     }
 
