@@ -26,12 +26,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from self2align.alignment.confidence import FLOOR
+
 STEP = 0.1  # of the noise's standard deviation: small for the network, large for its rounding
 SEED = 11
 AROUND = 12  # px each way over which the share is found
 # Mean windows of the frame that count in each window: noise that pixels share leaves few independent ones in a window,
 # and where a fused estimate is far off, it weighs more than these. docs/decisions/temporal.md
 FRAME = 4.0
+# What a frame has of its own beside noise (its grain, its compression), in which all neighbours contradict it: the
+# variance by which good alignments of clean frames differ. The single estimate keeps about half of it. Where the two
+# estimates differ by little more, the single one stays. docs/decisions/temporal.md
+OWN = FLOOR / 2
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def confirm(single: Tensor, fused: Tensor, verdicts: Iterable[Verdict]) -> Tenso
     above, below = (torch.zeros_like(single) for _ in range(2))
     for verdict in verdicts:
         for judge, weight in verdict.judges:
-            above += weight * verdict.difference * (judge - single)
+            above += weight * (verdict.difference * (judge - single) - OWN)
             below += weight * verdict.difference.square()
     agreement, power = (_around(values) + FRAME * values.mean() for values in (above, below))
     return single + (agreement / power.clamp(min=1e-20)).clamp(0, 1) * (fused - single)

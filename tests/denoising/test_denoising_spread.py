@@ -87,6 +87,14 @@ def test_neighbours_tell_the_truth_from_an_estimate_that_holds_the_noise_of_the_
     assert torch.equal(confirm(clean, frame, []), clean)
 
 
+@pytest.mark.parametrize(("step", "share"), [(0.5 / 255, 0.0), (3 / 255, 1 - 1.5**2 / 2 / 3**2)])
+def test_of_little_differences_the_part_that_frames_have_of_their_own_is_left_out(step: float, share: float) -> None:
+    single = torch.full((3, 96, 96), 0.5)
+    fused = single + step
+    found = confirm(single, fused, [Verdict(fused - single, [(fused, torch.ones(96, 96))])])
+    torch.testing.assert_close((found - single) / step, torch.full_like(single, share), rtol=0, atol=1e-3)
+
+
 def _pilot(image: Tensor) -> Pilot:
     blurred = functional.avg_pool2d(functional.pad(image[None], (3,) * 4, mode="reflect"), 7, 1)[0]
     return Pilot(blurred, shared=torch.full_like(image, SIGMA**2))
