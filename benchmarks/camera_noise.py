@@ -154,7 +154,7 @@ def competitors(
             continue
         other = read_clip(work / "other" / name)
         noise = (read_clip(path, list(range(len(other)))) - other) / np.float32(2**0.5)
-        clip = Clip(path, clean, scored, noise, ffmpeg)
+        clip = Clip(path, clean[scored], scored, noise, ffmpeg)
         for method in wanted:
             settings, made, seconds = best_of(clip, COMPETITORS[method], float(255 * noise.std()))
             rows.add(name, method, settings, seconds, scores_of(made, clean, scored))

@@ -10,7 +10,7 @@ from typing import Any
 import bm3d
 import cv2
 import numpy as np
-from camera_clips import Levels, Score, Values, read_clip
+from camera_clips import Levels, Values, read_clip
 from numpy.typing import NDArray
 
 from self2align.evaluation.metrics import psnr
@@ -115,9 +115,9 @@ def climb(lattice: Lattice, first: Settings, score: Callable[[Settings], float])
 
 def ffmpeg_frames(clip: Clip, graph: str, pixels: str, frames: list[int]) -> Values:
     """Return frames that FFmpeg filtered: planes as they leave the filter, made R'G'B' by our decoder's equations."""
-    source = [str(clip.path)] if clip.is_video else ["-framerate", "25", "-i", str(clip.path / "%03d.png")]
+    source = [clip.path] if clip.is_video else ["-framerate", "25", "-pattern_type", "glob", "-i", clip.path / "*.png"]
     words = [clip.ffmpeg, "-loglevel", "error", "-threads", "1", "-filter_threads", "1"]
-    words += ["-i", *source] if clip.is_video else source
+    words += map(str, ["-i", *source] if clip.is_video else source)
     words += ["-vf", graph, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", pixels, "-"]
     data = np.frombuffer(subprocess.run(words, check=True, capture_output=True).stdout, np.uint8)
     height, width = clip.clean.shape[2:]
@@ -295,8 +295,8 @@ COMPETITORS = {
 }
 
 
-def best_of(clip: Clip, competitor: Competitor, sigma: float) -> tuple[Settings, Score, float]:
-    """Return the best settings of a competitor on a clip, its score, and the seconds of a frame.
+def best_of(clip: Clip, competitor: Competitor, sigma: float) -> tuple[Settings, Values, float]:
+    """Return the best settings of a competitor on a clip, its frames, and the seconds of each.
 
     Parameters
     ----------
@@ -318,4 +318,4 @@ def best_of(clip: Clip, competitor: Competitor, sigma: float) -> tuple[Settings,
     settings = climb(lattice, first, score)
     began = time.perf_counter()
     made = competitor.run(clip, settings, clip.frames)
-    return settings, Score.of(made, clip.clean), (time.perf_counter() - began) / len(clip.frames)
+    return settings, made, (time.perf_counter() - began) / len(clip.frames)
