@@ -15,7 +15,8 @@ BLOCK = 16  # px
 # sigma 5 and 25 have 0 as stored and in H.264, 0.05 to 0.34 in VP9, which codes them again; other frames at least 0.9
 # in 95 % of the blocks (docs/decisions/pairs.md).
 COPIED = 0.35
-MOSTLY = 0.8  # of the blocks that show noise or texture: then the frame is a copy
+# Of the blocks that show noise or texture: then the frame is a copy. A codec at low quality codes some of them again.
+MOSTLY = 0.65
 
 
 def block_power(frame: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ neighbours has the same scene, and the pattern of other places of the sensor. So
 which is solved for P by Richardson's iteration, W_t being the warps themselves. What motion cannot tell from the scene,
 a constant above all, stays 0.
 
+Gamma and gain make a pattern stronger or weaker with brightness x: it is ``a(x) P(p)``, with a by classes of x.
+
 The frames make two halves in time, with independent noise: what both estimates have in common is pattern. That tells by
 how much their mean is shrunk, rows, columns and single pixels each by their own share: to nothing where the halves have
 no more in common than chance gives them (James and Stein 1961, empirical Bayes).
@@ -25,6 +27,7 @@ from torch.nn import functional
 from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.confidence import FLOOR, residual_noise_variance
+from self2align.alignment.filters import low_pass
 from self2align.alignment.warp import warp
 from self2align.runtime.progress import Progress, ignore
 
@@ -33,9 +36,12 @@ MOVES = 2.0  # px, median: with less, pattern and scene look alike
 LEAST = 8  # frames
 TRUSTED = 0.5  # confidence in an alignment
 MOVED = 1.0  # px: places that moved less say nothing
+THIN = 3  # px: quantiles of brightness need no more
 COARSE = 4  # px: to which the motion is averaged for the iteration
 STEPS, RELAX = 8, 0.7  # of the iteration; the eigenvalues lie between 0 and 2
 CHANCE = 4.0  # standard errors of what the halves have in common
+CLASSES = 4  # of brightness, with as many pixels each
+BLUR = 2.0  # px, of the brightness
 
 Frames = Callable[[int], NDArray[np.float32]]
 
@@ -48,6 +54,8 @@ class Estimated:
     ----------
     values
         ``(C, H, W)``, white being 1.0, shrunk; 0 where nothing was found.
+    levels, gains
+        Brightness of the classes, rising, and by what the pattern is multiplied there; 1 in the mean square.
     sigma
         Standard deviation of the pattern that the halves of the frames have in common: of rows, of columns, of single
         pixels; 0 where that may be chance.
@@ -60,6 +68,8 @@ class Estimated:
     """
 
     values: NDArray[np.float32]
+    levels: NDArray[np.float64]
+    gains: NDArray[np.float64]
     sigma: tuple[float, float, float]
     kept: tuple[float, float, float]
     motion: float
@@ -75,8 +85,11 @@ class Estimated:
 class _Half:
     """Residuals of half of the frames at their places on the sensor, and the motion that made them."""
 
-    total: Tensor  # (C, H, W)
-    weight: Tensor  # (H, W)
+    edges: Tensor  # (CLASSES - 1,): of brightness
+    total: Tensor  # (CLASSES, C, H, W), weighted sums
+    weight: Tensor  # the same
+    seen: Tensor  # (H, W): weights of all classes
+    light: Tensor  # (CLASSES,): weighted sum of the brightness
     warps: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # (2, h, w) and (h, w), coarse
 
     def add(self, frame: Tensor, neighbours: Sequence[tuple[Tensor, Aligned]]) -> None:
@@ -88,22 +101,30 @@ class _Half:
         mean /= known.clamp(min=1.0)
         variance = residual_noise_variance(frame[None], mean[None])[0] + FLOOR
         weight = (known > 0) / (variance * (1 + 1 / known.clamp(min=1.0)))
-        self.total += (frame - mean) * weight
-        self.weight += weight
+        # The brightness of the neighbours: that of the frame itself has the noise of the residual.
+        bright = low_pass(mean[None], BLUR)[0]
+        which = torch.bucketize(bright, self.edges)
+        for number in range(CLASSES):
+            some = weight * (which == number)
+            self.total[number] += (frame - mean) * some
+            self.weight[number] += some
+            self.light[number] += (bright * some).sum()
+        self.seen += weight
         for (_, one), trust in zip(neighbours, trusts, strict=True):
             share = weight * trust / known.clamp(min=1.0)
             self.warps.append((_coarse(one.transfer), _coarse(share[None])[0]))
 
-    def solved(self) -> Tensor:
-        """Return the pattern, ``(C, H, W)``; 0 where nothing was seen."""
-        seen, size = self.weight.clamp(min=1e-20), self.weight.shape
-        wanted = self.total / seen
+    def solved(self, gains: Tensor) -> Tensor:
+        """Return the pattern, ``(C, H, W)``, from its gains in the classes; 0 where nothing was seen."""
+        seen, size = self.seen.clamp(min=1e-20), self.seen.shape
+        weight = torch.einsum("k,kchw->chw", gains**2, self.weight)
+        wanted = torch.einsum("k,kchw->chw", gains, self.total) / weight.clamp(min=1e-20)
         found = torch.zeros_like(wanted)
         for _ in range(STEPS):
             moved = torch.zeros_like(found)
             for transfer, share in self.warps:
                 moved += warp(found[None], _fine(transfer, size)[None])[0] * _fine(share[None], size)
-            found += RELAX * (wanted - found + moved / seen) * (self.weight > 0)
+            found += RELAX * (wanted - found + moved / seen) * (weight > 0)
         return found - found.mean((1, 2), keepdim=True)
 
 
@@ -159,11 +180,39 @@ def estimate_pattern(scenes: Sequence[tuple[Frames, int]], aligner: Aligner, pro
                 done += 1
                 progress(done, total)
     assert halves is not None
-    return _shrunk(halves[0].solved(), halves[1].solved(), float(np.median(motion)), total)
+    levels, gains = _curve(*halves)
+    first, second = (half.solved(gains) for half in halves)
+    values, sigma, kept = _shrunk(first, second)
+    return Estimated(
+        values, levels.double().numpy(), gains.double().numpy(), sigma, kept, float(np.median(motion)), total
+    )
 
 
 def _empty(frame: Tensor) -> _Half:
-    return _Half(torch.zeros_like(frame), torch.zeros_like(frame[0]))
+    shares = torch.arange(1, CLASSES) / CLASSES
+    edges = torch.quantile(low_pass(frame[None], BLUR)[..., ::THIN, ::THIN].flatten(), shares.to(frame))
+    sums = torch.zeros(CLASSES, *frame.shape)
+    return _Half(edges, sums, sums.clone(), torch.zeros_like(frame[0]), torch.zeros(CLASSES))
+
+
+def _curve(first: _Half, second: _Half) -> tuple[Tensor, Tensor]:
+    """Return the brightness of the classes, and the gain of the pattern in each.
+
+    Patterns of two classes have the product of their gains in common; so the gains are the first eigenvector of what
+    all pairs of classes, one of each half, have in common.
+    """
+    weight = (first.weight + second.weight).sum((1, 2, 3))
+    levels = (first.light + second.light) / weight.clamp(min=1e-20)
+    common = torch.einsum("kchw,lchw->kl", first.total, second.total)
+    norms = torch.einsum("kchw,lchw->kl", first.weight, second.weight)
+    known = (common + common.T) / (norms + norms.T).clamp(min=1e-20)
+    scale = (weight / weight.sum()).sqrt()
+    values, vectors = torch.linalg.eigh(known * scale[:, None] * scale)
+    gains = vectors[:, -1] / scale.clamp(min=1e-6)
+    gains = (gains * gains.sum().sign()).clamp(min=0.0)
+    if values[-1] <= 2 * values[0].abs() or (weight == 0).any():
+        gains = torch.ones(CLASSES)  # no more than chance
+    return levels, gains / ((gains**2 * weight).sum() / weight.sum()).sqrt()
 
 
 def _lag(scenes: Sequence[tuple[Frames, int]], aligner: Aligner) -> int:
@@ -215,7 +264,10 @@ def _with_neighbours(
             yield frame(target), neighbours
 
 
-def _shrunk(first: Tensor, second: Tensor, motion: float, frames: int) -> Estimated:
+Parts = tuple[float, float, float]
+
+
+def _shrunk(first: Tensor, second: Tensor) -> tuple[NDArray[np.float32], Parts, Parts]:
     """Return the mean of two independent estimates, each part of it multiplied by the share that is pattern."""
     values = torch.zeros_like(first)
     sigma, kept = [], []
@@ -230,4 +282,4 @@ def _shrunk(first: Tensor, second: Tensor, motion: float, frames: int) -> Estima
         values += share * mean
         sigma.append(common**0.5 if share else 0.0)
         kept.append(share)
-    return Estimated(values.numpy(), (sigma[0], sigma[1], sigma[2]), (kept[0], kept[1], kept[2]), motion, frames)
+    return values.numpy(), (sigma[0], sigma[1], sigma[2]), (kept[0], kept[1], kept[2])

@@ -166,7 +166,7 @@ class Denoiser:
         if not known and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
-        fixed = None if fixed_pattern is None else _pattern(fixed_pattern, stack.shape[1:], coding)
+        fixed = None if fixed_pattern is None else _pattern(fixed_pattern, stack.shape[1:])
         result = np.empty(stack.shape, kind.newbyteorder("="))
         for number, clean in enumerate(denoise(_values(stack, coding, fixed), None, level)):
             result[number] = coding.encode_changes(clean, stack[number], kind.name)
@@ -201,20 +201,18 @@ def _memory(memory: int | None) -> int:
     return memory
 
 
-def _pattern(told: str | Path | ArrayLike, shape: tuple[int, ...], coding: Coding) -> NDArray[np.float32]:
-    """Return what is taken off frames ``(C, H, W)``, white being 1.0."""
+def _pattern(told: str | Path | ArrayLike, shape: tuple[int, ...]) -> FixedPattern:
+    """Return what is taken off frames ``(C, H, W)``."""
     found = load_pattern(Path(told)) if isinstance(told, str | Path) else FixedPattern.of(np.asarray(told))
     found.check("frames", *shape)
-    return found.of_files(coding)
+    return found
 
 
-def _values(
-    stack: NDArray[Any], coding: Coding, pattern: NDArray[np.float32] | None = None
-) -> Iterator[NDArray[np.float32]]:
+def _values(stack: NDArray[Any], coding: Coding, pattern: FixedPattern | None = None) -> Iterator[NDArray[np.float32]]:
     """Yield frames ``(C, H, W)`` as values, white being 1.0, less a fixed pattern."""
     for frame in stack:
         values = coding.decode(frame)
-        yield values if pattern is None else values - pattern
+        yield values if pattern is None else pattern.off(values, coding)
 
 
 def resolve_axes(shape: tuple[int, ...], channels: int, axes: str | None = None) -> str:

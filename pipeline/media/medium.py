@@ -148,7 +148,7 @@ class Frames:
         """Return a frame, ``(C, H, W)``, white being 1.0, from what `read` returned; NaN where it holds no picture."""
         values = self.coding.decode(stored)
         if self.pattern is not None:
-            values = values - self.pattern.of_files(self.coding)
+            values = self.pattern.off(values, self.coding)
         return values if self.hidden is None else np.where(self.hidden(index, stored), np.float32(np.nan), values)
 
     def encode(self, clean: NDArray[np.float32], stored: NDArray[Any]) -> NDArray[Any]:

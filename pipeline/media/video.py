@@ -138,7 +138,7 @@ class VideoFile:
                 noisy = self.pixels.values(frame, self.coding)
                 waiting.append(_Read(frame, noisy, time))
                 if self.pattern is not None:
-                    noisy = noisy - self.pattern.of_files(self.coding)
+                    noisy = self.pattern.off(noisy, self.coding)
                 yield noisy if ends == _ANY else noisy.clip(*ends)
 
     def assemble(self, scratch: Path, made: Path) -> None:

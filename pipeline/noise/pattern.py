@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from self2align.runtime.scratch import write_atomically
 from self2align.stores.codes import VIDEO, WHITES, Coding
+
+AROUND = 7  # px, of the brightness on which a pattern depends
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,15 @@ class FixedPattern:
         so that black stays where it is.
     white
         The value of this unit that the type takes for white: 255, 65535 or 1; None for that of the frames.
+    levels, gains
+        Brightness in the same unit, rising, and by what the pattern is multiplied there, ``(K,)``; none for a pattern
+        that is as strong everywhere. Gamma makes one that is added to light stronger in the dark.
     """
 
     values: NDArray[np.float32]
     white: float | None = None
+    levels: tuple[float, ...] = ()
+    gains: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, values: NDArray[Any], white: float | None = None) -> "FixedPattern":
@@ -62,13 +70,19 @@ class FixedPattern:
     @property
     def digest(self) -> str:
         """Return what tells it from other patterns, for records of what was done."""
-        text = f"{self.values.shape} {self.white} ".encode()
+        text = f"{self.values.shape} {self.white} {self.levels} {self.gains} ".encode()
         return hashlib.sha256(text + self.values.astype("<f4").tobytes()).hexdigest()[:16]
 
     def save(self, path: Path) -> None:
         """Write the pattern as ``.npz``: ``values`` and ``white``."""
         held = io.BytesIO()
-        np.savez(held, values=self.values, white=np.float64(self.white or math.nan))
+        np.savez(
+            held,
+            values=self.values,
+            white=np.float64(self.white or math.nan),
+            levels=np.array(self.levels),
+            gains=np.array(self.gains),
+        )
         write_atomically(path, held.getvalue())
 
     def check(self, what: str, channels: int, height: int, width: int) -> None:
@@ -88,16 +102,27 @@ class FixedPattern:
                 f"{found[2]} x {found[1]} px with {found[0]}, expected the same"
             )
 
-    def of_files(self, coding: Coding) -> NDArray[np.float32]:
-        """Return what is taken off the values of frames, ``(C, H, W)``, white being 1.0; ``coding`` is their files'."""
+    def off(self, values: NDArray[np.float32], coding: Coding) -> NDArray[np.float32]:
+        """Return values of a frame, ``(C, H, W)``, white being 1.0, less the pattern; ``coding`` is their file's."""
         white = WHITES.get(coding.dtype, 1.0)
-        return self.values * np.float32(coding.scale * white / (self.white or white))
+        return self._off(values, coding.scale * white / (self.white or white))
 
-    def of_store(self, coding: Coding) -> NDArray[np.float32]:
-        """Return the same for frames of a store, where video lies between the codes of its file."""
+    def off_stored(self, values: NDArray[np.float32], coding: Coding) -> NDArray[np.float32]:
+        """Return the same for a frame of a store, where video lies between the codes of its file."""
         if not coding.offset:
-            return self.of_files(coding)
-        return self.values * np.float32(coding.scale / VIDEO.scale / (self.white or WHITES["uint8"]))
+            return self.off(values, coding)
+        return self._off(values, coding.scale / VIDEO.scale / (self.white or WHITES["uint8"]))
+
+    def _off(self, values: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+        pattern = self.values * np.float32(scale)
+        if not self.gains:
+            return values - pattern
+        # The brightness around a pixel: its own noise must not decide what is taken off it.
+        known = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        around = np.stack([cv2.blur(channel, (AROUND, AROUND)) for channel in known])
+        gains = np.interp(around, np.array(self.levels) * scale, self.gains)
+        less: NDArray[np.float32] = values - gains.astype(np.float32) * pattern
+        return less
 
 
 def coding_without(coding: Coding) -> Coding:

@@ -153,7 +153,9 @@ def fetch_noisy(
         codes = _draw(clean, start, coding, scene.title, noise, seed, "synthesize")
     else:
         codes = store.codes(scene, start, stop)
-    return codes if pattern is None else part.coding.encode(coding.decode(codes) - pattern.of_store(coding))
+    if pattern is None:
+        return codes
+    return np.stack([part.coding.encode(pattern.off_stored(frame, coding)) for frame in coding.decode(codes)])
 
 
 def second_draw(

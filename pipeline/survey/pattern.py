@@ -62,7 +62,10 @@ def pattern_of_footage(path: Path, selection: Selection, bars: Bars) -> tuple[Fi
         found = estimate_pattern(readers, Dis(1 if gray else 3), progress)
     unit = scenes[0].white / stretch
     lines = [_told(found, unit)]
-    return (FixedPattern(found.values * np.float32(unit), scenes[0].white) if found.found else None), lines
+    if not found.found:
+        return None, lines
+    values, levels, gains = found.values * np.float32(unit), unit * found.levels, found.gains
+    return FixedPattern(values, scenes[0].white, tuple(levels.tolist()), tuple(gains.tolist())), lines
 
 
 def _reader(scene: Scene, gray: bool, stretch: float) -> Callable[[int], NDArray[np.float32]]:

@@ -161,12 +161,14 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
     if noise.fixed_pattern and usual < STILL:
         lines.append(
             "frames share a pattern and the scene does not move. Training cannot remove what both frames of a pair "
-            "share, whether scene or fixed pattern of the sensor; subtract a dark frame if you have one"
+            "share, and a still scene cannot be told from a fixed pattern of the sensor. A dark frame takes that off: "
+            "synthesize.fixed_pattern, and denoise --fixed-pattern"
         )
     elif noise.fixed_pattern:
         lines.append(
             f"frames share a pattern of {noise.fixed:.0%} of the noise's variance. Pairs are {offset} frames apart: "
-            "the scene moves between them, the pattern does not. Subtracting a dark frame first works better"
+            f"the scene moves between them, the pattern does not. It can be taken off: self2align pattern "
+            f"{survey.path} pattern.npz; or take a dark frame (synthesize.fixed_pattern, denoise --fixed-pattern)"
         )
     elif usual >= STILL and survey.shared[1] > SHARED_NOISE:
         lines.append(

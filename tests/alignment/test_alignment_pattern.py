@@ -9,6 +9,7 @@ from torch import Tensor
 from self2align.alignment.pattern import Estimated, estimate_pattern
 
 COUNT, SIZE, SIGMA = 20, (48, 56), 0.04
+GAIN = 2.0  # by which the pattern falls with brightness: 1.4 where it is 0.3, 0.6 where it is 0.7
 Values = NDArray[np.float32]
 
 
@@ -29,7 +30,8 @@ def _frames(pattern: Values, step: int, seed: int = 0) -> list[Values]:
     for number in range(COUNT):
         # Under an even pan frequencies that repeat with it could not be told from the scene.
         x, y = step * (number + number // 2 % 3), step * (3 * number % 7)
-        frame = picture[y : y + SIZE[0], x : x + SIZE[1]] + pattern + SIGMA * generator.standard_normal(SIZE)
+        scene = picture[y : y + SIZE[0], x : x + SIZE[1]]
+        frame = scene + (1 + GAIN * (0.5 - scene)) * pattern + SIGMA * generator.standard_normal(SIZE)
         frame[0, :2] = x / 1000, y / 1000
         frames.append(frame[None].astype(np.float32))
     return frames
@@ -52,6 +54,7 @@ def test_patterns_are_removed_up_to_the_noise_of_their_estimate() -> None:
     pattern = sum(parts, np.zeros(SIZE, np.float32))
     found = _estimate(pattern)
     np.testing.assert_allclose(found.sigma, [part.std() for part in parts], rtol=0.2)
+    np.testing.assert_allclose(found.gains, 1 + GAIN * (0.5 - found.levels), atol=0.15)
     left = pattern - pattern.mean() - found.values[0]
     # Of rows and columns the mean over the frame counts; that of the single pixels is a part of them.
     for axis in (1, 0):

@@ -1,5 +1,6 @@
 """What a fixed pattern or dark frame takes off, and which files are none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from self2align.sources.pattern import load_pattern
 from self2align.stores.codes import VIDEO, Coding
 
 DARK = np.arange(12, dtype=np.uint8).reshape(1, 3, 4) + 40
+BLACK = np.zeros(DARK.shape, np.float32)
 
 
 def test_black_stays_where_it_is() -> None:
-    found = FixedPattern.of(DARK, 255.0).of_files(Coding("uint8", 1 / 255))
+    found = -FixedPattern.of(DARK, 255.0).off(BLACK, Coding("uint8", 1 / 255))
     assert np.median(found) == pytest.approx(0, abs=1e-7)
     np.testing.assert_allclose(255 * (found - found.min()), DARK - 40.0, atol=1e-4)
 
@@ -30,11 +32,11 @@ def test_black_stays_where_it_is() -> None:
     ],
 )
 def test_units_of_another_type_are_converted(pattern: FixedPattern, coding: Coding) -> None:
-    np.testing.assert_allclose(pattern.of_store(coding), (DARK - 45.5) / 255, atol=1e-6)
+    np.testing.assert_allclose(-pattern.off_stored(BLACK, coding), (DARK - 45.5) / 255, atol=1e-6)
 
 
 def test_a_white_of_the_user_scales_the_pattern_as_the_frames() -> None:
-    found = FixedPattern.of(DARK, 255.0).of_files(Coding("uint8", 1 / 51))
+    found = -FixedPattern.of(DARK, 255.0).off(BLACK, Coding("uint8", 1 / 51))
     np.testing.assert_allclose(found, (DARK - 45.5) / 51, atol=1e-6)
     held = coding_without(Coding("uint8", 1 / 51))
     assert held.scale / VIDEO.scale == pytest.approx(5)  # as training tells white of video
@@ -42,11 +44,13 @@ def test_a_white_of_the_user_scales_the_pattern_as_the_frames() -> None:
 
 
 def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
-    pattern = FixedPattern.of(DARK, 255.0)
+    pattern = replace(FixedPattern.of(DARK, 255.0), levels=(20.0, 120.0), gains=(2.0, 1.0))
     pattern.save(tmp_path / "pattern.npz")
     found = load_pattern(tmp_path / "pattern.npz")
     np.testing.assert_array_equal(found.values, pattern.values)
     assert (found.white, found.digest) == (255.0, pattern.digest)
+    flat = np.full(DARK.shape, 70 / 255, np.float32)
+    np.testing.assert_allclose(255 * found.off(flat, Coding("uint8", 1 / 255)), 70 - 1.5 * pattern.values, atol=1e-4)
 
 
 @pytest.mark.parametrize(
