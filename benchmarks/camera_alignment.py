@@ -175,7 +175,13 @@ def header(noise: list[NoiseProfile], settings: TrainingSettings, seed: int) -> 
 
 
 @application.command()
-def measure(davis: Path, scenes: list[str], weights: Path, pairs: int = 4, frames: int = 24) -> None:
+def measure(
+    davis: Path,
+    scenes: list[str],
+    weights: Annotated[Path, Option(help="Of the aligner.")] = Path("starts/davis_motion.safetensors"),
+    pairs: int = 4,
+    frames: int = 24,
+) -> None:
     """Print dB of aligned clean frames, noise ratio and correlation with the target's noise, one and two frames apart.
 
     The noise is what differs between two draws. Ratio and correlation are those beyond a field of the clean frames.
