@@ -1,5 +1,8 @@
 """Noise that pixels and channels share: how it spreads over coefficients, and who judges there."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +12,12 @@ from torch.nn import functional
 
 from self2align.alignment.loading import make_aligner
 from self2align.denoising.agreement import Verdict, confirm
-from self2align.denoising.fusion import Pilot, fuse
+from self2align.denoising.frames import WithNeighbours
+from self2align.denoising.fusion import Pilot, fuse, halves, rank
 from self2align.denoising.spread import known_spread, measured_spread
 from self2align.denoising.wiener import BLOCK, bank, opponent, wiener
 from self2align.noise.profile import NoiseProfile
+from tests.media.running import Run
 
 SIGMA = 0.1
 
@@ -117,3 +122,36 @@ def test_a_frame_after_a_cut_stays_the_single_estimate(texture: NDArray[np.float
     frames = frames + _noise((2, *clean.shape), 6)
     found = next(fuse(frames, _pilot, make_aligner("dis", 3, {}), radius=1, exposure=False))
     assert _decibel(found, _pilot(frames[0]).image) > 40
+
+
+def test_even_motion_cancels_in_each_half_of_the_neighbours() -> None:
+    others = [2, 3, 4, 6, 7, 8]  # 5 is the frame
+    ranks = {other: rank(other, others, 5) for other in others}
+    assert ranks == {2: 2, 3: 1, 4: 0, 6: 0, 7: 1, 8: 2}
+    nothing = torch.zeros(1)
+    even, odd = halves([(ranks[other], torch.tensor(other - 5), nothing) for other in others])
+    assert [[int(away) for _, away, _ in half] for half in (even, odd)] == [[-3, -1, 1, 3], [-2, 2]]
+    sides = halves([(0, torch.tensor(away), nothing) for away in (-1, 1)])
+    assert [[int(away) for _, away, _ in half] for half in sides] == [[-1], [1]]
+
+
+@pytest.mark.parametrize(("profile", "white"), [(None, True), (NoiseProfile.white(3, 0, 1), True), (3, False)])
+def test_weights_say_that_pixels_share_noise(
+    profile: NoiseProfile | int | None, white: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denoiser = Run(3).denoiser
+    denoiser.profile = known = _blurred_noise(profile) if isinstance(profile, int) else profile
+    seen: list[tuple[Pilot | None, NoiseProfile | None]] = []
+
+    def fused(
+        frames: Iterator[Tensor], alone: Callable[[Tensor], Pilot | None], *_: object, **told: Any
+    ) -> list[Tensor]:
+        seen.append((alone(next(iter(frames))), told["noise"]))
+        return []
+
+    monkeypatch.setattr("self2align.denoising.frames.fuse", fused)
+    list(WithNeighbours(denoiser, make_aligner("dis", 3, {}), 1)(iter([np.zeros((3, 32, 32), np.float32)]), sigma=0.1))
+    ((pilot, noise),) = seen
+    assert pilot is not None
+    assert (pilot.shared is None, pilot.look is not None, noise is None) == (white, white, white)
+    assert white or noise is known
