@@ -33,6 +33,9 @@ from self2align.runtime.progress import Progress, ignore
 
 LAGS = (1, 2, 4, 8)  # frames: neighbours are the nearest between which the scene moves far enough
 MOVES = 2.0  # px, median: with less, pattern and scene look alike
+# In place, low-passed frames differ by so many times as much in power as along the motion. Where they do not, the
+# aligner has made the motion of noise, and a still scene would be taken for a pattern.
+EXPLAINS = 1.5
 LEAST = 8  # frames
 TRUSTED = 0.5  # confidence in an alignment
 MOVED = 1.0  # px: places that moved less say nothing
@@ -226,7 +229,10 @@ def _lag(scenes: Sequence[tuple[Frames, int]], aligner: Aligner) -> int:
         for read, count in scenes:
             for at in sorted({0, (count - lag) // 2, count - 1 - lag}) if count > lag else ():
                 first, second = (torch.from_numpy(read(number))[None] for number in (at, at + lag))
-                lengths.append(float(aligner(first, second).norm(dim=1).median()))
+                field = aligner(first, second)
+                smooth, moved = low_pass(first, BLUR), low_pass(second, BLUR)
+                explained = float((smooth - moved).square().mean() / (smooth - warp(moved, field)).square().mean())
+                lengths.append(float(field.norm(dim=1).median()) if explained >= EXPLAINS else 0.0)
         found = float(np.median(lengths))
         if found >= MOVES:
             return lag
