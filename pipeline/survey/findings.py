@@ -1,6 +1,7 @@
 """The report of `init`: the survey of the footage, the values chosen for it, and the computing time."""
 
 from self2align.noise.estimation.estimate import NoiseEstimate
+from self2align.noise.words import in_words
 from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.survey.footage import FootageSurvey
@@ -33,6 +34,7 @@ def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: st
         f"Footage: {_footage(survey)}.",
         f"Motion: {survey.motion[0]:.1f} px per frame (median), {survey.motion[1]:.1f} px (95 % quantile).",
         *_noise(survey.noise.scaled(first.white / chosen.white if chosen.white else 1.0)),
+        *([f"Noise between aligned frames: {in_words(survey.profile)}."] if survey.profile is not None else []),
         f"Held out for validation: {', '.join(chosen.held_out) or 'nothing, because there is only one scene'}.",
         f"Time on this machine under its current load: about {duration_text(sum(times.values()))} ({parts}), plus "
         "reading and storing.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from self2align.images.tiff import SUFFIXES as TIFF
 from self2align.noise.estimation.estimate import NoiseEstimate
+from self2align.noise.profile import NoiseProfile
 from self2align.runtime.spacing import evenly_spaced
 from self2align.sources import stack
 from self2align.sources.array import list_arrays
@@ -87,6 +88,12 @@ class FootageSurvey:
         return {
             lag: float(np.median([scene.shared[at] for scene in self.surveyed])) for at, lag in enumerate(LAGS[:common])
         }
+
+    @property
+    def profile(self) -> NoiseProfile | None:
+        """Return the noise between aligned frames of the scene with the median variance; None if no pixels share it."""
+        known = [scene.profile for scene in self.surveyed if scene.profile is not None]
+        return sorted(known, key=lambda one: float(one.variances.mean()))[len(known) // 2] if known else None
 
     @property
     def noise(self) -> NoiseEstimate:

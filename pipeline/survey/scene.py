@@ -7,14 +7,17 @@ import torch
 from numpy.typing import NDArray
 
 from self2align.alignment.dis import Dis
+from self2align.measuring.profile import measure_profile
 from self2align.noise.estimation.estimate import NoiseEstimate, code_step, estimate_noise, shared_noise
 from self2align.noise.estimation.views import SHIFT, SIDE
 from self2align.noise.outliers import filled, isolated
+from self2align.noise.profile import NoiseProfile
 from self2align.pairs.evidence import Evidence, judge
 from self2align.sources.mending import BEYOND
 from self2align.stores.scene import Scene
 
 LAGS = (1, 2, 4)  # distances in frames at which shared noise is measured
+TARGETS = 3  # frames whose noise is measured between aligned ones
 NOISE_STEP = 4  # the noise is estimated from every fourth frame
 BLUR = 2.0  # px, before the motion is estimated: only its length is needed, not its edges
 
@@ -51,6 +54,8 @@ class SceneSurvey:
         Single values far beyond all others: hot pixels, cosmic rays.
     interlaced
         Whether frames are of two fields.
+    profile
+        The noise as it is between aligned frames, where pixels share it; None where they do not.
     """
 
     name: str
@@ -67,6 +72,7 @@ class SceneSurvey:
     interlaced: bool = False
     evidence: Evidence = field(default_factory=lambda: Evidence(()))
     outliers: int = 0
+    profile: NoiseProfile | None = None
 
 
 def survey_scene(scene: Scene) -> SceneSurvey:
@@ -91,6 +97,7 @@ def survey_scene(scene: Scene) -> SceneSurvey:
     if len(evidence.kept) > 1:
         values = values[list(evidence.kept)]
     bits, step = _bits_and_step(scene)
+    noise = estimate_noise(values[::NOISE_STEP], step)
     return SceneSurvey(
         name=scene.name,
         height=height,
@@ -100,12 +107,13 @@ def survey_scene(scene: Scene) -> SceneSurvey:
         white=scene.white,
         brightest=float(values.max()),
         motion=_motion(values),
-        noise=estimate_noise(values[::NOISE_STEP], step),
+        noise=noise,
         shared=tuple(shared_noise(values[[0, lag]]) for lag in LAGS if lag < len(values)),
         frames=values[:2].copy(),
         interlaced=scene.interlaced,
         evidence=evidence,
         outliers=outliers,
+        profile=measure_profile(values.__getitem__, len(values), TARGETS) if noise.correlated else None,
     )
 
 

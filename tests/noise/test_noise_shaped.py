@@ -24,7 +24,7 @@ def test_the_level_is_found_where_texture_is(channels: int, sigma: float) -> Non
     profile = blurred(channels)
     noise = profile.draw((1, channels, 192, 256), torch.Generator().manual_seed(1))[0].numpy()
     texture = cv2.GaussianBlur(np.random.default_rng(2).standard_normal((192, 256)).astype(np.float32), (0, 0), 6)
-    frame = (0.5 + texture) + np.float32(sigma / 255) * noise
+    frame = np.asarray(0.5 + texture + sigma / 255 * noise, np.float32)
     assert 255 * level_of_shape(frame, profile) == pytest.approx(sigma, rel=0.05)
 
 
