@@ -118,7 +118,8 @@ class NoiseProfile:
     def power(self, size: int) -> NDArray[np.complex128]:
         """Return the power spectrum of the noise of unit variance, ``(C, C, size, size)``: at each frequency Hermitian.
 
-        Negative eigenvalues, which errors of the measurement make, are 0.
+        Negative eigenvalues, which errors of the measurement and its limited reach make, are 0; what that adds to the
+        variance of a channel is taken off again.
         """
         channels, reach = len(self.covariance), self.reach
         laid = np.zeros((channels, channels, size, size))
@@ -129,7 +130,8 @@ class NoiseProfile:
         spectrum = (spectrum + spectrum.conj().swapaxes(2, 3)) / 2
         values, vectors = np.linalg.eigh(spectrum)
         positive = (vectors * np.maximum(values, 0)[..., None, :]) @ vectors.conj().swapaxes(2, 3)
-        return np.ascontiguousarray(positive.transpose(2, 3, 0, 1))
+        own = np.sqrt(np.maximum(np.einsum("yxii->i", positive).real / size**2, 1e-12))
+        return np.ascontiguousarray((positive / np.outer(own, own)).transpose(2, 3, 0, 1))
 
     def kernel(self, size: int = 4 * REACH) -> Tensor:
         """Return the filter that gives white noise this covariance, ``(C, C, size + 1, size + 1)``, float32."""
@@ -183,9 +185,9 @@ class NoiseProfile:
         except (KeyError, TypeError, ValueError) as wrong:
             raise ValueError(f"noise_profile: found no {wrong}, expected the noise as it is recorded") from wrong
         made = cls(levels, variances, covariance, along, fixed, rows, error)
-        channels, side = len(variances), 2 * min(made.reach, REACH) + 1
+        channels, side = len(np.atleast_1d(variances)), 2 * min(made.reach, REACH) + 1
         sizes = {
-            "levels": (levels.shape, (levels.size,)),
+            "levels": (levels.shape, (max(levels.size, 1),)),
             "variances": (variances.shape, (channels, levels.size)),
             "covariance": (covariance.shape, (channels, channels, side, side)),
             "along": (along.shape, (along.size,)),
@@ -193,4 +195,9 @@ class NoiseProfile:
         for name, (found, expected) in sizes.items():
             if found != expected or not np.isfinite(getattr(made, name)).all():
                 raise ValueError(f"noise_profile.{name}: found shape {found}, expected finite values, {expected}")
+        if not (np.diff(levels) > 0).all():
+            raise ValueError("noise_profile.levels: found values that do not rise, expected rising ones")
+        for name, held in (("variances", variances), ("fixed", fixed), ("rows", rows), ("error", error)):
+            if not np.min(held) >= 0:
+                raise ValueError(f"noise_profile.{name}: found {np.min(held):g}, expected at least 0")
         return made

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from self2align.noise.drawing import NoiseDrawing
 from self2align.noise.profile import NoiseProfile
 
 
@@ -22,6 +23,16 @@ def test_a_filter_leaves_what_the_covariance_says() -> None:
     assert NoiseProfile.white(1, 0.0, 1.0).filtered(taps) == pytest.approx(1 / 4)
     # Of neighbours that correlate at 1/2: (2 + 2 / 2) / 4 each way.
     assert _blurred().filtered(taps) == pytest.approx(0.75**2)
+
+
+def test_a_covariance_that_is_cut_off_leaves_the_variance_as_it_is() -> None:
+    # No noise correlates at 0.9 with its neighbours and not at all with those behind them.
+    own = np.full((3, 3), 0.9)
+    own[1, 1] = 1.0
+    noise = replace(_blurred(), covariance=np.array([[own, own / 4], [own / 4, own]]))
+    assert noise.filtered(np.ones((1, 1))) == pytest.approx(1)
+    drawn = NoiseDrawing(noise, 96, 96).unit(np.random.default_rng(0))
+    assert drawn.var() == pytest.approx(1, rel=0.1)
 
 
 def test_the_mean_of_scenes_has_the_reach_of_the_widest() -> None:
@@ -48,6 +59,7 @@ def test_noise_is_recorded_and_read_again() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("levels", None), ("levels", [[0.0]]), ("variances", [[1.0]]), ("covariance", [[1.0, 0.0]]), ("covariance", 1.0),
+     ("variances", 1.0), ("variances", [[0.1, -0.1]] * 2), ("levels", [1.0, 0.0]), ("error", float("nan")),
      ("along", ["much"]), ("along", [float("nan")]), ("fixed", []), ("covariance", np.zeros((2, 2, 31, 31)).tolist())],
 )  # fmt: skip
 def test_a_record_that_is_none_is_refused(name: str, value: Any) -> None:
