@@ -13,7 +13,8 @@ from self2align.runtime.locks import has_locks
 from self2align.runtime.shipped import code_folders, shipped
 from self2align.survey.profile import written
 
-TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", "starts/README.md", "starts/davis_motion.safetensors")
+STARTS = ("README.md", "davis_motion.safetensors", "davis_camera.safetensors")
+TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", *(f"starts/{name}" for name in STARTS))
 # Other stages depend on these folders, which must exist even without items.
 EMPTY = ("benchmark", "benchmark_sets", "train_ablation", "train_baselines")
 COPIED = (

@@ -20,6 +20,8 @@ MIN_TRAINABLE = 96  # px: the smallest crops that the default aligner trains on
 # Of starts/: an aligner trained on white noise and on that of cameras. It serves as it is: more training on the footage
 # itself gained nothing (docs/decisions/alignment.md).
 MOTION = "davis_motion"
+CAMERA = "davis_camera"  # a denoiser of RGB
+SHORTER, ADAPTING_RATE = 3, 3e-4  # so many times fewer steps from there, and at which learning rate
 DIM = 0.25  # of white: a brightest pixel below this asks for another white
 SHARED_NOISE = 0.05  # of the noise's variance: frames that share more are not paired
 STILL = 0.25  # px per frame: less counts as no motion
@@ -155,8 +157,8 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
     if noise.correlated:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression). The aligner is one that was trained on such "
-            f"noise (init: {MOTION}). subsample: 0, and objective: aligned_neighbours, because every other pixel has "
-            "another noise, and because the noise that recorrupted_neighbours adds is independent from pixel to pixel"
+            f"noise (init: {MOTION})"
+            + ("" if survey.gray else f", and the training of the denoiser starts from one as well (init: {CAMERA})")
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
@@ -225,11 +227,14 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
     )
     training = profile["train_denoiser"]["training"]
     training["crop"], training["threads"] = min(int(training["crop"]), chosen.crop), threads
-    if survey.noise.correlated or survey.noise.kind != "gaussian":
-        # The noise that recorrupted_neighbours adds is Gaussian and independent.
+    if survey.noise.correlated:
+        if not survey.gray:
+            profile["train_denoiser"]["init"] = CAMERA
+            training.update(steps=int(training["steps"]) // SHORTER, learning_rate=ADAPTING_RATE)
+    elif survey.noise.kind != "gaussian":
+        # The noise that recorrupted_neighbours adds is Gaussian.
         profile["train_denoiser"]["objective"] = "aligned_neighbours"
-    # Among every other pixel, correlated noise has a different correlation.
-    if survey.noise.correlated or 2 * training["crop"] - 1 > chosen.crop:
+    if 2 * training["crop"] - 1 > chosen.crop:
         profile["train_denoiser"]["subsample"] = 0.0
     for section, key in (("train_baselines", "runs"), ("benchmark", "methods")):
         profile[section][key] = _empty()

@@ -277,7 +277,7 @@ def test_the_survey_decides_the_choices(survey: FootageSurvey, expected: dict[st
 
 
 @pytest.mark.parametrize(
-    ("survey", "share"), [(SURVEY, 0.5), (noise(unevenness=4.0), 0.0), (scene(height=70), 0.0), (scene(bits=16), 0.5)]
+    ("survey", "share"), [(SURVEY, 0.5), (noise(unevenness=4.0), 0.5), (scene(height=70), 0.0), (scene(bits=16), 0.5)]
 )
 def test_crops_are_subsampled_under_independent_noise_if_they_are_large_enough(
     survey: FootageSurvey, share: float
@@ -292,10 +292,10 @@ def test_crops_are_subsampled_under_independent_noise_if_they_are_large_enough(
     [
         ({"gain": 0.0}, "recorrupted_neighbours"),
         ({"gain": 0.01}, "aligned_neighbours"),
-        ({"gain": 0.0, "unevenness": 2.0}, "aligned_neighbours"),
+        ({"gain": 0.0, "unevenness": 2.0}, "recorrupted_neighbours"),
     ],
 )
-def test_noise_is_added_in_training_only_where_it_is_gaussian_and_independent(
+def test_the_objective_is_one_for_noise_of_that_kind(
     values: dict[str, Any], objective: str
 ) -> None:
     survey = noise(**values)
@@ -313,6 +313,9 @@ def test_where_pixels_share_noise_the_aligner_is_one_that_was_trained_on_such_no
     assert aligner.get("init") == init
     assert (aligner["training"] is None) == (init is not None)
     assert init is None or Path("starts", f"{init}.safetensors").is_file()
+    denoiser = made["train_denoiser"]
+    assert denoiser["init"] == (None if init is None else "davis_camera")
+    assert denoiser["training"]["steps"] == (3000 if init is None else 1000)
 
 
 def test_frames_smaller_than_the_aligners_patches_are_refused() -> None:
