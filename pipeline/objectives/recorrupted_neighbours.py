@@ -12,7 +12,7 @@ from self2align.samplers.sampler import bernoulli
 
 ADDED = (0.7, 2.2)  # noise that is added, in standard deviations of the target's own
 COARSE = 4.0  # weight of the error of means over 8 x 8 px, where pixels share noise
-UNSURE = 1.5  # factor by which the level of correlated noise is told too large or too small
+UNSURE = 2.5  # factor by which the level of correlated noise is told too large or too small
 
 
 def recorrupt(noisy: Tensor, level: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -84,5 +84,6 @@ def coarse_errors(predicted: Tensor, batch: Mapping[str, Tensor], weight: Tensor
     """
     cells = functional.avg_pool2d(weight, CELL)
     error = (predicted[:, None] - batch["warped"]) * weight[:, :, None]
-    means = functional.avg_pool2d(error.flatten(1, 2), CELL).unflatten(1, error.shape[1:3])
+    means: Tensor = functional.avg_pool2d(error.flatten(1, 2), CELL)
+    means = means.view(*error.shape[:3], *cells.shape[2:])
     return (means / cells[:, :, None].clamp(min=1e-6)).square().mean(2), cells
