@@ -2,10 +2,13 @@ r"""Weights for footage of cameras, from DAVIS alone: its sequences filmed by ma
 
 ::
 
+    mkdir -p work/starts && cp starts/davis_*.safetensors work/starts
     python benchmarks/camera_training.py prepare data/DAVIS/JPEGImages/480p work
-    cp starts/davis_levels.safetensors work/starts/
-    python benchmarks/davis_denoising.py train work first recorrupted_neighbours --steps 6000 --init davis_levels \
-        --learning-rate 5e-4 --subsample 0
+    train="python benchmarks/davis_denoising.py train work"
+    $train first recorrupted_neighbours --steps 4000 --init davis_levels --learning-rate 5e-4 --last-layer trained
+    cp work/first.safetensors work/starts
+    $train second recorrupted_neighbours --steps 1500 --init first --learning-rate 4e-4 --batch 4 --crop 128 \
+        --last-layer trained
 
 Every fourth sequence is held out. The others are cut in parts. Each part has a camera of its own: photons, read noise,
 white balance and demosaicking are drawn, and so is what becomes of it, a quarter each: pictures as they come from the
@@ -27,6 +30,7 @@ READ = (1.0, 4.0)
 RED, BLUE = (1.6, 2.4), (1.3, 2.0)
 QUALITIES = ((15, 20), (21, 25), (26, 31))
 HEVC = 0.3  # share of the coded parts; the others are H.264
+NOISE = Path("measure_noise/profiles.json")
 application = Typer(help=__doc__)
 
 
@@ -66,7 +70,7 @@ def prepare(
     targets: Annotated[int, Option(help="Target frames of each part.")] = 12,
     crops: Annotated[int, Option(help="Crops of each target.")] = 8,
     size: Annotated[int, Option(help="px, of these crops.")] = 128,
-    trained: Annotated[Path | None, Option(help="Aligner that is trained already.")] = None,
+    trained: Annotated[Path | None, Option(help="Aligner; default: starts/davis_motion of the folder.")] = None,
 ) -> None:
     """Film the sequences and run the stages up to the pairs."""
     names = sorted(entry.name for entry in davis.iterdir() if entry.is_dir())
@@ -80,6 +84,7 @@ def prepare(
     }
     trained = trained.resolve() if trained else None
     aligner = load(PROFILE).train_ian.aligners["refined_dis"].model_dump()
+    aligner |= {"init": "davis_motion", "loss": "none", "training": None}
     with within(work):
         set_params(
             Path("params.yaml"),
@@ -99,10 +104,11 @@ def prepare(
         for name in sources:
             command("ingest", source=name, out=FRAMES / f"{name}.zarr")
         command("synthesize", frames=FRAMES, out=NOISY)
+        command("measure_noise", noisy=NOISY, out=NOISE)
         weights = trained or Path("train_ian/refined_dis.safetensors")
         if trained is None:
-            command("train_ian", aligner="refined_dis", noisy=NOISY, out=weights)
-        command("generate_pairs", noisy=NOISY, aligner=weights, out=PAIRS)
+            command("train_ian", aligner="refined_dis", noisy=NOISY, noise=NOISE, out=weights)
+        command("generate_pairs", noisy=NOISY, noise=NOISE, aligner=weights, out=PAIRS)
 
 
 if __name__ == "__main__":

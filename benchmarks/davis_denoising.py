@@ -246,7 +246,8 @@ def train(
             train_denoiser__training__validate_every=every,
         )
         chosen = load(params)
-        on_validation = curve_of(Path(f"{name}.curve.csv"), held_out_frames())
+        shown = held_out_frames()
+        on_validation = curve_of(Path(f"{name}.curve.csv"), shown) if shown else None
         print(f"{name}: {objective}, {network}, {steps} steps, {device()}", flush=True)
         settings = replace(chosen.train_denoiser.settings(), objective=objective)
         shared: dict[str, Any] = {"out": out, "settings": settings, "seed": chosen.seed, "bars": silent}

@@ -295,9 +295,7 @@ def test_crops_are_subsampled_under_independent_noise_if_they_are_large_enough(
         ({"gain": 0.0, "unevenness": 2.0}, "recorrupted_neighbours"),
     ],
 )
-def test_the_objective_is_one_for_noise_of_that_kind(
-    values: dict[str, Any], objective: str
-) -> None:
+def test_the_objective_is_one_for_noise_of_that_kind(values: dict[str, Any], objective: str) -> None:
     survey = noise(**values)
     made = apply(profile(), survey, choose(survey, profile()), threads=1)
     assert made["train_denoiser"]["objective"] == objective
