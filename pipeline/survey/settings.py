@@ -17,8 +17,8 @@ MARGINS = (16, 64)  # least and largest margin, px
 MAX_OFFSET = 8  # frames
 PATTERN_MOTION = 2.0  # px that the scene should move between frames that share a pattern
 MIN_TRAINABLE = 96  # px: the smallest crops that the default aligner trains on
-# Of starts/: an aligner trained on white noise and on that of cameras. It serves as it is: more training on the footage
-# itself gained nothing (docs/decisions/alignment.md).
+# Of starts/: an aligner trained on white noise and on that of cameras. It serves as it is: of the weights that were
+# trained on white noise alone, more training on the footage itself gained nothing (docs/decisions/alignment.md).
 MOTION = "davis_motion"
 CAMERA = "davis_camera"  # a denoiser of RGB
 SHORTER, ADAPTING_RATE = 3, 3e-4  # so many times fewer steps from there, and at which learning rate
