@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from self2align.noise.profile import NoiseProfile
+from self2align.noise.words import in_words
 from self2align.report.histogram import histogram_lines
 from self2align.report.sheets import mean_confidence
 from self2align.stores.contents import ArrayContents, array_contents
@@ -188,6 +190,14 @@ def _purpose(header: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _noise(record: Any) -> str:
+    """Return the noise that weights record in words; as it is, if it is none."""
+    try:
+        return in_words(NoiseProfile.recorded(record))
+    except (TypeError, ValueError):
+        return brief(record)
+
+
 def describe_weights(path: Path) -> list[Block]:
     """Return the header and the size of a weights file."""
     tensors, header = load_weights(path)
@@ -201,7 +211,7 @@ def describe_weights(path: Path) -> list[Block]:
     rows += [["made for", line] for line in _purpose(header)]
     names = [name for name in leading if name in header]
     names += sorted(header.keys() - {*leading, "kind", "training"})
-    rows += [[name, brief(header[name])] for name in names]
+    rows += [[name, _noise(header[name]) if name == "noise_profile" else brief(header[name])] for name in names]
     if isinstance(header.get("training"), Mapping):
         rows += [[f"training.{name}", brief(value)] for name, value in header["training"].items()]
     elif "training" in header:
