@@ -10,7 +10,7 @@ from self2align.measuring.carried import carried
 from self2align.measuring.covariance import covariance
 from self2align.measuring.triples import DISTANCES, Read, Triple, triples
 from self2align.measuring.variances import FEWEST, Blocks, Curve, cut_triples, fit_curve
-from self2align.noise.estimation.estimate import estimate_noise
+from self2align.noise.estimation.estimate import estimate_noise, too_small
 from self2align.noise.profile import NoiseProfile
 from self2align.runtime.spacing import evenly_spaced
 
@@ -33,10 +33,10 @@ def measure_profile(read: Read, count: int, targets: int = TARGETS) -> NoiseProf
     targets
         Number of frames, evenly spaced, whose noise is measured.
 
-    Raises
-    ------
-    ValueError
-        When the frames are too small for an estimate.
+    Returns
+    -------
+    NoiseProfile
+        Of frames too small for an estimate a variance of 0, with an error of 1.
     """
     if count < 3:
         return _single(read, count)
@@ -81,6 +81,8 @@ def _error(blocks: Blocks, curve: Curve, share: float) -> float:
 def _single(read: Read, count: int) -> NoiseProfile:
     """Return the noise as flat places of single frames tell it."""
     frames = np.stack([read(at) for at in evenly_spaced(count, TARGETS).tolist()])
+    if any(too_small(frame) for frame in frames):
+        return replace(NoiseProfile.white(frames.shape[1], 0.0, 0.0), error=1.0)
     found = estimate_noise(frames)
     white = NoiseProfile.white(frames.shape[1], *found.line(frames))
     return replace(white, error=max(2 * found.error, UNKNOWN if found.correlated else 0.0))

@@ -30,6 +30,7 @@ CODECS: dict[str, tuple[str, dict[str, str]]] = {
 }
 SUFFIXES = (".mkv", ".mov", ".mp4")
 QUALITIES = (0, 51)
+LEAST = 16  # px: encoders take no smaller frames
 _LIMITED, _BT709 = 1, 1  # FFmpeg's numbers
 _YUV = Yuv(8, (2, 2), full=False, weights=(0.2126, 0.0722))
 _OURS = re.compile(r"\d{6}\.png")
@@ -62,7 +63,8 @@ def check_recording(
     Raises
     ------
     ValueError
-        For an unknown codec, a suffix that does not fit it, or an output that is there already or is the input.
+        For an unknown codec, a suffix that does not fit it, frames too small for it, or an output that is there already
+        or is the input.
     """
     if recording.codec not in (None, *CODECS):
         raise ValueError(f"codec: found {recording.codec!r}, expected {', '.join(CODECS)} or none")
@@ -71,6 +73,11 @@ def check_recording(
         raise ValueError(f"quality: found {recording.quality}, expected {low} to {high}")
     if recording.codec is not None and out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{out}: found suffix {out.suffix!r}, expected one of {', '.join(SUFFIXES)}, or --codec none")
+    if recording.codec is not None and min(footage.size) < LEAST:
+        height, width = footage.size
+        raise ValueError(
+            f"{footage.source}: found frames of {width} x {height} px, expected at least {LEAST} px each way for a video"
+        )
     if recording.codec is None and out.suffix.lower() in CONTAINERS:
         raise ValueError(f"{out}: found suffix {out.suffix!r} with --codec none, expected the name of a folder")
     _check_place(footage, out, recording.codec is None, overwrite)

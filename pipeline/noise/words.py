@@ -18,7 +18,7 @@ def in_words(profile: NoiseProfile) -> str:
         parts[0] += f" ({each[0]:.3g} in the darkest places, {each[-1]:.3g} in the brightest)"
     if profile.error:
         parts[0] += f", within {profile.error / 2:.0%}" if profile.error < 1 else ", hardly known"
-    if profile.is_white:
+    if not profile.is_shared and abs(profile.neighbour) < SAID:
         parts.append("independent from pixel to pixel")
     else:
         parts.append(f"neighbouring pixels correlate at {profile.neighbour:.2f}, up to {profile.reach} px apart")

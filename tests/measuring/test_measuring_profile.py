@@ -88,3 +88,12 @@ def test_rows_that_share_noise_are_told_from_noise_that_neighbours_share() -> No
     assert found.rows == pytest.approx(0.3, abs=0.08)
     assert found.covariance[0, 0, found.reach, found.reach + 1] == pytest.approx(0.3, abs=0.06)
     assert found.covariance[0, 0, found.reach + 1, found.reach] == pytest.approx(0, abs=0.04)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (8, 64), (64, 8)])
+def test_of_frames_that_are_too_small_nothing_is_known(size: tuple[int, int]) -> None:
+    frames = np.random.default_rng(7).standard_normal((COUNT, 3, *size)).astype(np.float32)
+    found = measure_profile(frames.__getitem__, COUNT)
+    assert (found.variances == 0).all()
+    assert found.error == 1
+    assert not found.is_shared
