@@ -53,7 +53,7 @@ def plan_pairs(
     """Return the pairs to make of some scenes; see `self2align.pairs.plan.plan_crops`.
 
     ``kept`` holds for each scene the numbers of the frames that pairs are made of; None for all. ``strides`` holds the
-    distance of frames whose noise is independent, in which offsets count; None for 1.
+    distance of frames whose noise is independent, which an offset of 1 stands for; None for 1.
 
     Raises
     ------

@@ -12,7 +12,7 @@ class Footage:
     """A scene as planning sees it: title, number of frames, size in px.
 
     ``kept`` holds the numbers of the frames that pairs are made of, in order; None for all. ``stride`` is the distance
-    of frames whose noise is independent: offsets count in it.
+    of frames whose noise is independent: an offset of 1 is the nearest of these.
     """
 
     title: str
@@ -105,7 +105,7 @@ def plan_crops(
     rows = []
     for number, footage in enumerate(scenes):
         kept = range(footage.count) if footage.kept is None else footage.kept
-        apart = [offset * footage.stride for offset in offsets]
+        apart = [offset + footage.stride - 1 for offset in offsets]
         for target, sources in neighbours(len(kept), apart, targets):
             spots = list(_spots(footage, size, crops, seed, kept[target]))
             rows += [PairCrop(number, kept[target], kept[source], *spot) for source in sources for spot in spots]

@@ -71,8 +71,8 @@ def test_pairs_are_as_far_apart_as_it_takes_for_noise_of_their_own(
 ) -> None:
     noise = replace(NoiseProfile.white(1, 0.0, 0.01), along=np.array(along))
     assert stride_of(noise, frames) == stride
-    rows = plan_crops([Footage("a", 40, 32, 32, stride=stride)], offsets=[1], targets=40, crops=1, size=32, seed=0)
-    assert {abs(row.target - row.source) for row in rows} == {stride}
+    rows = plan_crops([Footage("a", 40, 32, 32, stride=stride)], offsets=[1, 2], targets=40, crops=1, size=32, seed=0)
+    assert {abs(row.target - row.source) for row in rows} == {stride, stride + 1}
 
 
 def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> None:
