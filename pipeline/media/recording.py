@@ -76,7 +76,7 @@ def check_recording(
     if recording.codec is not None and min(footage.size) < LEAST:
         height, width = footage.size
         raise ValueError(
-            f"{footage.source}: found frames of {width} x {height} px, expected at least {LEAST} px each way for a video"
+            f"{footage.source}: found {width} x {height} px, expected at least {LEAST} px each way for a video"
         )
     if recording.codec is None and out.suffix.lower() in CONTAINERS:
         raise ValueError(f"{out}: found suffix {out.suffix!r} with --codec none, expected the name of a folder")

@@ -125,7 +125,7 @@ def test_odd_sizes_lose_a_row_and_a_column_for_a_codec(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (15, 40), (40, 15)])
 def test_frames_that_no_encoder_takes_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
     write_png(tmp_path / "clean" / "0.png", _clip(1, size)[0])
-    with pytest.raises(ValueError, match=f"found frames of {size[1]} x {size[0]} px, expected at least 16 px each way"):
+    with pytest.raises(ValueError, match=f"found {size[1]} x {size[0]} px, expected at least 16 px each way"):
         simulate(tmp_path / "clean", tmp_path / "noisy.mp4", codec="hevc")
 
 
