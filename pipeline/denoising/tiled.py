@@ -125,6 +125,10 @@ class TiledDenoiser:
         try:
             level, known = trained_level(header), level_was_known(header)
             noise = NoiseProfile.recorded(profile) if profile else None
+            if noise is not None and len(noise.variances) != int(header["channels"]):
+                raise ValueError(
+                    f"noise_profile: found noise of {len(noise.variances)} channels, expected {header['channels']}"
+                )
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         return cls(

@@ -48,13 +48,18 @@ def scene_profile(noisy: Path, scene: SceneRecord, targets: int) -> NoiseProfile
     if not model.measured:
         return NoiseProfile.white(store.channels(scene), *model.line)
     first = max(0, (scene.count - LONGEST) // 2)
-    top, left = (max(0, (side - SIDE) // 2) for side in (scene.height, scene.width))
 
     def read(at: int) -> Values:
-        return store.frames(scene, first + at, first + at + 1)[0, :, top : top + SIDE, left : left + SIDE].copy()
+        return middle(store.frames(scene, first + at, first + at + 1)[0]).copy()
 
     numbers = distinct(read, min(scene.count, LONGEST))
     return measure_profile(lambda at: read(numbers[at]), len(numbers), targets)
+
+
+def middle(frame: Values) -> Values:
+    """Return the middle of a frame, ``(C, H, W)``, at most 640 px each way: enough to measure its noise."""
+    top, left = (max(0, (side - SIDE) // 2) for side in frame.shape[-2:])
+    return frame[..., top : top + SIDE, left : left + SIDE]
 
 
 def distinct(read: Read, count: int) -> list[int]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from self2align.alignment.dis import Dis
 from self2align.measuring.profile import measure_profile
+from self2align.measuring.scenes import middle
 from self2align.noise.estimation.estimate import NoiseEstimate, code_step, estimate_noise, shared_noise
 from self2align.noise.estimation.views import SHIFT, SIDE
 from self2align.noise.outliers import filled, isolated
@@ -113,7 +114,7 @@ def survey_scene(scene: Scene) -> SceneSurvey:
         interlaced=scene.interlaced,
         evidence=evidence,
         outliers=outliers,
-        profile=measure_profile(values.__getitem__, len(values), TARGETS) if noise.correlated else None,
+        profile=measure_profile(lambda at: middle(values[at]), len(values), TARGETS) if noise.correlated else None,
     )
 
 

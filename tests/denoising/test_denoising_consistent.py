@@ -1,5 +1,8 @@
 """The level that a network finds itself: as much as it takes off."""
 
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +12,9 @@ from numpy.typing import NDArray
 from self2align.denoising.consistent import LEAST, WINDOW, consistent_level
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.networks.normalised import Normalised
+from self2align.networks.unet import UNet
+from self2align.noise.profile import NoiseProfile
+from self2align.stores.weights import save_weights
 
 Image = NDArray[np.float32]
 
@@ -66,3 +72,25 @@ def test_a_network_that_was_told_wrong_levels_tells_that_of_noise_that_pixels_sh
     noisy = 0.5 + 0.05 * blotches / blotches.std()
     denoiser = TiledDenoiser(Normalised(_Flat()), 3, device=torch.device("cpu"), memory=2**28, exact=False, blind=blind)
     assert denoiser.noise_of(noisy.astype(np.float32), None).sigma / 0.05 == pytest.approx(found, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        (
+            NoiseProfile.white(1, 0.0, 0.01).record(),
+            r"w\.safetensors: noise_profile: found noise of 1 channels, expected 3",
+        ),
+        ({"levels": [0.0]}, r"w\.safetensors: noise_profile: found no"),
+    ],
+    ids=["channels", "broken"],
+)
+def test_weights_whose_noise_is_none_of_theirs_are_refused(
+    tmp_path: Path, profile: dict[str, Any], message: str
+) -> None:
+    header = {"kind": "denoiser", "network": "unet", "arguments": {"width": 4, "depth": 1}, "channels": 3}
+    save_weights(
+        tmp_path / "w.safetensors", UNet(3, width=4, depth=1).state_dict(), {**header, "noise_profile": profile}
+    )
+    with pytest.raises(ValueError, match=message):
+        TiledDenoiser.load(tmp_path / "w.safetensors", device=torch.device("cpu"), memory=2**28)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from self2align.measuring.scenes import distinct
+from self2align.measuring.scenes import distinct, middle
 from self2align.noise.profile import NoiseProfile
 from self2align.noise.profiles import load_profiles, save_profiles
 from self2align.noise.words import in_words
@@ -28,6 +28,13 @@ def test_frames_that_repeat_the_one_before_are_left_out() -> None:
     frames[2] = frames[1]
     frames[5] = frames[4] + 0.05 * frames[5]
     assert distinct(frames.__getitem__, 6) == [0, 1, 3, 4]
+
+
+def test_of_large_frames_the_middle_is_measured() -> None:
+    frame = np.arange(700 * 650, dtype=np.float32).reshape(1, 700, 650)
+    assert middle(frame).shape == (1, 640, 640)
+    assert middle(frame)[0, 0, 0] == frame[0, 30, 5]
+    assert middle(frame[:, :50]).shape == (1, 50, 640)
 
 
 def test_the_file_holds_the_same_noise(tmp_path: Path) -> None:
