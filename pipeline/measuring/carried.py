@@ -45,8 +45,21 @@ def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, f
     shares
         About 1 without such a correlation.
     """
-    if len(found) > 1 and len(found[0][1].before) != CHROMA.shape[1]:
-        return min((carried([one]) for one in found), key=lambda result: float(result[0].sum()))
+    if len(found) == 1:
+        return _fitted(found)
+    each = [_fitted([one]) for one in found]
+    if len(found[0][1].before) != CHROMA.shape[1]:
+        return min(each, key=lambda result: float(result[0].sum()))
+    along, shares = _fitted(found)
+    # All together may give nothing where most of them give something: their median counts as well.
+    longest = max(len(one) for one, _ in [*each, (along, shares)])
+    usual = np.median([np.pad(one, (0, longest - len(one))) for one, _ in each], 0)
+    most = np.maximum(np.pad(along, (0, longest - len(along))), usual)
+    return most[: int(np.sum(most > CARRIED))], shares
+
+
+def _fitted(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, float]]:
+    """Return what is carried, from all targets together; see `carried`."""
     distances = sorted(set.intersection(*map(set, found)))
     places = [_places(one, distances) for one in found]
     none = np.zeros(0), dict.fromkeys(distances, 1.0)
