@@ -15,11 +15,15 @@ Numbers = NDArray[np.float64]
 # A correlation of less is none; nor is one of so many standard errors, which is twice that of a correlation.
 INDEPENDENT, SIGNIFICANT = 0.02, 4.0
 FLOOR = 0.1  # of the mean variance: where there is less, noise is not brought to the same strength
-MOVED = 2.0  # px: less motion does not tell a pattern of the sensor from the scene
+HELD = 0.25  # of the variance by brightness: products that hold less say nothing of noise
 
 
-def covariance(found: Sequence[Triple], masks: Sequence[NDArray[np.bool_]], curve: Curve) -> tuple[Numbers, float]:
+def covariance(
+    found: Sequence[Triple], masks: Sequence[NDArray[np.bool_]], curve: Curve
+) -> tuple[Numbers, float] | None:
     """Return the correlation of the noise, ``(C, C, 2 R + 1, 2 R + 1)``, and the share that rows have in common.
+
+    None where products hold next to nothing of the variance that most places show: frames are aligned badly.
 
     Parameters
     ----------
@@ -43,7 +47,10 @@ def covariance(found: Sequence[Triple], masks: Sequence[NDArray[np.bool_]], curv
         counts += number + number[..., ::-1, ::-1]
         rows += _rows(before, after, places)
     raw = sums / np.maximum(counts, 1.0)
-    own = np.sqrt(np.maximum(np.diagonal(raw[:, :, REACH, REACH]), 1e-12))
+    held = np.diagonal(raw[:, :, REACH, REACH])  # 1 where all places have the noise of the curve
+    if held.min() < HELD:
+        return None
+    own = np.sqrt(held)
     correlation = (raw / (own[:, None] * own)[..., None, None]).clip(-1, 1)
     common = rows[0] / max(rows[1], 1.0) - rows[2] / max(rows[3], 1.0)
     chance = SIGNIFICANT * (2 / max(float(counts[REACH, REACH]), 1.0)) ** 0.5

@@ -55,7 +55,10 @@ def measure_profile(read: Read, count: int, targets: int = TARGETS) -> NoiseProf
         distance, chosen, blocks = 1, [one[1] for one in found], near
     share = min(shares[distance], 1.0)
     curve = fit_curve(blocks, distance)
-    correlation, rows = covariance(chosen, _masks(blocks, chosen), curve)
+    shared = covariance(chosen, _masks(blocks, chosen), curve)
+    if shared is None:
+        return _single(read, count)
+    correlation, rows = shared
     return NoiseProfile(
         curve.levels,
         curve.variances / share,

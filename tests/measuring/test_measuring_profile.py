@@ -97,3 +97,10 @@ def test_of_frames_that_are_too_small_nothing_is_known(size: tuple[int, int]) ->
     assert (found.variances == 0).all()
     assert found.error == 1
     assert not found.is_shared
+
+
+def test_of_frames_that_show_different_things_nothing_is_relied_on() -> None:
+    rng = np.random.default_rng(3)
+    frames = [scene(rng, 3)[:, :128, :128] for _ in range(8)]
+    found = measure_profile(lambda at: frames[at], len(frames), 2)
+    assert not found.is_shared
