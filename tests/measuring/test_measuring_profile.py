@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from self2align.measuring.covariance import covariance
 from self2align.measuring.profile import measure_profile
+from self2align.measuring.triples import Triple
+from self2align.measuring.variances import Curve
 
 COUNT, HEIGHT, WIDTH, SPEED = 11, 152, 184, 2
 Values = NDArray[np.float32]
@@ -99,8 +102,10 @@ def test_of_frames_that_are_too_small_nothing_is_known(size: tuple[int, int]) ->
     assert not found.is_shared
 
 
-def test_of_frames_that_show_different_things_nothing_is_relied_on() -> None:
-    rng = np.random.default_rng(3)
-    frames = [scene(rng, 3)[:, :128, :128] for _ in range(8)]
-    found = measure_profile(lambda at: frames[at], len(frames), 2)
-    assert not found.is_shared
+@pytest.mark.parametrize(("held", "known"), [(1.0, True), (0.1, False), (-1.0, False)])
+def test_where_products_do_not_hold_the_variance_nothing_is_said(held: float, known: bool) -> None:
+    noise = 0.1 * np.random.default_rng(3).standard_normal((1, 64, 64), np.float32)
+    flat, blocks = np.full((1, 64, 64), 0.5, np.float32), np.ones((8, 8), bool)
+    one = Triple(noise, np.float32(held) * noise, flat, np.zeros((1, 8, 8), np.float32), blocks, flat[0])
+    curve = Curve(np.array([0.0, 1.0]), np.full((1, 2), 0.01), np.zeros(1), 0.0)
+    assert (covariance([one], [blocks], curve) is not None) is known
