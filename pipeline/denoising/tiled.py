@@ -217,7 +217,9 @@ class TiledDenoiser:
             noise = FrameNoise.told(sigma)
         else:
             noise = frame_noise(noisy, each_channel=self.exact)
-            if self.blind and noise.measured is not None and not noise.drawn:
+            found = noise.measured
+            # What is independent from pixel to pixel is measured well where enough is flat.
+            if self.blind and found is not None and not (noise.drawn or found.certain):
                 noise = noise.of_level(self._consistent(noisy, noise))
         self.untouched = noise.nothing
         if self.watch is not None:

@@ -26,6 +26,7 @@ CARRIED = 0.005  # correlation: less is none
 # of 0.05 of the variance at most, so less is none.
 TRUST = {1: 1.0, 2: 0.3, 4: 0.1, 8: 0.05}
 ERROR = 0.05
+SEEN, OFTEN = 0.1, 0.4  # what a target has to show by itself, and in which share of the targets
 FAR = 6.0  # robust deviations: a block as far from the middle counts for nothing
 
 
@@ -50,6 +51,9 @@ def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, f
     each = [_fitted([one]) for one in found]
     if len(found[0][1].before) != CHROMA.shape[1]:
         return min(each, key=lambda result: float(result[0].sum()))
+    # Nothing is below 0 in the fit, so chance alone gives something: here and there, not in most targets.
+    if np.mean([one.size > 0 and one[0] > SEEN for one, _ in each]) < OFTEN:
+        return np.zeros(0), dict.fromkeys(each[0][1], 1.0)
     along, shares = _fitted(found)
     # All together may give nothing where most of them give something: their median counts as well.
     longest = max(len(one) for one, _ in [*each, (along, shares)])

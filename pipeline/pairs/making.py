@@ -18,7 +18,7 @@ from self2align.alignment.copies import copied_pixels
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
-from self2align.noise.profile import NoiseProfile
+from self2align.noise.profile import UNRELIABLE, NoiseProfile
 from self2align.noise.synthesis import warped_coding
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
@@ -166,12 +166,13 @@ def make_pairs(
         "noisy": store.content,
         "aligner": file_digest(aligner),
     }
-    known = {title: one for title, one in (profiles or {}).items() if one.is_shared}
-    if known:
-        inputs["noise"] = {title: one.record() for title, one in known.items()}
+    relied = {title: one for title, one in (profiles or {}).items() if one.error < UNRELIABLE}
+    known = {title: one for title, one in relied.items() if one.is_shared}
+    if relied:
+        inputs["noise"] = {title: one.record() for title, one in relied.items()}
     with workspace("generate_pairs", inputs, make_pairs) as scratch:
         with bars("judging frames") as progress:
-            judged = judge_scenes(noisy, scenes, scratch, progress, known)
+            judged = judge_scenes(noisy, scenes, scratch, progress, relied)
         rows = plan_pairs(
             scenes,
             offsets=settings.offsets,

@@ -98,7 +98,7 @@ def judge_scenes(
     progress
         Called with scenes done and all scenes.
     profiles
-        The noise of scenes by title, where pixels share it.
+        The noise of scenes by title, as far as it is relied on.
     """
     tasks = [
         (noisy, scene, profiles.get(scene.title), folder / f"judged-{number}.json")
@@ -117,17 +117,20 @@ def _judged_once(noisy: Path, scene: SceneRecord, profile: NoiseProfile | None, 
 
 
 def judge_scene(noisy: Path, scene: SceneRecord, profile: NoiseProfile | None = None) -> Judged:
-    """Return which frames of a scene of a store pairs are made of, and their noise: that of the profile, if any."""
+    """Return which frames of a scene of a store pairs are made of, and their noise.
+
+    A profile that is relied on decides whether pixels share it; single frames may take texture for such noise.
+    """
     store = opened(noisy)
 
     def frames() -> Iterator[NDArray[np.float32]]:
         return (store.frames(scene, at, at + 1)[0] for at in range(scene.count))
 
-    if profile is not None:
-        known = SceneNoise.of(profile)
+    noise = scene_noise(store, scene) if profile is None or not profile.is_shared else SceneNoise.of(profile)
+    if profile is not None and (profile.is_shared or not noise.white):
+        known = SceneNoise(*SceneNoise.of(profile).line, white=not profile.is_shared)
         found = judge(frames(), known.line)
         return Judged(found, known, stride_of(profile, len(found.kept)))
-    noise = scene_noise(store, scene)
     found = judge(frames(), noise.line)
     if not (found.left_out and found.kept):
         return Judged(found, noise)
