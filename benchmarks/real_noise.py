@@ -9,9 +9,9 @@ does ``init``, ``train``, ``denoise``, ``measure`` and ``show`` for every series
 
 The last quarter of each series is held out of training where there are 20 frames or more; measures are of these frames,
 `self2align.evaluation.without_truth` says what each means. Neighbours are aligned by DIS on denoised frames. The table
-has, in this order: what was taken off correlated with structure; noise left in flat blocks, of that before; by how much
-the mean squared error fell, of what it was before; the largest change of the mean of a class of brightness, in
-standard deviations of the noise.
+has, in this order: what was taken off correlated with structure; the deviation in flat blocks, in standard deviations
+of the noise, before, after, and of the structure that chose them; by how much the mean squared error fell, of what it
+was before; the largest change of the mean of a class of brightness, in standard deviations of the noise.
 """
 
 import json
@@ -49,14 +49,17 @@ from self2align.runtime.spacing import evenly_spaced
 
 Frames = NDArray[np.float32]
 SELF2ALIGN = (sys.executable, "-c", "from self2align.stages.cli import main; main()")
-ROWS = {"single": 0, "temporal": 2}  # name of a row: --temporal
+ROWS = {"shipped": 0, "single": 0, "temporal": 2}  # name of a row: --temporal
+STARTS = Path(__file__).parent.parent / "starts"
+PART_FRAMES, PART_SIDE = 20, 144  # of large recordings; px
 MOST = 12  # frames of a series that are measured
 LEAST = 20  # frames of a series of which a part is held out
-SHOWN = 160  # px a side, of the pictures
+SHOWN = 128  # px a side, of the pictures
 application = Typer(help=__doc__)
 Real = Annotated[Path, Argument(help="Folder of the recordings.")]
 Work = Annotated[Path, Argument(help="Working folder.")]
 Names = Annotated[str, Option(help="Pattern of names of series.")]
+Rows = Annotated[str, Option(help="Rows, with commas: shipped, single, temporal.")]
 
 
 @dataclass(frozen=True)
@@ -69,39 +72,52 @@ class Series:
         Pattern of its files in the folder of the recordings; a folder of pictures is a series itself.
     axes
         What `--axes` is told; None for nothing.
-    depths
-        Whether the file has an axis of depths after that of time: one file for each is made first.
+    start
+        The shipped weights of the row `shipped`.
+    part
+        Whether only a part is taken, so that large recordings take no longer than small ones: the first `PART_FRAMES`
+        frames, `PART_SIDE` px a side in the middle, and of several depths the middle one.
     """
 
     files: str
     axes: str | None = None
-    depths: bool = False
+    start: str = "davis_levels"
+    part: bool = False
 
     def source(self, real: Path, work: Path, name: str) -> Path:
         """Return the file or folder that `init` is given; made if the recording has to be split."""
         found = sorted(real.glob(self.files))
         if not found:
             raise ValueError(f"{real / self.files}: found nothing, expected the recording {name}")
-        if not self.depths:
+        if not self.part:
             return found[0].resolve() if found[0].suffix == ".tif" else found[0].parent.resolve()
-        folder = (work / name / "source").resolve()
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            stack = tifffile.imread(found[0])
-            for depth in range(stack.shape[1]):
-                tifffile.imwrite(folder / f"z{depth}.tif", stack[:, depth], metadata={"axes": "TYX"})
-        return folder
+        path = (work / name / "source.tif").resolve()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, part_of(found), metadata={"axes": "TYX"})
+        return path
+
+
+def part_of(files: list[Path]) -> NDArray[Any]:
+    """Return a part of a recording, ``(T, H, W)``; see `Series`."""
+    if files[0].suffix == ".tif":
+        stack = tifffile.imread(files[0])[:PART_FRAMES]
+        stack = stack[:, stack.shape[1] // 2] if stack.ndim == 4 else stack
+    else:
+        stack = np.stack([read_image(file)[0][0] for file in files[:PART_FRAMES]])
+    top, left = (max(side - PART_SIDE, 0) // 2 for side in stack.shape[1:])
+    return np.ascontiguousarray(stack[:, top : top + PART_SIDE, left : left + PART_SIDE])
 
 
 SERIES = {
     "nuclei-migration": Series("nuclei-migration/*.tif"),
-    "golgi-live": Series("golgi-live/*.tif"),
+    "golgi-live": Series("golgi-live/*.tif", start="davis_camera"),
     "fluoro-udvd": Series("fluoro-udvd/*.png"),
     "membrane-live": Series("membrane-live/*.tif"),
     "calcium-sima": Series("calcium-sima/*.tif"),
-    "hsafm": Series("hsafm/*.tif", axes="TYX"),
-    "trackpy-brightfield": Series("trackpy-brightfield/*.png"),
-    "ctc-cho": Series("ctc-cho/*.tif", depths=True),
+    "hsafm": Series("hsafm/*.tif", axes="TYX", start="davis_camera", part=True),
+    "trackpy-brightfield": Series("trackpy-brightfield/*.png", part=True),
+    "ctc-cho": Series("ctc-cho/*.tif", part=True),
 }
 
 
@@ -119,12 +135,9 @@ def run(*words: Path | str, within: Path | None = None) -> None:
 
 
 def read(path: Path) -> Frames:
-    """Return the frames of a stack, a folder of pictures, or the middle one of several stacks, ``(T, C, H, W)``."""
+    """Return the frames of a stack or of a folder of pictures, ``(T, C, H, W)``."""
     if path.is_dir():
-        files = sorted(path.iterdir())
-        if files[0].suffix != ".tif":
-            return np.stack([read_image(file)[0] for file in files]).astype(np.float32)
-        path = files[len(files) // 2]
+        return np.stack([read_image(file)[0] for file in sorted(path.iterdir())]).astype(np.float32)
     return np.asarray(tifffile.imread(path), np.float32)[:, None]
 
 
@@ -171,7 +184,8 @@ def train(
     for name in chosen(names):
         project = work / name / "project"
         with edited(project) as params:
-            params["train_denoiser"]["training"]["steps"] = steps
+            training = params["train_denoiser"]["training"]
+            training["steps"], training["warmup"] = steps, min(training["warmup"], steps // 4)
             for aligner in params["train_ian"]["aligners"].values():
                 if aligner.get("training"):
                     aligner["training"]["steps"] = aligner_steps
@@ -183,22 +197,31 @@ def train(
 
 
 @application.command()
-def denoise(real: Real, work: Work, names: Names = "*") -> None:
-    """Run `self2align denoise` on the whole series: one frame at a time, and with two neighbours each way."""
+def denoise(real: Real, work: Work, names: Names = "*", rows: Rows = "shipped,single,temporal") -> None:
+    """Run `self2align denoise`: shipped weights, one frame at a time, or with two neighbours each way."""
     for name, series in chosen(names).items():
-        source, weights = series.source(real, work, name), work / name / "project/camera.safetensors"
-        for row, temporal in ROWS.items():
-            out = work / name / (f"{row}.tif" if source.suffix == ".tif" else row)
+        source = series.source(real, work, name)
+        for row in rows.split(","):
+            temporal = ROWS[row]
+            weights = work / name / "project/camera.safetensors"
+            if row == "shipped":
+                weights = (STARTS / f"{series.start}.safetensors").resolve()
+            out = row_of(work, name, source, row)
             if out.exists() and out.stat().st_mtime > weights.stat().st_mtime:
                 continue
-            told = ["--axes", series.axes] if series.axes else []
+            told = ["--axes", series.axes] if series.axes and not series.part else []
             told += ["--temporal", str(temporal)] if temporal else []
             run(*SELF2ALIGN, "denoise", source, out, "--weights", weights, "--overwrite", *told)
 
 
 def result_of(work: Path, name: str, source: Path, row: str) -> Frames:
     """Return what `denoise` wrote."""
-    return read(work / name / (f"{row}.tif" if source.suffix == ".tif" else row))
+    return read(row_of(work, name, source, row))
+
+
+def row_of(work: Path, name: str, source: Path, row: str) -> Path:
+    """Return the file or folder that `denoise` writes."""
+    return work / name / (f"{row}.tif" if source.suffix == ".tif" else row)
 
 
 def aligned(noisy: Frames, single: Frames, scale: float, target: int, source: int) -> tuple[Frames, Frames, Any]:
@@ -260,8 +283,9 @@ def measure(real: Real, work: Work, names: Names = "*") -> None:
         source = series.source(real, work, name)
         noisy = read(source)
         scale = float(np.quantile(noisy, 0.999) - min(noisy.min(), 0))
-        single = result_of(work, name, source, "single")
-        found = {row: figures_of(noisy, result_of(work, name, source, row), single, scale) for row in ROWS}
+        done = [row for row in ROWS if row_of(work, name, source, row).exists()]
+        single = result_of(work, name, source, "single" if "single" in done else "shipped")
+        found = {row: figures_of(noisy, result_of(work, name, source, row), single, scale) for row in done}
         (work / name / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     table(work)
 
@@ -270,16 +294,16 @@ def measure(real: Real, work: Work, names: Names = "*") -> None:
 def table(work: Work) -> None:
     """Print the table of all series that are measured, and write it to WORK/series.md."""
     lines = [
-        "| series | row | frames | structure in what was taken off | noise left in flat places | error removed |"
-        " largest change of a class's mean |",
+        "| series | row | frames | structure in what was taken off | flat places: before, after, structure |"
+        " error removed | largest change of a class's mean |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
     for name in SERIES:
         path = work / name / "figures.json"
         for row, one in json.loads(path.read_text(encoding="utf-8")).items() if path.exists() else ():
-            flat = one["flat"][1] / one["flat"][0]
+            flat = ", ".join(f"{value:.2f}" for value in one["flat"])
             cells = [name, row, f"{one['frames']}{'' if one['held out'] else ' (trained on)'}"]
-            cells += ["{:+.3f} ± {:.3f}".format(*one["structure"]), f"{flat:.2f}"]
+            cells += ["{:+.3f} ± {:.3f}".format(*one["structure"]), flat]
             cells += ["{:.2f} ± {:.2f}".format(*one["gain"]), "{:+.2f} ± {:.2f}".format(*one["worst shade"][:2])]
             lines.append("| " + " | ".join(cells) + " |")
     (work / "series.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -287,24 +311,27 @@ def table(work: Work) -> None:
 
 
 @application.command()
-def show(real: Real, work: Work, out: Annotated[Path, Option(help="Picture.")] = Path("docs/real-noise.jpg")) -> None:
-    """Draw a crop of each series that is denoised: before, after, after with neighbours, and taken off, three times."""
+def show(
+    real: Real,
+    work: Work,
+    out: Annotated[Path, Option(help="Picture.")] = Path("docs/real-noise.jpg"),
+    pictured: Annotated[str, Option(help="Names, with commas.")] = "nuclei-migration,fluoro-udvd,membrane-live,hsafm",
+) -> None:
+    """Draw a crop of some series: before, after (single frames, or shipped weights), and taken off, three times."""
     rows = []
-    for name, series in SERIES.items():
-        source = series.source(real, work, name)
-        if not (work / name / "figures.json").exists():
-            continue
+    for name in pictured.split(","):
+        source = SERIES[name].source(real, work, name)
         noisy = read(source)
+        row = "single" if row_of(work, name, source, "single").exists() else "shipped"
         at = len(noisy) - 3
-        both = [result_of(work, name, source, row)[at] for row in ROWS]
+        after = result_of(work, name, source, row)[at]
         low, high = np.quantile(noisy[at], (0.01, 0.998))
-        levels = [(255 * (one.mean(0) - low) / (high - low)).clip(0, 255) for one in (noisy[at], *both)]
-        taken = 127.5 + 3 * 255 * (noisy[at] - both[0]).mean(0) / (high - low)
-        pictures = [window(one, levels[1]) for one in (*levels, taken.clip(0, 255))]
-        strip = np.concatenate(pictures, 1)
-        cv2.putText(strip, name, (4, 2 * SHOWN - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
+        levels = [(255 * (one.mean(0) - low) / (high - low)).clip(0, 255) for one in (noisy[at], after)]
+        taken = 127.5 + 3 * 255 * (noisy[at] - after).mean(0) / (high - low)
+        strip = np.concatenate([window(one, levels[1]) for one in (*levels, taken.clip(0, 255))], 1)
+        cv2.putText(strip, f"{name}, {row}", (4, 2 * SHOWN - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
         rows.append(strip)
-    cv2.imwrite(str(out), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(str(out), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 def window(image: NDArray[Any], guide: NDArray[Any]) -> NDArray[np.uint8]:

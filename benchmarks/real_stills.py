@@ -8,6 +8,8 @@ r"""Single real pictures whose truth is known: CC15 (three cameras, developed to
     python benchmarks/real_stills.py denoise shared/data/real work neighbor2neighbor
     python benchmarks/real_stills.py table work
 
+Sets are w2s, cc15, and w2s_middle, cc15_middle: of each picture the middle, since BM3D takes long for a whole one.
+
 Every step continues where it stopped. Truth is the mean of hundreds of shots. Pictures of W2S were scaled one by one,
 so the mean is scaled by the line that fits the noisy picture best. BM3D is told the covariance of the very noise that
 it shall take off, real less mean. Single pictures have no neighbours: `train` takes an objective of single noisy frames
@@ -15,8 +17,6 @@ on all pictures of a set.
 """
 
 import csv
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from competitors import told_bm3d
 from numpy.typing import NDArray
 from typer import Argument, Option, Typer
 
+from self2align.denoising.denoiser import Denoiser
 from self2align.evaluation.metrics import psnr, ssim
 from self2align.images.files import read_image
 from self2align.images.levels import to_levels
@@ -42,9 +43,9 @@ from self2align.training.denoiser import fit_denoiser
 from self2align.training.settings import TRAINED
 
 Values = NDArray[np.float32]
-SELF2ALIGN = (sys.executable, "-c", "from self2align.stages.cli import main; main()")
 PROFILE = Path(__file__).parent.parent / "profiles" / "default.yaml"
 CROP = 128  # px
+MIDDLE = 192  # px a side
 HEADER = ["set", "picture", "method", "psnr", "ssim", "seconds"]
 application = Typer(help=__doc__)
 Real = Annotated[Path, Argument(help="Folder with cc15 and w2s.")]
@@ -65,15 +66,16 @@ def stills(real: Path, kinds: str = "w2s,cc15") -> list[Still]:
     """Return all pictures of some sets."""
     found = []
     for kind in kinds.split(","):
-        pattern = {"cc15": "*_real.png", "w2s": "noisy/*.tif"}[kind]
-        for path in sorted((real / kind).glob(pattern)):
+        folder = kind.removesuffix("_middle")
+        pattern = {"cc15": "*_real.png", "w2s": "noisy/*.tif"}[folder]
+        for path in sorted((real / folder).glob(pattern)):
             other = (
                 path.with_name(path.name.replace("_real", "_mean"))
-                if kind == "cc15"
-                else real / kind / "gt" / path.name
+                if folder == "cc15"
+                else real / folder / "gt" / path.name
             )
-            noisy, truth = (values_of(one) for one in (path, other))
-            if kind == "w2s":
+            noisy, truth = (cut(values_of(one), kind) for one in (path, other))
+            if folder == "w2s":
                 slope, offset = np.polyfit(truth.ravel().astype(np.float64), noisy.ravel().astype(np.float64), 1)
                 truth = (slope * truth + offset).astype(np.float32)
             found.append(Still(kind, path, noisy, truth))
@@ -86,16 +88,24 @@ def values_of(path: Path) -> Values:
     return (codes / np.float32(white)).astype(np.float32)
 
 
+def cut(picture: Values, kind: str) -> Values:
+    """Return the part of a picture, ``(C, H, W)``, that a set has of it."""
+    if not kind.endswith("_middle"):
+        return picture
+    top, left = ((side - MIDDLE) // 2 for side in picture.shape[1:])
+    return picture[:, top : top + MIDDLE, left : left + MIDDLE]
+
+
 class Rows:
     """Rows of measurements in WORK/stills.csv, kept over runs."""
 
     def __init__(self, work: Path) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self.path = work / "stills.csv"
-        self.known: set[tuple[str, str]] = set()
+        self.known: set[tuple[str, str, str]] = set()
         if self.path.exists():
             with self.path.open(newline="", encoding="utf-8") as file:
-                self.known = {(row["picture"], row["method"]) for row in csv.DictReader(file)}
+                self.known = {(row["set"], row["picture"], row["method"]) for row in csv.DictReader(file)}
 
     def add(self, still: Still, method: str, result: Values, seconds: float) -> None:
         """Measure a result and write its row."""
@@ -113,9 +123,9 @@ def bm3d(real: Real, work: Work, kinds: Annotated[str, Option(help="Sets, with c
     """Measure the noisy pictures, and BM3D that is told the true covariance."""
     rows = Rows(work)
     for still in stills(real, kinds):
-        if (still.path.stem, "noisy") not in rows.known:
+        if (still.kind, still.path.stem, "noisy") not in rows.known:
             rows.add(still, "noisy", still.noisy, 0.0)
-        if (still.path.stem, "BM3D, told the covariance") not in rows.known:
+        if (still.kind, still.path.stem, "BM3D, told the covariance") not in rows.known:
             began = time.perf_counter()
             made = told_bm3d(still.noisy, (still.noisy - still.truth)[None], 1.0, "np", True)
             rows.add(still, "BM3D, told the covariance", made, time.perf_counter() - began)
@@ -180,19 +190,21 @@ def denoise(
     method: Annotated[str, Argument(help="Name of the row.")],
     weights: Annotated[Path | None, Option(help="Denoiser; default: that of `train`, METHOD_SET there.")] = None,
     kinds: Annotated[str, Option(help="Sets, with commas.")] = "w2s,cc15",
+    sigma: Annotated[bool, Option(help="Tell the true deviation of the noise.")] = False,
 ) -> None:
-    """Measure `self2align denoise` from file to file."""
-    rows = Rows(work)
+    """Measure the class `Denoiser`, which does what `self2align denoise` does from file to file."""
+    rows, row = Rows(work), f"{method}, told sigma" if sigma else method
+    known: dict[Path, Denoiser] = {}
     for still in stills(real, kinds):
-        if (still.path.stem, method) in rows.known:
+        if (still.kind, still.path.stem, row) in rows.known:
             continue
-        out = work / method / still.path.name
-        out.parent.mkdir(exist_ok=True)
-        chosen = weights or work / f"{method}_{still.kind}.safetensors"
+        chosen = weights or work / f"{method}_{still.kind.removesuffix('_middle')}.safetensors"
+        if chosen not in known:
+            known[chosen] = Denoiser.load(chosen)
         began = time.perf_counter()
-        words = [*SELF2ALIGN, "denoise", str(still.path), str(out), "--weights", str(chosen), "--overwrite"]
-        subprocess.run(words, check=True)
-        rows.add(still, method, values_of(out), time.perf_counter() - began)
+        true = 255 * float(np.std(still.noisy - still.truth)) if sigma else None
+        made = known[chosen](to_levels(still.noisy), axes="CYX", sigma=true)
+        rows.add(still, row, np.asarray(made, np.float32) / 255, time.perf_counter() - began)
 
 
 @application.command()
