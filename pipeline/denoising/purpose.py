@@ -20,7 +20,8 @@ class Purpose:
     normalised
         Whether the network sees noise of one level, whatever that of the frame.
     sigma
-        Lowest and highest standard deviation in training, on the scale of 255; None if unknown.
+        Lowest and highest standard deviation that the network was told in training, on the scale of 255; None if
+        unknown.
     correlated
         Whether neighbouring pixels shared noise; None if unknown.
     """
@@ -33,8 +34,9 @@ class Purpose:
     def of(cls, header: Mapping[str, Any]) -> "Purpose":
         """Return what the header of a weights file says."""
         seen = header.get("noise_seen") or {}
-        sigma = seen.get("sigma")
-        return cls(header.get("normalised") is not None, tuple(sigma) if sigma else None, seen.get("correlated"))
+        sigma, within = seen.get("sigma"), seen.get("told_within") or 1.0
+        told = (sigma[0] / within, sigma[1] * within) if sigma else None
+        return cls(header.get("normalised") is not None, told, seen.get("correlated"))
 
     def compare(self, noise: FrameNoise) -> list[str]:
         """Return what a user should know about frames with this noise: one line each."""

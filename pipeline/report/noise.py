@@ -10,6 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from self2align.noise.profile import REACH, NoiseProfile
 from self2align.report.plots import COLORS, plain_axis, save_png
 
+LONGEST = 20  # letters of a title
 SHOWN = 3  # scenes, the first ones
 RGB = ("#D55E00", "#009E73", "#0072B2")
 
@@ -21,7 +22,7 @@ def noise_png(profiles: Mapping[str, NoiseProfile]) -> bytes:
     carry along the motion.
     """
     chosen = list(profiles.items())[:SHOWN]
-    figure = Figure(figsize=(12, 2.6 * len(chosen)), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+    figure = Figure(figsize=(15, 3.2 * len(chosen)), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
     axes = figure.subplots(len(chosen), 4, squeeze=False)
     for row, (title, profile) in zip(axes, chosen, strict=True):
         _levels(row[0], title, profile)
@@ -36,7 +37,8 @@ def _levels(axis: Axes, title: str, profile: NoiseProfile) -> None:
     for color, variances in zip(colors, profile.variances, strict=False):
         axis.plot(255 * profile.levels, 255 * np.sqrt(variances), color=color, linewidth=1.4)
     axis.set_ylim(bottom=0)
-    plain_axis(axis, f"{title}: deviation by brightness", grid="y")
+    name = title if len(title) <= LONGEST else f"...{title[3 - LONGEST :]}"
+    plain_axis(axis, f"{name}: deviation\nby brightness, of 255", grid="y")
 
 
 def _covariance(axis: Axes, profile: NoiseProfile) -> None:
@@ -45,7 +47,7 @@ def _covariance(axis: Axes, profile: NoiseProfile) -> None:
     inner = slice(REACH - reach, REACH + reach + 1)
     whole[inner, inner] = np.mean([profile.covariance[one, one] for one in range(len(profile.covariance))], 0)
     axis.imshow(whole, cmap="RdBu_r", vmin=-1, vmax=1, extent=(-REACH - 0.5, REACH + 0.5, REACH + 0.5, -REACH - 0.5))
-    plain_axis(axis, f"correlation, px (next pixel {profile.neighbour:.2f})", grid="y")
+    plain_axis(axis, f"correlation with pixels\naround (next one {profile.neighbour:.2f})", grid="y")
     axis.grid(visible=False)
 
 
@@ -55,11 +57,11 @@ def _spectrum(axis: Axes, profile: NoiseProfile) -> None:
     for color, channel in zip(RGB if len(power) == len(RGB) else COLORS, range(len(power)), strict=False):
         axis.plot(np.arange(size // 2 + 1) / size, power[channel, channel, 0, : size // 2 + 1].real, color=color)
     axis.set_ylim(bottom=0)
-    plain_axis(axis, "power along x, cycles per px (white: 1)", grid="y")
+    plain_axis(axis, "power along x, by cycles\nper px (independent noise: 1)", grid="y")
 
 
 def _along(axis: Axes, profile: NoiseProfile) -> None:
     values = np.pad(profile.along, (0, max(0, 8 - len(profile.along))))[:8]
     axis.bar(np.arange(1, len(values) + 1), values, color=COLORS[0])
     axis.set_ylim(0, 1)
-    plain_axis(axis, f"carried to the frame 1, 2, ... away (rows {profile.rows:.2f})", grid="y")
+    plain_axis(axis, f"carried to frames 1, 2, ... away\n(shared by rows: {profile.rows:.2f})", grid="y")

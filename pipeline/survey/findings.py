@@ -1,6 +1,7 @@
 """The report of `init`: the survey of the footage, the values chosen for it, and the computing time."""
 
 from self2align.noise.estimation.estimate import NoiseEstimate
+from self2align.noise.profile import NoiseProfile
 from self2align.noise.words import in_words
 from self2align.params.schema import Params
 from self2align.report.contents import size_text
@@ -33,8 +34,7 @@ def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: st
         f"Parameters for {survey.path}, made by `self2align init` from the profile {profile}.",
         f"Footage: {_footage(survey)}.",
         f"Motion: {survey.motion[0]:.1f} px per frame (median), {survey.motion[1]:.1f} px (95 % quantile).",
-        *_noise(survey.noise.scaled(first.white / chosen.white if chosen.white else 1.0)),
-        *([f"Noise between aligned frames: {in_words(survey.profile)}."] if survey.profile is not None else []),
+        *_noise(survey.noise.scaled(first.white / chosen.white if chosen.white else 1.0), survey.profile),
         f"Held out for validation: {', '.join(chosen.held_out) or 'nothing, because there is only one scene'}.",
         f"Time on this machine under its current load: about {duration_text(sum(times.values()))} ({parts}), plus "
         "reading and storing.",
@@ -55,7 +55,8 @@ def _footage(survey: FootageSurvey) -> str:
     )
 
 
-def _noise(noise: NoiseEstimate) -> list[str]:
+def _noise(noise: NoiseEstimate, profile: NoiseProfile | None = None) -> list[str]:
+    """Return what is known of the noise: between aligned frames where that was measured, else by flat places."""
     kinds = {"gaussian": "read noise", "poisson": "shot noise", "poisson_gaussian": "shot and read noise"}
     pattern = "a pattern that frames share cannot be measured from one frame"
     if noise.fixed is not None:
@@ -66,6 +67,9 @@ def _noise(noise: NoiseEstimate) -> list[str]:
         return [
             f"Noise: none beyond the rounding of values (sigma {255 * noise.sigma:.3g} of 255): nothing to train on."
         ]
+    if profile is not None:
+        # Flat places of single frames show less of noise that pixels share.
+        return [f"Noise, between aligned frames: {in_words(profile)}; {pattern}."]
     kind = f"mostly {kinds[noise.kind]}" if noise.error < UNSURE else "of a kind that cannot be told"
     doubt = "" if noise.certain or noise.correlated else f" (within {noise.error:.0%})"
     return [

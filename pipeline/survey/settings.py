@@ -158,7 +158,12 @@ def _remarks(survey: FootageSurvey, offset: int) -> list[str]:
         lines.append(
             "neighbouring pixels share noise (demosaicing, compression). The aligner is one that was trained on such "
             f"noise (init: {MOTION})"
-            + ("" if survey.gray else f", and the training of the denoiser starts from one as well (init: {CAMERA})")
+            + (
+                ""
+                if survey.gray
+                else f", and the training of the denoiser starts from one as well (init: {CAMERA}), which denoises "
+                f"without training (--weights starts/{CAMERA}.safetensors)"
+            )
         )
     if noise.fixed_pattern and usual < STILL:
         lines.append(
