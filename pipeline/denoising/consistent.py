@@ -17,7 +17,8 @@ START = 0.02  # of the range of the values: usual camera noise
 ALIKE = 1.25  # factor between what was told and what was taken off: nearer changes the result by less than 0.03 dB
 ROUNDS = 3
 WINDOW, WINDOWS = 256, 2  # px a side; so many windows of larger frames are looked at
-LEAST, MOST = 0.004, 0.35  # of the range of the values
+# Of the range of the values. What the network takes off can be less than there is: of coarse noise of cameras a third.
+LEAST, MOST = 0.01, 0.35
 
 
 def consistent_level(noisy: Image, span: float, run: Callable[[Image, float], Image], start: float = 0.0) -> float:
