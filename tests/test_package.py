@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from self2align.survey.folder import STARTS
+
 ROOT = Path(__file__).parents[1]
 TREE: tuple[str, ...] = (
     "pipeline",
@@ -44,7 +46,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_has_one_name_at_the_top_and_no_test_or_cache(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"self2align"}
-    assert not [name for name in names if "__pycache__" in name or "tests" in name or name.endswith(".safetensors")]
+    assert not [name for name in names if "__pycache__" in name or "tests" in name]
+    # Weights are those that `init` gives to working folders.
+    shipped = {Path(name).name for name in names if name.endswith(".safetensors")}
+    assert shipped == {Path(name).name for name in STARTS if name.endswith(".safetensors")}
 
 
 def test_it_holds_every_module_and_file_of_the_checkout(wheel: Path) -> None:

@@ -73,7 +73,7 @@ def test_every_objective_trains_every_network(name: str, objective: str) -> None
         batch |= {key: torch.stack([batch[key]] * 2, 1) for key in ("warped", "confidence")}
     if chosen.levelled:
         network = Normalised(network)
-        batch |= {"level": torch.full((2, 1, 1, 1), LEVEL), "weight": torch.ones(2, 1, 1, 1)}
+        batch |= {"level": torch.full((2, 1, 1, 1), LEVEL), "weight": torch.ones(2, 1, 1, 1), "white": torch.ones(2)}
     loss = chosen.loss(network, batch, torch.Generator().manual_seed(0))
     torch.autograd.backward(loss)
     assert torch.isfinite(loss)
