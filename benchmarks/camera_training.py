@@ -15,6 +15,7 @@ white balance and demosaicking are drawn, and so is what becomes of it, a quarte
 camera, and three ranges of quality of H.264 or HEVC. The trainings see the recordings alone.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -30,14 +31,16 @@ READ = (1.0, 4.0)
 RED, BLUE = (1.6, 2.4), (1.3, 2.0)
 QUALITIES = ((15, 20), (21, 25), (26, 31))
 HEVC = 0.3  # share of the coded parts; the others are H.264
+ZOOMED, ZOOM = 0.4, (1.2, 2.2)  # share of enlarged pictures, and by how much: real noise is often coarser
 NOISE = Path("measure_noise/profiles.json")
 application = Typer(help=__doc__)
 
 
-def film(parts: Path, out: Path) -> None:
-    """Film each part, a folder of frames, by a camera of its own; those that are there already stay."""
-    for number, part in enumerate(sorted(parts.iterdir())):
-        draw = generator(0, "camera of", part.name)
+def film(parts: Path, out: Path, takes: int) -> None:
+    """Film each part, a folder of frames, by cameras of its own; recordings that are there already stay."""
+    for number, (part, take) in enumerate(product(sorted(parts.iterdir()), range(takes))):
+        name = f"{part.name}-{take}"
+        draw = generator(0, "camera of", name)
 
         def between(low: float, high: float, draw: np.random.Generator = draw) -> float:
             return low * (high / low) ** float(draw.random())
@@ -51,12 +54,14 @@ def film(parts: Path, out: Path) -> None:
             "seed": str(number),
         }
         codec = "hevc" if draw.random() < HEVC else "h264"
-        kind = number % (len(QUALITIES) + 1)
-        made = out / "raw" / part.name
+        kind = (number + number // (len(QUALITIES) + 1)) % (len(QUALITIES) + 1)  # of every take
+        if draw.random() < ZOOMED:
+            options["zoom"] = f"{between(*ZOOM):.2f}"
+        made = out / "raw" / name
         if kind:
             low, high = QUALITIES[kind - 1]
             options |= {"codec": codec, "quality": str(draw.integers(low, high + 1))}
-            made = out / "coded" / f"{part.name}.mkv"
+            made = out / "coded" / f"{name}.mkv"
         if not made.exists():
             made.parent.mkdir(parents=True, exist_ok=True)
             command("simulate", part, made, **options)
@@ -66,9 +71,10 @@ def film(parts: Path, out: Path) -> None:
 def prepare(
     davis: Annotated[Path, Argument(help="Folder of sequences.")],
     work: Work,
-    parts: Annotated[int, Option(help="Parts of each sequence, each with a camera of its own.")] = 4,
-    targets: Annotated[int, Option(help="Target frames of each part.")] = 12,
-    crops: Annotated[int, Option(help="Crops of each target.")] = 8,
+    parts: Annotated[int, Option(help="Parts of each sequence.")] = 4,
+    takes: Annotated[int, Option(help="Recordings of each part, each with a camera of its own.")] = 2,
+    targets: Annotated[int, Option(help="Target frames of each recording.")] = 8,
+    crops: Annotated[int, Option(help="Crops of each target.")] = 6,
     size: Annotated[int, Option(help="px, of these crops.")] = 128,
     trained: Annotated[Path | None, Option(help="Aligner; default: starts/davis_motion of the folder.")] = None,
 ) -> None:
@@ -76,7 +82,7 @@ def prepare(
     names = sorted(entry.name for entry in davis.iterdir() if entry.is_dir())
     shown = [name for name in names if name not in names[::HELD_OUT]]
     filmed = work.resolve() / "filmed"
-    film(cut_sequences(davis.resolve(), work.resolve() / "parts", shown, parts), filmed)
+    film(cut_sequences(davis.resolve(), work.resolve() / "parts", shown, parts), filmed, takes)
     roles = ["align", "pairs"]
     sources = {
         "raw": {"kind": "folder", "path": str(filmed / "raw"), "glob": ["*"], "roles": roles},

@@ -11,7 +11,7 @@ pixel of the sensor), `Camera.expose` (photons, read noise and the analogue-to-d
 `Camera.develop` (raw values to 8 bits). docs/decisions/camera.md has the sources of the constants.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -80,6 +80,9 @@ class Camera:
         Whether colours of a camera, the mean of four, are turned into those of sRGB. That amplifies noise.
     curve
         From light to display values: "srgb" (IEC 61966-2-1), "bt709" (the camera's curve of ITU-R BT.709) or "linear".
+    zoom
+        Pixels of the picture for one of the sensor, each way: the picture is enlarged (bicubic), as digital zoom,
+        stabilisation and small sensors have it. Its noise is coarser by as much.
     """
 
     sigma: float = 0.0
@@ -97,6 +100,7 @@ class Camera:
     blue: Annotated[float, Field(ge=1, le=8)] = 1.6
     matrix: bool = False
     curve: Literal["srgb", "bt709", "linear"] = "srgb"
+    zoom: Annotated[float, Field(ge=1, le=4)] = 1.0
 
     synthetic = True
     measured = True
@@ -155,7 +159,15 @@ class Camera:
         """
         if len(clean) not in (1, 3):
             raise ValueError(f"synthesize.model: found camera for {len(clean)} channels, expected 1 or 3")
-        return self.develop(self.expose(self.light(clean), draw), len(clean))
+        if self.zoom == 1:
+            return self.develop(self.expose(self.light(clean), draw), len(clean))
+        height, width = clean.shape[1:]
+        # Even sides, so that each block of the filters is whole.
+        sensor = [max(2, 2 * round(side / self.zoom / 2)) for side in (height, width)]
+        small = _resized(clean.astype(np.float32), sensor, cv2.INTER_AREA)
+        developed = self.develop(self.expose(self.light(small), draw), len(clean))
+        enlarged = _resized(developed, (height, width), cv2.INTER_CUBIC)
+        return EIGHT_BITS.decode(EIGHT_BITS.encode(enlarged))
 
     def light(self, clean: Values) -> NDArray[np.float64]:
         """Return the expected light on each pixel of the sensor, ``(H, W)``, 1.0 being white under a green filter."""
@@ -229,6 +241,12 @@ class Camera:
         return ", ".join([f"a camera ({self.demosaic})", f"read noise {self.read:g} e-", *more]) + (
             f", {self.peak:g} photons at white"
         )
+
+
+def _resized(values: NDArray[np.float32], shape: Sequence[int], method: int) -> NDArray[np.float32]:
+    """Return a picture of another size, ``(C, H, W)``."""
+    height, width = shape
+    return np.stack([cv2.resize(channel, (width, height), interpolation=method) for channel in values])
 
 
 def camera_of(peak: float, options: Mapping[str, Any]) -> Camera:

@@ -38,6 +38,9 @@ def simulate(
         bool | None, Option("--matrix/--no-matrix", help="Turn a camera's colours into sRGB; default: no.")
     ] = None,
     curve: Annotated[str | None, Option(help="srgb, bt709 or linear, from light to values; default: srgb.")] = None,
+    zoom: Annotated[
+        float | None, Option(help="Pixels of the picture for one of the sensor, each way: 1 to 4; default: 1.")
+    ] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Film clean footage with a noisy camera, through a real codec if wanted: footage whose truth is known."""
@@ -62,6 +65,7 @@ def simulate(
         "blue": blue,
         "matrix": matrix,
         "curve": curve,
+        "zoom": zoom,
     }
     camera = camera_of(peak, {name: value for name, value in options.items() if value is not None})
     chosen = codec or ("h264" if output.suffix.lower() in CONTAINERS else "none")

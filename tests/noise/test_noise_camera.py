@@ -111,6 +111,30 @@ def test_neighbours_share_noise_as_demosaicking_makes_them(demosaic: str, low: f
     assert abs((noise[0] * noise[1]).mean()) < 0.03 * (noise**2).mean()
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+def test_noise_of_an_enlarged_picture_is_as_much_coarser(channels: int) -> None:
+    """Two pixels of the picture for one of the sensor: what was one pixel apart is two apart."""
+    usual, enlarged = (Camera(peak=300.0, zoom=zoom).sample(clean_frame(0.5, channels), draw()) for zoom in (1.0, 2.0))
+    assert enlarged.shape == usual.shape
+
+    def correlation(frame: NDArray[np.float32], lag: int) -> float:
+        noise = frame.astype(np.float64) - frame.mean((1, 2), keepdims=True, dtype=np.float64)
+        return float((noise[..., lag:] * noise[..., :-lag]).mean() / (noise**2).mean())
+
+    assert correlation(enlarged, 2) == pytest.approx(correlation(usual, 1), abs=0.2)
+    assert correlation(enlarged, 1) > correlation(usual, 1) + 0.15
+    assert enlarged.mean() == pytest.approx(usual.mean(), abs=0.004)
+
+
+@pytest.mark.parametrize(("height", "width", "zoom"), [(47, 33, 1.7), (5, 40, 4.0), (3, 3, 4.0)])
+def test_any_size_can_be_enlarged(height: int, width: int, zoom: float) -> None:
+    clean = EIGHT_BITS.decode(picture(height, width).transpose(2, 0, 1))
+    found = Camera(peak=1e12, read=0.0, zoom=zoom).sample(clean, draw())
+    assert found.shape == clean.shape
+    np.testing.assert_array_equal(found, EIGHT_BITS.decode(EIGHT_BITS.encode(found)))
+    assert found.mean() == pytest.approx(clean.mean(), abs=0.05)
+
+
 def test_bilinear_demosaicking_leaves_the_variance_of_its_means() -> None:
     """White noise under the filters: green is kept at half of the pixels and a mean of four at the others; red and blue
     are kept at a quarter, means of two at a half and of four at a quarter: shares 5/8 and 9/16 of the variance.
