@@ -3,7 +3,7 @@ r"""Weights for footage of cameras, from DAVIS alone: its sequences filmed by ma
 ::
 
     mkdir -p work/starts && cp starts/davis_*.safetensors work/starts
-    python benchmarks/camera_training.py prepare data/DAVIS/JPEGImages/480p work
+    python benchmarks/camera_training.py data/DAVIS/JPEGImages/480p work
     train="python benchmarks/davis_denoising.py train work"
     $train first recorrupted_neighbours --steps 4000 --init davis_levels --learning-rate 5e-4 --last-layer trained
     cp work/first.safetensors work/starts
