@@ -11,6 +11,7 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.images import jpeg, png
 from self2align.images.files import read_image
 from self2align.media.medium import (
+    OF_VIDEO,
     Choices,
     Frames,
     check_channels,
@@ -42,7 +43,7 @@ class ImageFile:
     choice = "same"
 
     def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
-        choices.refuse(source, "codec", "axes")
+        choices.refuse(source, *OF_VIDEO, "axes")
         refuse_float(target, choices)
         self.source, self.target = source, target
         self.info, left_out = to_write(source)

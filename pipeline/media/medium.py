@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +22,8 @@ from self2align.stores.codes import Coding, choose_coding, trained_white
 
 # A normalised network's frame is held in memory up to 17 times as float32: 34 GiB at this size.
 MOST_VALUES = 2**29
+_OF_WEIGHTS = ("channels", "trained")  # choices that follow from the weights
+OF_VIDEO = ("codec", "crf", "preset")  # choices that only the encoder of a video takes
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Choices:
         Type of the result: "same" or "float32"; None for the same, unless rounding would lose what denoising gains.
     pattern
         Fixed pattern that is taken off every frame; None for none.
+    crf, preset
+        Of the encoder of a video; None for ours.
     """
 
     channels: int
@@ -59,11 +63,18 @@ class Choices:
     skip_damaged: bool = False
     dtype: str | None = None
     pattern: FixedPattern | None = None
+    crf: float | None = None
+    preset: str | None = None
 
     def fits(self, source: Path, channels: int, height: int, width: int) -> None:
         """Refuse frames that the fixed pattern does not fit."""
         if self.pattern is not None:
             self.pattern.check(str(source), channels, height, width)
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides a result besides the weights, as JSON values."""
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _OF_WEIGHTS}
+        return {**told, "pattern": None if self.pattern is None else self.pattern.digest}
 
     def refuse(self, source: Path, *names: str) -> None:
         """Refuse choices that have no meaning for a file."""

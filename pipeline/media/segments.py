@@ -5,7 +5,8 @@ in one stream.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from av.codec.context import Flags
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from self2align.media.containers import ENCODERS, LOCATING
+from self2align.media.containers import LOCATING
 from self2align.runtime.sealed import read_sealed, write_sealed
 from self2align.videos.tags import FIELDS, LEFT, TOP_FIRST, location_name
 from self2align.videos.yuv import SAMPLINGS, bits_of, block_of, is_yuv, nearest
@@ -48,6 +49,8 @@ class Encoding:
         FFmpeg's number of the order of interlaced fields; 0 for whole frames.
     location
         FFmpeg's number of where chroma samples lie; 0 if unknown.
+    options
+        Of the encoder, by name: see `self2align.media.containers.encoder_options`.
     """
 
     codec: str
@@ -62,9 +65,19 @@ class Encoding:
     aspect: Fraction | None
     fields: int = 0
     location: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def like(cls, codec: str, stream: Any, frame: Any, interlaced: bool = False, location: int = 0) -> "Encoding":
+    def like(
+        cls,
+        codec: str,
+        stream: Any,
+        frame: Any,
+        interlaced: bool = False,
+        location: int = 0,
+        *,
+        options: Mapping[str, str],
+    ) -> "Encoding":
         """Return the encoding closest to that of a stream and its first frame.
 
         Parameters
@@ -76,6 +89,8 @@ class Encoding:
         interlaced
             Whether any frame is.
         location
+            See the class.
+        options
             See the class.
         """
         known = [pixels.name for pixels in av.Codec(codec, "w").video_formats or []]
@@ -98,6 +113,7 @@ class Encoding:
             aspect=stream.sample_aspect_ratio or None,
             fields=int(stream.codec_context.field_order) if interlaced else 0,
             location=location,
+            options=options,
         )
 
     @property
@@ -128,7 +144,7 @@ class Encoding:
         context.color_primaries, context.color_trc = self.color_primaries, self.color_trc
         if self.aspect is not None:
             context.sample_aspect_ratio = self.aspect
-        options = dict(ENCODERS[self.codec])
+        options = dict(self.options)
         if self.location and self.codec in LOCATING:
             options["chroma_sample_location"] = str(self.location)
         if self.fields in FIELDS:

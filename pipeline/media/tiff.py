@@ -13,6 +13,7 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.images.tiff import SUFFIXES, TiffArray, as_line, decoded, opened, page_of
 from self2align.images.tiff_layout import footage, listed
 from self2align.media.medium import (
+    OF_VIDEO,
     Choices,
     Frames,
     check_channels,
@@ -37,7 +38,7 @@ class TiffStack:
     """
 
     def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
-        choices.refuse(source, "codec")
+        choices.refuse(source, *OF_VIDEO)
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target, self.sigma = source, target, choices.sigma

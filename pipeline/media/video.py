@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from self2align.denoising.frames import DenoiseFrames, Unclipped
-from self2align.media.containers import CONTAINERS, ENCODERS, default_codec
+from self2align.media.containers import CONTAINERS, ENCODERS, default_codec, encoder_options
 from self2align.media.medium import Choices, check_channels, check_size, coding_of
 from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
@@ -64,6 +64,8 @@ class VideoFile:
         with closing(decode(source, self._damage())) as frames:
             first = next(frames)
         self.pixels = pixels_of(source, first)
+        codec = choices.codec or default_codec(suffix, self.pixels.bits)
+        options = encoder_options(codec, choices.crf, choices.preset)
         self.coding = coding_of(source, np.dtype(self.pixels.dtype), choices)
         self.level = None if choices.sigma is None else choices.sigma * self.coding.scale
         check_size(source, self.pixels.channels, first.height, first.width)
@@ -79,8 +81,7 @@ class VideoFile:
             damage = self._damage()
             self.course = look_through(source, damage, progress)
             self.count = len(self.course.times)
-            codec = choices.codec or default_codec(suffix, self.pixels.bits)
-            self.encoding = Encoding.like(codec, stream, first, self.course.interlaced, location)
+            self.encoding = Encoding.like(codec, stream, first, self.course.interlaced, location, options=options)
         left_out = check_container(source, self.index, target, self.encoding, self.matrix)
         skipped = [] if damage is None else [f"left out: {what}" for what in damage.notes]
         lost = [f"not written: its {what}" for what in frame_data(first)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images.axes import of_array
 from self2align.media.medium import (
+    OF_VIDEO,
     Choices,
     Frames,
     check_channels,
@@ -39,7 +40,7 @@ class ZarrPlanes:
     """
 
     def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
-        choices.refuse(source, "codec")
+        choices.refuse(source, *OF_VIDEO)
         self.source, self.target = source, target
         self.notes: list[str] = []
         array = self.array

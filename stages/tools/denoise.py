@@ -2,61 +2,90 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+if TYPE_CHECKING:
+    from self2align.media.jobs import Job
+    from self2align.media.medium import Choices, Medium
+
 WEIGHTS = Path("data/train_denoiser/denoiser.safetensors")
+
+# How the result should look, and of what the noise is taken off.
+Source = Annotated[
+    str, Argument(metavar="INPUT", help="Picture, TIFF stack, video, Zarr array, folder, or quoted pattern of them.")
+]
+Output = Annotated[Path, Argument(metavar="OUTPUT", help="File, or folder for a folder or pattern.")]
+Weights = Annotated[Path, Option(help="Denoiser (.safetensors).")]
+Temporal = Annotated[
+    int, Option(min=0, max=8, help="Aligned frames before and after that help each frame; 2 is a good value.")
+]
+Aligner = Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")]
+Pattern = Annotated[
+    Path | None, Option(help="Fixed pattern (self2align pattern), or dark frame, to take off every frame first.")
+]
+Unclip = Annotated[
+    bool, Option("--unclip/--no-unclip", help="Correct the mean where noise was clipped at black or white.")
+]
+
+# How the values of a file are read.
+White = Annotated[
+    float | None, Option(help="Value at which noise was clipped; default: as in training, or 255, 65535, 1.")
+]
+Sigma = Annotated[
+    float | None, Option(help="Standard deviation of the noise, in the values of the file; default: measured.")
+]
+Axes = Annotated[
+    str | None, Option(help="Axes of a TIFF stack or Zarr array, a letter each: TCYX; default: as it says.")
+]
+SkipDamaged = Annotated[
+    bool, Option("--skip-damaged", help="Leave out damaged frames of a video, and say which; else refuse it.")
+]
+
+# How the result is written.
+Dtype = Annotated[
+    str | None,
+    Option(help="Type of the result: same, or float32 (TIFF, Zarr); default: same, unless rounding undoes it all."),
+]
+Codec = Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")]
+Crf = Annotated[
+    float | None, Option(help="Constant rate factor of a video's encoder, higher is worse; default: 14 to 16.")
+]
+Preset = Annotated[
+    str | None, Option(help="Preset of a video's encoder, from ultrafast to placebo; libsvtav1: 13 to 0.")
+]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace an existing output.")]
+Memory = Annotated[
+    int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
+]
 
 
 def denoise(
-    source: Annotated[
-        str,
-        Argument(metavar="INPUT", help="Picture, TIFF stack, video, Zarr array, folder, or quoted pattern of them."),
-    ],
-    output: Annotated[Path, Argument(metavar="OUTPUT", help="File, or folder for a folder or pattern.")],
-    weights: Annotated[Path, Option(help="Denoiser (.safetensors).")] = WEIGHTS,
-    temporal: Annotated[
-        int,
-        Option(min=0, max=8, help="Aligned frames before and after that help each frame; 2 is a good value."),
-    ] = 0,
-    aligner: Annotated[Path | None, Option(help="Aligner, for --temporal; default: that of the bundle.")] = None,
-    white: Annotated[
-        float | None, Option(help="Value at which noise was clipped; default: as in training, or 255, 65535, 1.")
-    ] = None,
-    sigma: Annotated[
-        float | None, Option(help="Standard deviation of the noise, in the values of the file; default: measured.")
-    ] = None,
-    axes: Annotated[
-        str | None, Option(help="Axes of a TIFF stack or Zarr array, a letter each: TCYX; default: as it says.")
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        Option(help="Type of the result: same, or float32 (TIFF, Zarr); default: same, unless rounding undoes it all."),
-    ] = None,
-    codec: Annotated[str | None, Option(help="Encoder of a video; default: libx264, in WebM libvpx-vp9.")] = None,
-    memory: Annotated[
-        int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
-    ] = 2048,
-    unclip: Annotated[
-        bool, Option("--unclip/--no-unclip", help="Correct the mean where noise was clipped at black or white.")
-    ] = True,
-    fixed_pattern: Annotated[
-        Path | None, Option(help="Fixed pattern (self2align pattern), or dark frame, to take off every frame first.")
-    ] = None,
-    skip_damaged: Annotated[
-        bool, Option("--skip-damaged", help="Leave out damaged frames of a video, and say which; else refuse it.")
-    ] = False,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing output.")] = False,
+    source: Source,
+    output: Output,
+    weights: Weights = WEIGHTS,
+    temporal: Temporal = 0,
+    aligner: Aligner = None,
+    white: White = None,
+    sigma: Sigma = None,
+    axes: Axes = None,
+    dtype: Dtype = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    memory: Memory = 2048,
+    unclip: Unclip = True,
+    fixed_pattern: Pattern = None,
+    skip_damaged: SkipDamaged = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
     from self2align.denoising.frames import choose_denoise
     from self2align.denoising.purpose import NoiseNotes, Purpose
     from self2align.denoising.tiled import TiledDenoiser
-    from self2align.media.footage import check_footage
     from self2align.media.medium import Choices
-    from self2align.media.rounding import DTYPES
-    from self2align.media.run import denoise_media, open_media
+    from self2align.media.run import denoise_media
     from self2align.runtime.devices import device
     from self2align.runtime.provenance import code_digest
     from self2align.runtime.scratch import file_digest
@@ -65,40 +94,23 @@ def denoise(
     from self2align.stores.header import load_checked
 
     where = device()
-    if sigma is not None and not 0 < sigma < math.inf:
-        raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
-    if dtype not in (None, *DTYPES):
-        raise ValueError(f"--dtype: found {dtype!r}, expected {' or '.join(DTYPES)}")
+    _check(sigma, dtype)
     seen = NoiseNotes(Purpose.of(load_checked(weights)[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
     pattern = None if fixed_pattern is None else load_pattern(fixed_pattern)
-    choice = Choices(denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype, pattern)
-    with bar(f"checking {source}", stays=False) as checking:
-        media = open_media(source, output, choice, overwrite, checking)
-    for _, medium in media:
-        for line in [medium.reading, *medium.notes]:
-            if line:
-                say(line)
-    if temporal:
-        check_footage(source, media)
+    choices = Choices(
+        denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype, pattern, crf, preset
+    )
+    media = _opened(source, output, choices, overwrite, temporal)
     if unclip and denoiser.clipping:
         ends = denoiser.clipping.ends
         say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
-    choices = {
+    inputs = {
+        **choices.record(),
         "temporal": temporal,
-        "white": white,
-        "sigma": sigma,
-        "axes": axes,
-        "codec": codec,
-        "dtype": dtype,
         "memory": memory,
         "unclip": unclip,
-        "skip_damaged": skip_damaged,
-        **({} if pattern is None else {"fixed_pattern": pattern.digest}),
-    }
-    inputs = {
-        **choices,
         "weights": file_digest(weights),
         "aligner": file_digest(aligner) if temporal and aligner else None,
         "network": code_digest(type(denoiser.network)),
@@ -111,3 +123,32 @@ def denoise(
     if denoise_frames.note:
         say(denoise_frames.note)
     say(f"{output}: denoised, files: {len(media)}, frames: {frames}")
+
+
+def _check(sigma: float | None, dtype: str | None) -> None:
+    """Refuse values that mean nothing for any file."""
+    from self2align.media.rounding import DTYPES
+
+    if sigma is not None and not 0 < sigma < math.inf:
+        raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
+    if dtype not in (None, *DTYPES):
+        raise ValueError(f"--dtype: found {dtype!r}, expected {' or '.join(DTYPES)}")
+
+
+def _opened(
+    source: str, output: Path, choices: "Choices", overwrite: bool, temporal: int
+) -> "list[tuple[Job, Medium]]":
+    """Return the files to denoise, checked; say how they are read, and what their results do not keep."""
+    from self2align.media.footage import check_footage
+    from self2align.media.run import open_media
+    from self2align.stages.screen import bar, say
+
+    with bar(f"checking {source}", stays=False) as checking:
+        media = open_media(source, output, choices, overwrite, checking)
+    for _, medium in media:
+        for line in [medium.reading, *medium.notes]:
+            if line:
+                say(line)
+    if temporal:
+        check_footage(source, media)
+    return media

@@ -100,14 +100,13 @@ class Run:
         axes: str | None = None,
         dtype: str | None = None,
         overwrite: bool = False,
-        skip_damaged: bool = False,
+        **told: Any,
     ) -> None:
-        choices = Choices(self.denoiser.channels, white, codec, axes, sigma, skip_damaged=skip_damaged, dtype=dtype)
+        choices = Choices(self.denoiser.channels, white, codec, axes, sigma, dtype=dtype, **told)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
         clean: DenoiseFrames = OneByOne(self.denoiser)
         if self.radius:
             clean = WithNeighbours(self.denoiser, make_aligner("dis", self.denoiser.channels, {}), self.radius)
         watched = Watched(Kept(clean), self.seen, self.killed_after)
-        told = {"white": white, "sigma": sigma, "codec": codec, "dtype": dtype}
-        denoise_media(media, output, watched, told, lambda done, total: None)
+        denoise_media(media, output, watched, choices.record(), lambda done, total: None)
