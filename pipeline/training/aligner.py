@@ -17,7 +17,7 @@ from self2align.runtime.progress import Bars
 from self2align.runtime.provenance import code_digest
 from self2align.runtime.scratch import workspace
 from self2align.stores.frames import FrameStore, SceneRecord
-from self2align.training.feed import FrameFeed, memory_limit
+from self2align.training.feed import FrameFeed, hold, memory_limit
 from self2align.training.fitting import fit, hold_scenes, write_curve
 from self2align.training.settings import TrainingSettings
 from self2align.training.starting import init_digest, load_aligner_start, with_seed
@@ -65,8 +65,8 @@ def train_aligner(
     init
         Weights to start from; None for random ones.
     profiles
-        The noise of scenes by title, as measured; None, or white noise in all, for noise that pixels do not share. See
-        `self2align.alignment.losses.split`.
+        The noise of scenes by title, as measured; None for noise that pixels do not share in any. Crops of scenes whose
+        pixels share noise are judged in another way than others: `self2align.alignment.losses.split`.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def train_aligner(
     settings = {"kind": kind, "arguments": dict(arguments), "loss": loss, "training": asdict(training)}
     inputs = {"aligner": settings, "noisy": store.content, "seed": seed, "name": name, **init_digest(init, key)}
     if noise is not None:
-        inputs["noise"] = [one.record() for one in noise]
+        inputs["noise"] = [None if one is None else one.record() for one in noise]
     with workspace(f"train_ian-{name}", inputs, train_aligner, criterion, make) as scratch:
         network: nn.Module = with_seed(lambda: make(channels, **arguments), seed, "train_ian", name)
         if init is not None:
@@ -129,8 +129,10 @@ def train_aligner(
     return TrainedAligner((*notes, *trained.notes, final))
 
 
-def shared_noise(titles: Sequence[str], profiles: Mapping[str, NoiseProfile] | None) -> list[NoiseProfile] | None:
-    """Return the noise of each scene, or None if no pixels share any.
+def shared_noise(
+    titles: Sequence[str], profiles: Mapping[str, NoiseProfile] | None
+) -> list[NoiseProfile | None] | None:
+    """Return the noise of each scene whose pixels share it, and None for each other one; None if no scene has such.
 
     Raises
     ------
@@ -142,25 +144,26 @@ def shared_noise(titles: Sequence[str], profiles: Mapping[str, NoiseProfile] | N
     missing = [title for title in titles if title not in profiles]
     if missing:
         raise ValueError(f"noise of {missing[0]}: found no profile, expected one for each of {len(titles)} scenes")
-    noise = [profiles[title] for title in titles]
-    return noise if any(one.is_shared for one in noise) else None
+    noise = [profiles[title] if profiles[title].is_shared else None for title in titles]
+    return noise if any(one is not None for one in noise) else None
 
 
-def noise_header(noise: Sequence[NoiseProfile] | None) -> dict[str, Any] | None:
+def noise_header(noise: Sequence[NoiseProfile | None] | None) -> dict[str, Any] | None:
     """Return what a file of weights says of the noise that the aligner was trained on; None for noise taken as white.
 
-    Of all scenes: the least and the largest deviation, of white, and correlation with the next pixel, and how far
-    pixels share noise, px.
+    Of the scenes whose pixels share noise: how many they are, the least and the largest deviation, of white, and
+    correlation with the next pixel, and how far pixels share noise, px.
     """
     if noise is None:
         return None
-    deviations = [float(one.variances.mean()) ** 0.5 for one in noise]
-    nearest = [one.neighbour for one in noise]
+    known = [one for one in noise if one is not None]
+    deviations = [float(one.variances.mean()) ** 0.5 for one in known]
+    nearest = [one.neighbour for one in known]
     return {
-        "scenes": len(noise),
+        "scenes": len(known),
         "deviation": [round(min(deviations), 5), round(max(deviations), 5)],
         "neighbour": [round(min(nearest), 3), round(max(nearest), 3)],
-        "reach": max(one.reach for one in noise),
+        "reach": max(one.reach for one in known),
     }
 
 
@@ -171,10 +174,11 @@ def _feed(
     training: TrainingSettings,
     seed: int,
     scratch: Path,
-    noise: Sequence[NoiseProfile] | None,
+    noise: Sequence[NoiseProfile | None] | None,
 ) -> FrameFeed:
     """Return batches of neighbouring frames."""
     held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
+    left = memory_limit() - sum(array.nbytes for array in held)
     return FrameFeed(
         [{"frames": array} for array in held],
         [store.coding(scene) for scene in scenes],
@@ -183,8 +187,35 @@ def _feed(
         batch=training.batch,
         seed=seed,
         purpose=f"train_ian@{name}",
-        noise=None if noise is None else [NoiseDrawing(one, training.crop, training.crop) for one in noise],
+        noise=None if noise is None else hold_drawings(noise, training.crop, scratch, left),
     )
+
+
+def hold_drawings(
+    noise: Sequence[NoiseProfile | None], crop: int, folder: Path, budget: int
+) -> list[NoiseDrawing | None]:
+    """Return what draws the noise of each scene for crops, of which its spectrum takes a megabyte or two.
+
+    Parameters
+    ----------
+    noise
+        Of each scene; None for one whose pixels share none.
+    crop
+        Side of a crop, px.
+    folder, budget
+        Folder of the files from which spectra are mapped beyond so many bytes.
+    """
+    drawings: list[NoiseDrawing | None] = []
+    for number, profile in enumerate(noise):
+        if profile is None:
+            drawings.append(None)
+            continue
+        drawing = NoiseDrawing(profile, crop, crop)
+        root = drawing.root
+        drawing.root = hold(f"noise-{number}", iter([root]), root.shape, root.dtype, folder, budget)
+        budget -= root.nbytes
+        drawings.append(drawing)
+    return drawings
 
 
 def _scenes(store: FrameStore, crop: int) -> tuple[list[SceneRecord], tuple[str, ...]]:

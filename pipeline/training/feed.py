@@ -306,7 +306,8 @@ class FrameFeed:
         Seed and key of the random draws.
     noise
         For each scene what draws noise for a crop, ``(C, s, s)``, such as `self2align.noise.drawing.NoiseDrawing`:
-        batches then hold another draw of the noise of each of their arrays, ``NAME_noise``. None for none.
+        batches then hold another draw of the noise of each of their arrays, ``NAME_noise``. None for none; of a scene
+        whose pixels share no noise None too: its crops have noise of 0, and ``white (N,)`` is 1 for them and else 0.
     """
 
     def __init__(
@@ -319,7 +320,7 @@ class FrameFeed:
         batch: int,
         seed: int,
         purpose: str,
-        noise: Sequence[DrawNoise] | None = None,
+        noise: Sequence[DrawNoise | None] | None = None,
     ) -> None:
         self.scenes, self.codings, self.names = scenes, codings, names
         self.crop, self.batch, self.seed, self.purpose = crop, batch, seed, purpose
@@ -337,7 +338,8 @@ class FrameFeed:
         # A stream of its own: the crops are the same with and without noise.
         noise_draw = generator(self.seed, self.purpose, "noise", step)
         crops = []
-        for scene in draw.choice(len(self.scenes), size=self.batch, p=self.weights):
+        chosen = draw.choice(len(self.scenes), size=self.batch, p=self.weights)
+        for scene in chosen:
             count, _, height, width = self.shapes[scene]
             frame, top, left = draw.integers((count - self.span, height - self.crop + 1, width - self.crop + 1))
             symmetry, backwards = int(draw.integers(8)), bool(draw.integers(2))
@@ -347,10 +349,15 @@ class FrameFeed:
                 codes = self.scenes[scene][array][at, :, top : top + self.crop, left : left + self.crop]
                 cut[name] = self.codings[scene].decode(codes)
                 if self.drawings is not None:
-                    cut[f"{name}_noise"] = self.drawings[scene](cut[name], noise_draw)
+                    drawing = self.drawings[scene]
+                    noise = np.zeros_like(cut[name]) if drawing is None else drawing(cut[name], noise_draw)
+                    cut[f"{name}_noise"] = noise
             # Noise goes through the same symmetry as its crop: mirrored, it has another covariance.
             crops.append(apply_symmetry(cut, symmetry))
-        return {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
+        batch = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
+        if self.drawings is not None:
+            batch["white"] = torch.tensor([float(self.drawings[scene] is None) for scene in chosen])
+        return batch
 
 
 def prefetched(draw: Draw, start: int, stop: int, device: torch.device) -> Iterator[Batch]:

@@ -96,6 +96,24 @@ def test_fitting_shared_noise_lowers_the_loss_of_the_chessboard_but_not_of_recor
     assert gain(frames | drawn) < 0
 
 
+@torch.no_grad()
+def test_each_crop_is_judged_by_the_parts_that_belong_to_its_noise() -> None:
+    noise = _noise(8, 2)
+    plain = {"target": 0.5 + noise[:2], "source": 0.5 + noise[2:4]}
+    drawn = plain | {"target_noise": noise[4:6] - 0.5, "source_noise": noise[6:] - 0.5}
+
+    def loss(batch: dict[str, Tensor]) -> float:
+        return float(split(_Mover(fits=False), batch, torch.Generator().manual_seed(0)))
+
+    apart = [
+        loss({name: one[:1] for name, one in plain.items()}),
+        loss({name: one[1:] for name, one in drawn.items()}),
+    ]
+    assert abs(apart[1] - apart[0]) > 0.1 * apart[0]
+    assert loss(drawn | {"white": torch.tensor([1.0, 0.0])}) == pytest.approx(np.mean(apart), rel=1e-5)
+    assert loss(drawn | {"white": torch.zeros(2)}) == loss(drawn)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_shared_noise_explains_its_residual(texture: NDArray[np.float32], seed: int) -> None:
     clean = torch.from_numpy(texture)[None, :, :SIZE, :SIZE]

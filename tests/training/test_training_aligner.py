@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from self2align.alignment.loading import save_aligner
 from self2align.alignment.refined_dis import RefinedDis
+from self2align.noise.drawing import NoiseDrawing
 from self2align.noise.model import NoiseSettings
 from self2align.noise.profile import NoiseProfile
 from self2align.runtime.progress import silent
 from self2align.stores.codes import Coding
 from self2align.stores.frames import Part, SceneRecord, write_frames
 from self2align.stores.weights import load_weights
-from self2align.training.aligner import TrainedAligner, train_aligner
+from self2align.training.aligner import TrainedAligner, hold_drawings, shared_noise, train_aligner
 from self2align.training.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(
@@ -100,3 +101,20 @@ def test_the_noise_that_pixels_share_decides_the_training_and_is_recorded(work: 
     assert any(not torch.equal(value, plain[0][name]) for name, value in shared[0].items())
     with pytest.raises(ValueError, match=r"noise of film/one: found no profile, expected one for each of 1 scenes"):
         _trained(work, "missing", profiles={"film/two": SHARED})
+
+
+def test_noise_is_shared_scene_by_scene() -> None:
+    profiles = {"a": WHITE, "b": SHARED, "c": WHITE}
+    assert shared_noise(["a", "b", "c"], profiles) == [None, SHARED, None]
+    assert shared_noise(["a", "c"], profiles) is None
+
+
+def test_spectra_beyond_the_budget_are_mapped_and_draw_the_same(tmp_path: Path) -> None:
+    image = np.full((3, 32, 32), 0.5, np.float32)
+    size = NoiseDrawing(SHARED, 32, 32).root.nbytes
+    held = hold_drawings([SHARED, None, SHARED], 32, tmp_path, size)
+    assert held[1] is None
+    drawings = [one for one in held if one is not None]
+    assert [isinstance(one.root, np.memmap) for one in drawings] == [False, True]
+    first, second = (one(image, np.random.default_rng(0)) for one in drawings)
+    np.testing.assert_array_equal(first, second)

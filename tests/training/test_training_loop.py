@@ -157,3 +157,17 @@ def test_crops_of_noise_turn_with_the_crops_of_their_frames() -> None:
         assert float(noise.std()) == pytest.approx(0.01, rel=0.3)
         turned += across
     assert 0 < turned < 8
+
+
+def test_only_crops_of_scenes_whose_pixels_share_noise_have_a_draw_of_it() -> None:
+    # The scenes differ in brightness, and one of them has noise that pixels share.
+    scenes = [{"frames": np.full((3, 1, 48, 48), level, np.float32)} for level in (0.25, 0.75)]
+    drawn = NoiseDrawing(NoiseProfile.white(1, 0.0, 0.01), 32, 32)
+    names, codings = {"target": ("frames", 0), "source": ("frames", 1)}, [Coding("float32", 1.0)] * 2
+    feed = FrameFeed(scenes, codings, names, crop=32, batch=16, seed=0, purpose="test", noise=[None, drawn])
+    batch = feed(0)
+    white = batch["target"][:, 0, 0, 0] == 0.25
+    assert 0 < int(white.sum()) < 16
+    assert torch.equal(batch["white"] == 1, white)
+    for name in ("target_noise", "source_noise"):
+        assert torch.equal((batch[name] == 0).flatten(1).all(1), white)

@@ -121,12 +121,34 @@ def recorrupted(target: Tensor, source: Tensor, noise: tuple[Tensor, Tensor]) ->
     return Parts(seen, judges, explained)
 
 
+def mixed(white: Tensor, parts: Parts, shared: Parts) -> Parts:
+    """Return some parts for frames with white noise, and others for those whose pixels share theirs.
+
+    Parameters
+    ----------
+    white
+        1 for frames with white noise, else 0, ``(N,)``.
+    parts, shared
+        Of all frames.
+    """
+    chosen = white > 0
+
+    def either(one: Tensor, other: Tensor) -> Tensor:
+        return torch.where(chosen.view(-1, *[1] * (one.ndim - 1)), one, other)
+
+    return Parts(
+        (either(parts.seen[0], shared.seen[0]), either(parts.seen[1], shared.seen[1])),
+        (either(parts.judges[0], shared.judges[0]), either(parts.judges[1], shared.judges[1])),
+        lambda field: either(parts.explained(field), shared.explained(field)),
+    )
+
+
 def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator) -> Tensor:
     """Return a photometric loss that the network cannot lower by fitting noise.
 
     The network sees one part of both frames; the loss compares the other part, whose noise is independent of what the
-    network sees. A field that fits noise gains nothing. With a draw of the frames' noise in the batch these are the
-    parts of `recorrupted`, else those of `chessboard`. Both sides are low-passed, so sampling between pixels averages
+    network sees. A field that fits noise gains nothing. Where pixels share noise these are the parts of `recorrupted`,
+    elsewhere those of `chessboard`. Both sides are low-passed, so sampling between pixels averages
     little noise. Half of the batches are halved in size, for more motions and less noise.
 
     A network that also predicts the disagreement (`self2align.alignment.refined_dis`) learns it from the same unseen
@@ -137,7 +159,8 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     ----------
     batch
         ``target`` and ``source``, ``(N, C, H, W)``; for noise that is not white also ``target_noise`` and
-        ``source_noise``, another draw of the noise of each.
+        ``source_noise``, another draw of the noise of each, and ``white (N,)``: 1 for crops whose noise is white all
+        the same, which need no such draw.
     generator
         Draws the half and the scale; on the CPU.
     """
@@ -146,7 +169,7 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
     if reduced and min(frames[0].shape[-2:]) >= REDUCIBLE:
         frames = [halve(one) for one in frames]
     target, source = frames[:2]
-    parts = recorrupted(target, source, (frames[2], frames[3])) if frames[2:] else chessboard(target, source, seen)
+    parts = _parts(target, source, frames[2:], batch.get("white"), seen)
     assert isinstance(network, TrainableAligner)
     # The start is not learned, so it uses all of the frames, as at inference.
     start = network.start(target, source)
@@ -166,3 +189,13 @@ def split(network: nn.Module, batch: Mapping[str, Tensor], generator: Generator)
             surprise = (shown * (-doubt[:, 0]).exp() + doubt[:, 0]) * visible
             total = total + FORESIGHT * surprise.sum() / visible.sum().clamp(min=1)
     return total / len(fields)
+
+
+def _parts(target: Tensor, source: Tensor, noise: list[Tensor], white: Tensor | None, seen: int) -> Parts:
+    """Return the parts that belong to the noise of each crop."""
+    if not noise:
+        return chessboard(target, source, seen)
+    shared = recorrupted(target, source, (noise[0], noise[1]))
+    if white is None or not bool(white.any()):
+        return shared
+    return mixed(white, chessboard(target, source, seen), shared)
