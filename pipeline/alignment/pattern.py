@@ -16,7 +16,7 @@ no more in common than chance gives them (James and Stein 1961, empirical Bayes)
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
 from self2align.alignment.confidence import FLOOR, residual_noise_variance
 from self2align.alignment.filters import low_pass
+from self2align.alignment.halves import shrunk
 from self2align.alignment.warp import warp
 from self2align.runtime.progress import Progress, ignore
 
@@ -37,16 +38,17 @@ MOVES = 2.0  # px, median: with less, pattern and scene look alike
 # aligner has made the motion of noise, and a still scene would be taken for a pattern.
 EXPLAINS = 1.5
 LEAST = 8  # frames
+SIDES = 4  # neighbours of a frame, at most
 TRUSTED = 0.5  # confidence in an alignment
 MOVED = 1.0  # px: places that moved less say nothing
 THIN = 3  # px: quantiles of brightness need no more
 COARSE = 4  # px: to which the motion is averaged for the iteration
 STEPS, RELAX = 8, 0.7  # of the iteration; the eigenvalues lie between 0 and 2
-CHANCE = 4.0  # standard errors of what the halves have in common
 CLASSES = 4  # of brightness, with as many pixels each
 BLUR = 2.0  # px, of the brightness
 
 Frames = Callable[[int], NDArray[np.float32]]
+Allocate = Callable[[str, tuple[int, ...]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class _Half:
     weight: Tensor  # the same
     seen: Tensor  # (H, W): weights of all classes
     light: Tensor  # (CLASSES,): weighted sum of the brightness
-    warps: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # (2, h, w) and (h, w), coarse
+    warps: NDArray[np.float32]  # (N, 3, h, w), coarse: fields, and by how much each counts
+    count: int = 0  # of the warps, so far
 
     def add(self, frame: Tensor, neighbours: Sequence[tuple[Tensor, Aligned]]) -> None:
         """Add a frame and its aligned neighbours, warped by a sinc."""
@@ -115,7 +118,8 @@ class _Half:
         self.seen += weight
         for (_, one), trust in zip(neighbours, trusts, strict=True):
             share = weight * trust / known.clamp(min=1.0)
-            self.warps.append((_coarse(one.transfer), _coarse(share[None])[0]))
+            self.warps[self.count] = _coarse(torch.cat([one.transfer, share[None]])).numpy()
+            self.count += 1
 
     def solved(self, gains: Tensor) -> Tensor:
         """Return the pattern, ``(C, H, W)``, from its gains in the classes; 0 where nothing was seen."""
@@ -125,8 +129,9 @@ class _Half:
         found = torch.zeros_like(wanted)
         for _ in range(STEPS):
             moved = torch.zeros_like(found)
-            for transfer, share in self.warps:
-                moved += warp(found[None], _fine(transfer, size)[None])[0] * _fine(share[None], size)
+            for coarse in self.warps[: self.count]:
+                fine = _fine(torch.from_numpy(coarse), size)
+                moved += warp(found[None], fine[None, :2])[0] * fine[2:]
             found += RELAX * (wanted - found + moved / seen) * (weight > 0)
         return found - found.mean((1, 2), keepdim=True)
 
@@ -150,7 +155,12 @@ def _fine(values: Tensor, size: Sequence[int]) -> Tensor:
 
 
 @torch.no_grad()
-def estimate_pattern(scenes: Sequence[tuple[Frames, int]], aligner: Aligner, progress: Progress = ignore) -> Estimated:
+def estimate_pattern(
+    scenes: Sequence[tuple[Frames, int]],
+    aligner: Aligner,
+    progress: Progress = ignore,
+    allocate: Allocate = lambda name, shape: np.empty(shape, np.float32),
+) -> Estimated:
     """Estimate the fixed pattern that frames of moving scenes share.
 
     Parameters
@@ -162,13 +172,16 @@ def estimate_pattern(scenes: Sequence[tuple[Frames, int]], aligner: Aligner, pro
         See `self2align.alignment.aligner.Aligner`.
     progress
         Called with frames done and all frames.
+    allocate
+        Returns a new array of a name and a shape, for what grows with the number of frames: their motion, at a quarter
+        of their size. By default in memory.
 
     Raises
     ------
     ValueError
         If there are fewer than 8 frames, or the scene moves by less than 2 px between frames 8 apart.
     """
-    total = sum(count for _, count in scenes)
+    total, early = sum(count for _, count in scenes), sum(count // 2 for _, count in scenes)
     lag = _lag(scenes, aligner)
     halves: tuple[_Half, _Half] | None = None
     motion: list[float] = []
@@ -177,7 +190,7 @@ def estimate_pattern(scenes: Sequence[tuple[Frames, int]], aligner: Aligner, pro
         for start, stop, which in ((0, count // 2, 0), (count // 2, count, 1)):
             for frame, neighbours in _with_neighbours(read, range(start, stop), lag, aligner):
                 if halves is None:
-                    halves = _empty(frame), _empty(frame)
+                    halves = _empty(frame, early, allocate, "first"), _empty(frame, total - early, allocate, "second")
                 halves[which].add(frame, neighbours)
                 motion += [float(one.transfer.norm(dim=0).median()) for _, one in neighbours]
                 done += 1
@@ -185,17 +198,20 @@ def estimate_pattern(scenes: Sequence[tuple[Frames, int]], aligner: Aligner, pro
     assert halves is not None
     levels, gains = _curve(*halves)
     first, second = (half.solved(gains) for half in halves)
-    values, sigma, kept = _shrunk(first, second)
+    values, sigma, kept = shrunk(first, second)
     return Estimated(
         values, levels.double().numpy(), gains.double().numpy(), sigma, kept, float(np.median(motion)), total
     )
 
 
-def _empty(frame: Tensor) -> _Half:
+def _empty(frame: Tensor, frames: int, allocate: Allocate, name: str) -> _Half:
+    """Return a half, of so many frames, to which none was added yet."""
     shares = torch.arange(1, CLASSES) / CLASSES
     edges = torch.quantile(low_pass(frame[None], BLUR)[..., ::THIN, ::THIN].flatten(), shares.to(frame))
     sums = torch.zeros(CLASSES, *frame.shape)
-    return _Half(edges, sums, sums.clone(), torch.zeros_like(frame[0]), torch.zeros(CLASSES))
+    height, width = (-(-side // COARSE) for side in frame.shape[-2:])
+    warps = allocate(name, (SIDES * frames, 3, height, width))
+    return _Half(edges, sums, sums.clone(), torch.zeros_like(frame[0]), torch.zeros(CLASSES), warps)
 
 
 def _curve(first: _Half, second: _Half) -> tuple[Tensor, Tensor]:
@@ -245,7 +261,15 @@ def _lag(scenes: Sequence[tuple[Frames, int]], aligner: Aligner) -> int:
 def _with_neighbours(
     read: Frames, numbers: range, lag: int, aligner: Aligner
 ) -> Iterator[tuple[Tensor, list[tuple[Tensor, Aligned]]]]:
-    """Yield frames with their neighbours one and two lags away, within some numbers; each pair is aligned once."""
+    """Yield frames with their neighbours one and two lags away, within some numbers; each pair is aligned once.
+
+    Frames a lag apart follow each other, so that few are held, however long the lag.
+    """
+    for first in range(lag):
+        yield from _run(read, numbers[first::lag], aligner)
+
+
+def _run(read: Frames, numbers: range, aligner: Aligner) -> Iterator[tuple[Tensor, list[tuple[Tensor, Aligned]]]]:
     held: dict[int, Tensor] = {}
     kept: dict[tuple[int, int], Aligned] = {}
 
@@ -256,7 +280,12 @@ def _with_neighbours(
 
     for target in numbers:
         neighbours = []
-        for source in (target - 2 * lag, target - lag, target + lag, target + 2 * lag):
+        for source in (
+            target - 2 * numbers.step,
+            target - numbers.step,
+            target + numbers.step,
+            target + 2 * numbers.step,
+        ):
             if source not in numbers:
                 continue
             if (target, source) not in kept:
@@ -264,28 +293,7 @@ def _with_neighbours(
             one = kept.pop((target, source))
             warped = warp(frame(source)[None], one.transfer[None], "sinc")[0]
             neighbours.append((one.gain * warped + one.offset, one))
-        for number in [number for number in held if number < target - 2 * lag]:
+        for number in [number for number in held if number <= target - 2 * numbers.step]:
             del held[number]
         if neighbours:
             yield frame(target), neighbours
-
-
-Parts = tuple[float, float, float]
-
-
-def _shrunk(first: Tensor, second: Tensor) -> tuple[NDArray[np.float32], Parts, Parts]:
-    """Return the mean of two independent estimates, each part of it multiplied by the share that is pattern."""
-    values = torch.zeros_like(first)
-    sigma, kept = [], []
-    halves = [first, second]
-    for axis in (2, 1, None):
-        parts = [half if axis is None else half.mean(axis, keepdim=True) for half in halves]
-        halves = [half - part for half, part in zip(halves, parts, strict=True)]
-        mean = (parts[0] + parts[1]) / 2
-        common = float((parts[0] * parts[1]).mean())
-        chance = float(parts[0].std() * parts[1].std()) / mean.numel() ** 0.5
-        share = common / max(float(mean.square().mean()), 1e-30) if common > CHANCE * chance else 0.0
-        values += share * mean
-        sigma.append(common**0.5 if share else 0.0)
-        kept.append(share)
-    return values.numpy(), (sigma[0], sigma[1], sigma[2]), (kept[0], kept[1], kept[2])

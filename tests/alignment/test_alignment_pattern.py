@@ -1,12 +1,15 @@
 """A fixed pattern that moving frames share is found, and none where there is none."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from self2align.alignment.pattern import Estimated, estimate_pattern
+from self2align.alignment.halves import chance_in_common
+from self2align.alignment.pattern import Estimated, _with_neighbours, estimate_pattern
 
 COUNT, SIZE, SIGMA = 20, (48, 56), 0.04
 GAIN = 2.0  # by which the pattern falls with brightness: 1.4 where it is 0.3, 0.6 where it is 0.7
@@ -80,3 +83,43 @@ def test_few_frames_are_refused() -> None:
     frames = torch.rand(5, 1, *SIZE).numpy()
     with pytest.raises(ValueError, match="frames: found 5, expected at least 8"):
         estimate_pattern([(lambda number: frames[number], 5)], _Known())
+
+
+@pytest.mark.parametrize("shape", [(3, 48, 40), (1, 96, 1), (3, 1, 80)], ids=["pixels", "rows", "columns"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_chance_follows_from_what_pixels_share_of_the_noise(shape: tuple[int, int, int], shared: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def noise() -> Tensor:
+        drawn = torch.randn(shape, generator=generator)
+        if shared:  # by all channels, and by next pixels; and twice as strong in one half
+            drawn = 0.5 * drawn + drawn.mean(0, keepdim=True)
+            drawn = sum((drawn.roll(by, axis) for axis in (1, 2) for by in (-1, 1)), drawn)
+            drawn[:, : shape[1] // 2, : max(1, shape[2] // 2)] *= 2
+        return drawn - drawn.mean()
+
+    found = []
+    for _ in range(100):
+        first, second = noise(), noise()
+        found.append(float((first * second).mean()) / chance_in_common(first, second))
+    assert float(np.std(found)) == pytest.approx(1, abs=0.2)
+
+
+def test_few_frames_are_held_however_far_apart_neighbours_are() -> None:
+    frames = _frames(_parts()[2], 3)
+    alive: set[int] = set()
+    most = 0
+
+    def read(number: int) -> Values:
+        nonlocal most
+        frame = frames[number].copy()
+        weakref.finalize(frame, alive.discard, number)
+        alive.add(number)
+        most = max(most, len(alive))
+        return frame
+
+    seen = []
+    for _, neighbours in _with_neighbours(read, range(18), 3, _Known()):
+        seen.append(len(neighbours))
+    assert sorted(seen) == [2] * 6 + [3] * 6 + [4] * 6
+    assert most <= 6
