@@ -196,6 +196,13 @@ for name, make, args, line in [
         "frames as a TIFF stack or a Zarr array",
     ),
     (
+        "more strength than all",
+        _tiff(),
+        "in.tif out.tif --strength 1.5",
+        "strength: found 1.5, expected a number from 0 to 1",
+    ),
+    ("crf of a stack", _tiff(), "in.tif out.tif --crf 18", "crf: found 18.0 for in.tif, expected none for such a file"),
+    (
         "kinds mixed",
         _mixed,
         "in out",

@@ -76,6 +76,16 @@ def test_a_stack_comes_out_as_from_the_command(gray: Path, tmp_path: Path, monke
     np.testing.assert_array_equal(Denoiser.load(gray)(stack), tifffile.imread(tmp_path / "out.tif"))
 
 
+def test_strengths_are_those_of_the_command(rgb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELF2ALIGN_DEVICE", "cpu")
+    picture, denoiser = _frames((40, 52, 3)), Denoiser.load(rgb)
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    denoise(str(tmp_path / "in.png"), tmp_path / "out.png", weights=rgb, luma=0.3, chroma=0.9)
+    np.testing.assert_array_equal(denoiser(picture, luma=0.3, chroma=0.9), np.asarray(Image.open(tmp_path / "out.png")))
+    np.testing.assert_array_equal(denoiser(picture, strength=0.0), picture)
+    np.testing.assert_array_equal(denoiser(picture, luma=1.0, chroma=1.0), denoiser(picture))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64", ">u2", ">f4"])
 @pytest.mark.parametrize("shape", [(24, 32), (3, 24, 32), (24, 32, 3), (5, 24, 32), (2, 3, 24, 32), (2, 24, 32, 1)])
 def test_shape_and_type_are_kept_and_the_input_too(rgb: Path, shape: tuple[int, ...], dtype: str) -> None:
@@ -147,6 +157,7 @@ def test_what_cannot_be_denoised_is_refused_in_one_line(rgb: Path, tmp_path: Pat
         (_frames((5, 40, 40)), {"temporal": 2}, "temporal: found no aligner"),
         (_frames((5, 40, 40)), {"temporal": -1}, "temporal: found -1, expected 0 or more"),
         (_frames((24, 32)), {"white": 0.0}, "white: found 0"),
+        (_frames((24, 32)), {"strength": -1.0}, "strength: found -1, expected a number from 0 to 1"),
     ]
     for frames, options, message in cases:
         with pytest.raises(ValueError, match=message):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from self2align.denoising.frames import choose_denoise
 from self2align.denoising.levels import Sigma
 from self2align.denoising.scale import fitted, sampled
+from self2align.denoising.strength import Strength
 from self2align.denoising.tiled import TiledDenoiser, fits_channels
 from self2align.noise.pattern import FixedPattern
 from self2align.runtime.devices import device as default_device
@@ -90,6 +91,9 @@ class Denoiser:
         sigma: float | ArrayLike | None = None,
         temporal: int = 0,
         unclip: bool = True,
+        strength: float = 1.0,
+        luma: float | None = None,
+        chroma: float | None = None,
         dtype: DTypeLike | None = None,
         fixed_pattern: str | Path | ArrayLike | None = None,
         progress: Progress | None = None,
@@ -124,6 +128,11 @@ class Denoiser:
             Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
         unclip
             Whether the mean is corrected where noise was clipped at black or white, if the weights say so.
+        strength
+            Share of the noise that is taken off, in [0, 1]: s leaves 1 - s of its standard deviation, and s of the
+            denoiser's error. 0 returns the frames.
+        luma, chroma
+            The same for luma and for chroma (BT.709) of RGB; default: ``strength``. Gray is luma alone.
         dtype
             Type of the result: a float type keeps what rounding to integers would lose, as of counts of few photons.
             Default: that of the frames.
@@ -143,9 +152,10 @@ class Denoiser:
         ------
         ValueError
             If the axes are ambiguous, the network or the fixed pattern does not fit the frames, sigma is not
-            positive, or ``temporal`` is negative or has no aligner.
+            positive, a strength is not in [0, 1] or does not fit the channels, or ``temporal`` is negative or has no
+            aligner.
         """
-        array = np.asarray(frames)
+        array, told = np.asarray(frames), Strength.told(strength, luma, chroma)
         coding = choose_coding("frames", array.dtype, white, self._denoiser.whites)
         kind = array.dtype if dtype is None else np.dtype(dtype)
         if kind != array.dtype and kind.name not in FLOATS:
@@ -161,7 +171,8 @@ class Denoiser:
         stack = stack if "C" in letters else stack[:, None]
         if not fits_channels(stack.shape[1], self.channels):
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
-        denoise = choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip)
+        told.check("frames", stack.shape[1])
+        denoise = told.over(choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip))
         known = white is not None or trained_white(array.dtype, self._denoiser.whites) is not None
         if not known and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])

@@ -54,7 +54,8 @@ class ImageFile:
         check_size(source, *self.shape)
         check_channels(source, self.info.channels, choices)
         choices.fits(source, *self.shape)
-        self.sigma, self.pattern = choices.sigma, choices.pattern
+        self.sigma, self.pattern, self.strength = choices.sigma, choices.pattern, choices.strength
+        self.notes += choices.gray(source, self.info.channels)
         self.coding = coding_of(source, np.dtype(np.uint16 if self.info.deep else np.uint8), choices)
         if self.info.palette:
             self.notes.append(f"{source}: its palette holds no denoised colours; they are written as such")
@@ -83,6 +84,7 @@ class ImageFile:
             self.sigma,
             hidden=hidden,
             pattern=self.pattern,
+            strength=self.strength,
         )
 
     def assemble(self, scratch: Path, made: Path) -> None:

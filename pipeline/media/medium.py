@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from self2align.denoising.frames import DenoiseFrames
 from self2align.denoising.scale import fitted as fit_scale
 from self2align.denoising.scale import sampled
+from self2align.denoising.strength import Strength
 from self2align.denoising.tiled import fits_channels
 from self2align.noise.pattern import FixedPattern
 from self2align.runtime.disk import check_room
@@ -22,6 +23,7 @@ from self2align.stores.codes import Coding, choose_coding, trained_white
 
 # A normalised network's frame is held in memory up to 17 times as float32: 34 GiB at this size.
 MOST_VALUES = 2**29
+FULL = Strength()
 _OF_WEIGHTS = ("channels", "trained")  # choices that follow from the weights
 OF_VIDEO = ("codec", "crf", "preset")  # choices that only the encoder of a video takes
 
@@ -52,6 +54,8 @@ class Choices:
         Fixed pattern that is taken off every frame; None for none.
     crf, preset
         Of the encoder of a video; None for ours.
+    strength
+        How much of the noise is taken off.
     """
 
     channels: int
@@ -65,16 +69,24 @@ class Choices:
     pattern: FixedPattern | None = None
     crf: float | None = None
     preset: str | None = None
+    strength: Strength = FULL
 
     def fits(self, source: Path, channels: int, height: int, width: int) -> None:
-        """Refuse frames that the fixed pattern does not fit."""
+        """Refuse frames that the fixed pattern or the strengths do not fit."""
+        self.strength.check(str(source), channels)
         if self.pattern is not None:
             self.pattern.check(str(source), channels, height, width)
 
     def record(self) -> dict[str, Any]:
         """Return what decides a result besides the weights, as JSON values."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _OF_WEIGHTS}
-        return {**told, "pattern": None if self.pattern is None else self.pattern.digest}
+        pattern = None if self.pattern is None else self.pattern.digest
+        return {**told, "pattern": pattern, "strength": [self.strength.luma, self.strength.chroma]}
+
+    def gray(self, source: Path, channels: int) -> list[str]:
+        """Return a line where chroma was told for frames that have none."""
+        told = channels == 1 and self.strength.luma != self.strength.chroma
+        return [f"{source}: its frames are gray: the strength of luma counts, {self.strength.luma:g}"] if told else []
 
     def refuse(self, source: Path, *names: str) -> None:
         """Refuse choices that have no meaning for a file."""
@@ -139,6 +151,8 @@ class Frames:
         kind of file that always does.
     pattern
         What is taken off every frame; None for nothing.
+    strength
+        How much of the noise is taken off.
     """
 
     source: Path
@@ -149,6 +163,7 @@ class Frames:
     dtype: str | None = None
     hidden: Callable[[int, NDArray[Any]], NDArray[np.bool_]] | None = None
     pattern: FixedPattern | None = None
+    strength: Strength = FULL
 
     @property
     def level(self) -> float | None:
@@ -259,7 +274,8 @@ def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, 
 
     # For a single frame, progress counts tiles.
     shown = progress if count == 1 else None
-    for at, values in enumerate(denoise(noisy(), shown, wanted[0][0].level), first):
+    told = wanted[0][0]  # the same choices for all
+    for at, values in enumerate(told.strength.over(denoise)(noisy(), shown, told.level), first):
         stored = held.popleft()
         if at < done:
             continue

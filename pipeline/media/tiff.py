@@ -1,6 +1,6 @@
 """TIFF files of any number of pages: ImageJ, OME and others."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class TiffStack:
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target, self.sigma = source, target, choices.sigma
-        self.pattern = choices.pattern
+        self.pattern, self.strength = choices.pattern, choices.strength
         with footage(source, choices.axes) as (file, layout):
             self.layout = layout
             self.planes = Planes(layout.axes, choices.channels)
@@ -64,6 +64,7 @@ class TiffStack:
             told = layout.alone.lines if layout.alone else []
             lost = not_written(file, page_of(file, layout.first), self.dtype)
             self.notes = [f"{source}: {what}" for what in [*told, *lost, *self._beside(), *changed]]
+            self.notes += choices.gray(source, self.planes.channels)
         self.reading = layout.describe(source) if self.count > 1 or layout.remarks else ""
 
     def _beside(self) -> list[str]:
@@ -81,8 +82,19 @@ class TiffStack:
             finish_frames(self._frames(self.layout.array(file)), scratch, denoise, progress)
 
     def _frames(self, array: TiffArray) -> Frames:
-        read = partial(self._read, array)
-        return Frames(self.source, self.count, self.coding, read, self.sigma, self.dtype, pattern=self.pattern)
+        return self._of(self.count, partial(self._read, array))
+
+    def _of(self, count: int, read: Callable[[int], NDArray[Any]]) -> Frames:
+        return Frames(
+            self.source,
+            count,
+            self.coding,
+            read,
+            self.sigma,
+            self.dtype,
+            pattern=self.pattern,
+            strength=self.strength,
+        )
 
     def still(self) -> Frames:
         """See `Pictures`."""
@@ -91,7 +103,7 @@ class TiffStack:
             with opened(self.source) as file:
                 return self._read(self.layout.array(file), index)
 
-        return Frames(self.source, 1, self.coding, read, self.sigma, self.dtype, pattern=self.pattern)
+        return self._of(1, read)
 
     def _read(self, array: TiffArray, index: int) -> NDArray[Any]:
         """Return the colours of a frame, ``(C, H, W)``."""

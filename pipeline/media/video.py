@@ -71,7 +71,7 @@ class VideoFile:
         check_size(source, self.pixels.channels, first.height, first.width)
         check_channels(source, self.pixels.channels, choices)
         choices.fits(source, self.pixels.channels, first.height, first.width)
-        self.pattern = choices.pattern
+        self.pattern, self.strength = choices.pattern, choices.strength
         self.matrix = display_matrix(first)
         with opened(source) as container:
             streams = find_footage(source, container)
@@ -86,7 +86,7 @@ class VideoFile:
         skipped = [] if damage is None else [f"left out: {what}" for what in damage.notes]
         lost = [f"not written: its {what}" for what in frame_data(first)]
         notes = (*skipped, *streams.notes, *left_out, *lost, *self.encoding.losses(first), *self._of_fields())
-        self.notes = [f"{source}: {what}" for what in notes]
+        self.notes = [f"{source}: {what}" for what in notes] + choices.gray(source, self.pixels.channels)
         step = 1 / (2**self.pixels.bits - 1)
         if is_coarse(self.pixels.values(first, Coding(self.pixels.dtype, 1 / self.pixels.white)), step, self.level):
             self.notes.append(rounding_note(source))
@@ -110,7 +110,8 @@ class VideoFile:
         waiting: deque[_Read] = deque()  # frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None
         ends = self._ends(denoise)
-        for number, clean in enumerate(denoise(self._noisy(first, waiting, ends), None, self.level), first):
+        mixed = self.strength.over(denoise, self.pixels.weights)
+        for number, clean in enumerate(mixed(self._noisy(first, waiting, ends), None, self.level), first):
             read = waiting.popleft()
             if number < done:
                 continue

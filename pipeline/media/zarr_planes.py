@@ -56,7 +56,8 @@ class ZarrPlanes:
         check_size(source, *self.planes.shape)
         check_channels(source, self.planes.channels, choices)
         choices.fits(source, *self.planes.shape)
-        self.sigma, self.pattern = choices.sigma, choices.pattern
+        self.sigma, self.pattern, self.strength = choices.sigma, choices.pattern, choices.strength
+        self.notes += choices.gray(source, self.planes.channels)
         absent = absent_chunks(source, array)
         if absent:
             self.notes.append(f"{source}: found no data for {absent}: they stay absent (fill value {array.fill_value})")
@@ -88,7 +89,15 @@ class ZarrPlanes:
 
     def _frames(self) -> Frames:
         return Frames(
-            self.source, self.count, self.coding, self._read, self.sigma, self.dtype, self._hidden, self.pattern
+            self.source,
+            self.count,
+            self.coding,
+            self._read,
+            self.sigma,
+            self.dtype,
+            self._hidden,
+            self.pattern,
+            self.strength,
         )
 
     def _hidden(self, index: int, stored: NDArray[Any]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.stores.codes import VIDEO, Coding
-from self2align.videos.yuv import Yuv, bits_of, read_planes
+from self2align.videos.yuv import HD, Yuv, bits_of, read_planes
 
 Values = NDArray[np.float32]
 
@@ -23,12 +23,14 @@ class Planar:
         Of a sample.
     dtype, white
         Type of the codes that a coding refers to, and its code of white: uint8 and 255, or uint16 and 65535.
+    weights
+        Of R' and B' in luma.
     """
 
     channels = 3
 
     def __init__(self, yuv: Yuv) -> None:
-        self.yuv, self.bits = yuv, yuv.bits
+        self.yuv, self.bits, self.weights = yuv, yuv.bits, yuv.weights
         self.dtype, self.white = _code(yuv.bits)
 
     def values(self, frame: Any, coding: Coding) -> Values:
@@ -47,6 +49,8 @@ class Planar:
 
 class Packed:
     """Frames of RGB or gray: values are the codes that FFmpeg gives in a common layout. See `Planar`."""
+
+    weights = HD
 
     def __init__(self, bits: int, gray: bool) -> None:
         self.channels, self.bits = 1 if gray else 3, bits

@@ -12,9 +12,10 @@ Planes = Sequence[NDArray[Any]]
 Values = NDArray[np.float32]
 
 _FULL = 2
+HD = (0.2126, 0.0722)  # BT.709
 # FFmpeg's number of a matrix -> weights of R' and B' in luma (ITU-T H.273, table 4). Any other, or none, is read as
 # BT.601, as libswscale does.
-_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+_WEIGHTS = {1: HD, 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
 # Rows and columns of pixels for each chroma sample -> name of the sampling.
 SAMPLINGS = {(1, 1): "444", (1, 2): "422", (2, 2): "420", (2, 1): "440", (1, 4): "411", (4, 4): "410"}

@@ -29,6 +29,12 @@ Unclip = Annotated[
     bool, Option("--unclip/--no-unclip", help="Correct the mean where noise was clipped at black or white.")
 ]
 
+Overall = Annotated[
+    float, Option(help="Share of the noise that is taken off, 0 to 1: 0.7 leaves 0.3 of its standard deviation.")
+]
+Luma = Annotated[float | None, Option(help="The same of luma alone; default: --strength.")]
+Chroma = Annotated[float | None, Option(help="The same of chroma alone; default: --strength.")]
+
 # How the values of a file are read.
 White = Annotated[
     float | None, Option(help="Value at which noise was clipped; default: as in training, or 255, 65535, 1.")
@@ -67,6 +73,9 @@ def denoise(
     weights: Weights = WEIGHTS,
     temporal: Temporal = 0,
     aligner: Aligner = None,
+    strength: Overall = 1.0,
+    luma: Luma = None,
+    chroma: Chroma = None,
     white: White = None,
     sigma: Sigma = None,
     axes: Axes = None,
@@ -83,6 +92,7 @@ def denoise(
     """Denoise files; a killed run continues where it stopped."""
     from self2align.denoising.frames import choose_denoise
     from self2align.denoising.purpose import NoiseNotes, Purpose
+    from self2align.denoising.strength import Strength
     from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.medium import Choices
     from self2align.media.run import denoise_media
@@ -100,7 +110,18 @@ def denoise(
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
     pattern = None if fixed_pattern is None else load_pattern(fixed_pattern)
     choices = Choices(
-        denoiser.channels, white, codec, axes, sigma, denoiser.whites, skip_damaged, dtype, pattern, crf, preset
+        denoiser.channels,
+        white=white,
+        codec=codec,
+        axes=axes,
+        sigma=sigma,
+        trained=denoiser.whites,
+        skip_damaged=skip_damaged,
+        dtype=dtype,
+        pattern=pattern,
+        crf=crf,
+        preset=preset,
+        strength=Strength.told(strength, luma, chroma),
     )
     media = _opened(source, output, choices, overwrite, temporal)
     if unclip and denoiser.clipping:

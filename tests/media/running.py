@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from self2align.alignment.loading import make_aligner
 from self2align.denoising.frames import DenoiseFrames, Kept, OneByOne, WithNeighbours
 from self2align.denoising.levels import Sigma
+from self2align.denoising.strength import Strength
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
 from self2align.media.run import denoise_media, open_media
@@ -100,8 +101,12 @@ class Run:
         axes: str | None = None,
         dtype: str | None = None,
         overwrite: bool = False,
+        strength: float = 1.0,
+        luma: float | None = None,
+        chroma: float | None = None,
         **told: Any,
     ) -> None:
+        told["strength"] = Strength.told(strength, luma, chroma)
         choices = Choices(self.denoiser.channels, white, codec, axes, sigma, dtype=dtype, **told)
         media = open_media(str(source), output, choices, overwrite)
         self.notes = [note for _, medium in media for note in medium.notes]
