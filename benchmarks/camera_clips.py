@@ -1,8 +1,11 @@
-"""Camera clips on disk, and how they are read and scored: one exact decoder for every method."""
+"""Camera clips on disk, and how they are read, cut and scored: one exact decoder for every method."""
 
-from dataclasses import dataclass
+import shutil
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +19,24 @@ from self2align.videos.pixels import pixels_of
 Values = NDArray[np.float32]
 Levels = NDArray[np.uint8]
 BLOCK = 8  # px a side, of the means that show blotches
+MEASURES = ("psnr", "ssim", "blotches")
 
 
-def read_clip(path: Path, frames: list[int] | None = None) -> Values:
+@dataclass(frozen=True)
+class Window:
+    """A part of a frame, px; even, as subsampled chroma asks."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, frames: np.ndarray) -> np.ndarray:
+        """Return the part of frames, ``(..., H, W)``."""
+        return frames[..., self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def read_clip(path: Path, frames: Sequence[int] | None = None) -> Values:
     """Return frames, ``(T, 3, H, W)``, white being 1.0, neither rounded nor clipped.
 
     Parameters
@@ -26,7 +44,7 @@ def read_clip(path: Path, frames: list[int] | None = None) -> Values:
     path
         Video, or folder whose pictures are frames in the order of their names.
     frames
-        Which; None for all.
+        Their numbers, rising; None for all.
     """
     found = []
     if path.suffix in SUFFIXES:
@@ -34,12 +52,55 @@ def read_clip(path: Path, frames: list[int] | None = None) -> Values:
             if frames is None or index in frames:
                 codes, coding = pixels_of(path, frame).stored(frame)
                 found.append(coding.decode(codes))
-        return np.stack(found)
-    for index, file in enumerate(sorted(path.iterdir())):
-        if frames is None or index in frames:
+            if frames is not None and index >= frames[-1]:
+                break
+    else:
+        files = sorted(path.iterdir())
+        for file in files if frames is None else [files[index] for index in frames]:
             codes, white = read_image(file)
             found.append((codes / np.float32(white)).astype(np.float32))
     return np.stack(found)
+
+
+def cut_clip(path: Path, out: Path, frames: Sequence[int]) -> None:
+    """Write some frames of a clip as a clip of their own, without loss: pictures as they are, video as FFV1.
+
+    Parameters
+    ----------
+    path, out
+        Videos, the second a Matroska file; or folders of pictures.
+    frames
+        Their numbers, rising.
+
+    Raises
+    ------
+    ValueError
+        If the cut does not decode to the very same values.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in SUFFIXES:
+        _cut_video(path, out, frames)
+    else:
+        out.mkdir()
+        files = sorted(path.iterdir())
+        for index in frames:
+            shutil.copy(files[index], out / files[index].name)
+    if not np.array_equal(read_clip(out), read_clip(path, frames)):
+        raise ValueError(f"{out}: found other values than in {path}, expected the same")
+
+
+def _cut_video(path: Path, out: Path, frames: Sequence[int]) -> None:
+    with av.open(str(path)) as source, av.open(str(out), "w") as target:
+        told = source.streams.video[0]
+        stream = target.add_stream("ffv1", rate=told.average_rate)
+        stream.width, stream.height, stream.pix_fmt = told.width, told.height, told.pix_fmt
+        for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
+            setattr(stream.codec_context, name, getattr(told.codec_context, name))
+        kept = [frame for index, frame in enumerate(source.decode(told)) if index in frames]
+        for number, frame in enumerate(kept):
+            frame.pts, frame.time_base = number, 1 / told.average_rate
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
 
 
 def blotches(result: Levels, clean: Levels) -> float:
@@ -48,27 +109,18 @@ def blotches(result: Levels, clean: Levels) -> float:
     Parameters
     ----------
     result, clean
-        ``(T, 3, H, W)``.
+        ``(3, H, W)``.
     """
     error = result.astype(np.float64) - clean
-    chroma = error[:, 0] - error[:, 1]
-    count, height, width = chroma.shape
-    rows, columns = height // BLOCK, width // BLOCK
-    blocks = chroma[:, : rows * BLOCK, : columns * BLOCK].reshape(count, rows, BLOCK, columns, BLOCK)
-    return float(blocks.mean((2, 4)).std())
+    chroma = error[0] - error[1]
+    rows, columns = (length // BLOCK for length in chroma.shape)
+    blocks = chroma[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    return float(blocks.mean((1, 3)).std())
 
 
 @dataclass(frozen=True)
 class Score:
-    """How far a result is from the clean frames.
-
-    Attributes
-    ----------
-    psnr, ssim
-        Means over frames, dB and 1.
-    blotches
-        See `blotches`.
-    """
+    """How far a frame is from the clean one: dB, SSIM, and `blotches`."""
 
     psnr: float
     ssim: float
@@ -76,13 +128,10 @@ class Score:
 
     @classmethod
     def of(cls, result: Values, clean: Levels) -> "Score":
-        """Return the score of frames, ``(T, 3, H, W)``, rounded to 8 bits, against clean ones."""
+        """Return the score of a frame, ``(3, H, W)``, rounded to 8 bits, against the clean one."""
         levels = to_levels(result)
-        pairs = list(zip(levels, clean, strict=True))
-        each = [psnr(one, known) for one, known in pairs]
-        likeness = [ssim(one, known) for one, known in pairs]
-        return cls(float(np.mean(each)), float(np.mean(likeness)), blotches(levels, clean))
+        return cls(psnr(levels, clean), ssim(levels, clean), blotches(levels, clean))
 
     def cells(self) -> list[str]:
-        """Return the values as a table has them."""
-        return [f"{self.psnr:.3f}", f"{self.ssim:.4f}", f"{self.blotches:.3f}"]
+        """Return the values as a file has them, in the order of `MEASURES`."""
+        return [f"{value:.4f}" for value in astuple(self)]

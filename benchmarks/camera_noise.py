@@ -4,32 +4,37 @@ r"""Denoising footage as cameras make it, file to file, beside filters at the se
 
     python benchmarks/camera_noise.py make work data/DAVIS/JPEGImages/480p
     python benchmarks/camera_noise.py competitors work --ffmpeg FFMPEG
+    python benchmarks/camera_noise.py ours work start --weights starts/davis_camera.safetensors
+    python benchmarks/camera_noise.py ours work temporal --weights starts/davis_camera.safetensors \
+        --aligner starts/davis_motion.safetensors --temporal 2
     python benchmarks/camera_noise.py train work
-    python benchmarks/camera_noise.py ours work single
-    python benchmarks/camera_noise.py ours work temporal --temporal 2
-    python benchmarks/camera_noise.py ours work shipped --weights starts/davis_levels.safetensors
-    python benchmarks/camera_noise.py table work
+    python benchmarks/camera_noise.py ours work trained
+    python benchmarks/camera_noise.py table work start
 
 Every step continues where it stopped: clips, rows and files that are there are kept. Clips are SCENE_EXPOSURE_KIND: two
 scenes, three exposures, and pictures (raw), H.264 at CRF 18 or at CRF 28. ``--clips 'dog_*'`` takes some of them.
+
+Filters take long, so `FRAMES` of 40 are scored, and settings are compared on `WINDOW` of `TUNED_ON`. BM3D is run on the
+window alone; all methods are scored there, and the others on whole frames too. `ours` denoises what the scored frames
+depend on, cut out of the clip without loss; with ``--whole`` the clip.
 
 The filters need ``pip install bm3d imageio-ffmpeg``; the second has an FFmpeg with hqdn3d, which is under the GPL. BM3D
 is told the covariance of the noise, measured on a second draw of the same clip.
 """
 
-import csv
-import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 import numpy as np
-from camera_clips import Levels, Score, read_clip
+from camera_clips import MEASURES, Levels, Score, Values, Window, cut_clip, read_clip
+from camera_tables import Rows, table_of
 from typer import Argument, Option, Typer
 
 from self2align.images.files import read_image
@@ -38,13 +43,16 @@ from self2align.images.levels import to_levels
 SCENES = ("blackswan", "car-roundabout")
 EXPOSURES = {"bright": 1000.0, "mid": 300.0, "dark": 100.0}  # electrons at white
 KINDS = ("raw", "crf18.mp4", "crf28.mp4")
-FRAMES = (4, 12, 20, 28, 36)  # scored
 HEIGHT, WIDTH = 384, 640
+FRAMES = (4, 20, 36)  # scored
+WINDOW = Window(HEIGHT // 4, WIDTH // 4, HEIGHT // 2, WIDTH // 2)  # the middle
+TUNED_ON = 20
+NOISY, IDEAL = "noisy", "without noise"
 SELF2ALIGN = (sys.executable, "-c", "from self2align.stages.cli import main; main()")
-HEADER = ["clip", "method", "settings", "seconds", "frames", "psnr", "ssim", "blotches"]
 application = Typer(help=__doc__)
 Work = Annotated[Path, Argument(help="Working folder.")]
 Clips = Annotated[str, Option(help="Pattern of names of clips.")]
+Frames = Annotated[list[int] | None, Option("--frame", help="Number of a frame that is scored; once for each.")]
 
 
 def command(*words: Path | str | float) -> float:
@@ -61,43 +69,26 @@ def names_of(work: Path, pattern: str) -> list[str]:
     return [name for name in names if fnmatch(name, pattern) and (work / "clips" / name).exists()]
 
 
+def ideal_of(work: Path, name: str) -> Path:
+    """Return the recording of a clip's scene by the same camera and codec without noise."""
+    scene, _, kind = name.split("_")
+    return work / "ideal" / f"{scene}_{kind}"
+
+
 def clean_of(work: Path, name: str) -> Levels:
     """Return the clean frames of a clip, ``(T, 3, H, W)``."""
     return to_levels(read_clip(work / "clean" / name.split("_")[0]))
 
 
-class Rows:
-    """Rows of measurements in a file: one for each clip and method, kept over runs."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.known: dict[tuple[str, str], dict[str, str]] = {}
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.known = {(row["clip"], row["method"]): row for row in csv.DictReader(file)}
-
-    def add(self, clip: str, method: str, settings: object, seconds: float, scores: dict[int, Score]) -> None:
-        """Write a row; figures of each frame are separated by spaces."""
-        each = zip(*(score.cells() for score in scores.values()), strict=True)
-        cells = [clip, method, json.dumps(settings), f"{seconds:.2f}", " ".join(map(str, scores)), *map(" ".join, each)]
-        new = not self.path.exists()
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([HEADER, cells] if new else [cells])
-        row = dict(zip(HEADER, cells, strict=True))
-        self.known[clip, method] = row
-        shown = " / ".join(f"{np.mean(figures(row, name)):.3f}" for name in HEADER[5:])
-        print(f"{clip}: {method}: {shown} {row['settings']}", flush=True)
-
-
-def figures(row: dict[str, str], name: str, frames: list[int] | None = None) -> list[float]:
-    """Return the figures of the frames of a row; of some of them only, if it has them."""
-    each = dict(zip(map(int, row["frames"].split()), map(float, row[name].split()), strict=True))
-    return list(each.values()) if frames is None else [each[frame] for frame in frames]
-
-
-def scores_of(made: np.ndarray, clean: Levels, frames: list[int]) -> dict[int, Score]:
-    """Return the score of each frame."""
-    return {frame: Score.of(one[None], clean[frame : frame + 1]) for frame, one in zip(frames, made, strict=True)}
+def scores_of(made: Values, clean: Levels, frames: Sequence[int]) -> dict[tuple[str, int], Score]:
+    """Return the scores of frames, ``(K, 3, H, W)``, on the window; those of whole frames too, if they are whole."""
+    scores = {}
+    for one, frame in zip(made, frames, strict=True):
+        if one.shape == clean[frame].shape:
+            scores["frame", frame] = Score.of(one, clean[frame])
+            one = WINDOW.of(one)
+        scores["window", frame] = Score.of(one, WINDOW.of(clean[frame]))
+    return scores
 
 
 @application.command()
@@ -106,7 +97,7 @@ def make(
     davis: Annotated[Path, Argument(help="Folder of sequences.")],
     scenes: Annotated[str, Option(help="Names of sequences, with commas.")] = ",".join(SCENES),
     count: Annotated[int, Option(help="Frames of each.")] = 40,
-    others: Annotated[int, Option(help="Frames of the second draw of each clip.")] = 16,
+    others: Annotated[int, Option(help="Frames of the second draw of each clip.")] = 8,
 ) -> None:
     """Film the middle of clean frames, and a second draw of each clip, whose difference is its noise."""
     for scene in scenes.split(","):
@@ -141,23 +132,22 @@ def competitors(
     ffmpeg: Annotated[str, Option(help="The program FFmpeg, with hqdn3d.")] = "ffmpeg",
     clips: Clips = "*",
     methods: Annotated[str, Option(help="Pattern of names of filters.")] = "*",
-    frames: Annotated[list[int] | None, Option(help="Number of a frame that is scored.")] = None,
+    frames: Frames = None,
 ) -> None:
-    """Measure the filters; settings are chosen for each clip by PSNR on its clean frames, which favours them."""
+    """Measure the filters; settings are chosen for each clip by PSNR on a clean frame, which favours them."""
     from competitors import COMPETITORS, Clip, best_of
 
-    rows, scored = Rows(work / "competitors.csv"), list(frames or FRAMES)
+    rows, scored = Rows(work / "competitors.csv"), sorted(frames or FRAMES)
     for name in names_of(work, clips):
-        path, clean = work / "clips" / name, clean_of(work, name)
-        wanted = [method for method in COMPETITORS if fnmatch(method, methods) and (name, method) not in rows.known]
+        wanted = [method for method in COMPETITORS if fnmatch(method, methods) and (name, method) not in rows]
         if not wanted:
             continue
-        other = read_clip(work / "other" / name)
-        noise = (read_clip(path, list(range(len(other)))) - other) / np.float32(2**0.5)
-        clip = Clip(path, clean[scored], scored, noise, ffmpeg)
+        path, clean = work / "clips" / name, clean_of(work, name)
+        noisy, other = read_clip(path), read_clip(work / "other" / name)
+        clip = Clip(path, noisy, clean, (noisy[: len(other)] - other) / np.float32(2**0.5), ffmpeg)
         for method in wanted:
-            settings, made, seconds = best_of(clip, COMPETITORS[method], float(255 * noise.std()))
-            rows.add(name, method, settings, seconds, scores_of(made, clean, scored))
+            settings, made, seconds = best_of(clip, COMPETITORS[method], WINDOW, TUNED_ON, scored)
+            rows.add(name, method, scores_of(made, clean, scored), seconds, settings)
 
 
 @application.command()
@@ -189,81 +179,71 @@ def train(
 @application.command()
 def ours(
     work: Work,
-    label: Annotated[str, Argument(help="Name of the row.")],
+    label: Annotated[str, Argument(help="Name of the method in the table.")],
     weights: Annotated[str | None, Option(help="Denoiser; default: that of `train`, one for each clip.")] = None,
     temporal: Annotated[int, Option(help="As of denoise.")] = 0,
+    aligner: Annotated[str | None, Option(help="As of denoise.")] = None,
     clips: Clips = "*",
+    frames: Frames = None,
+    whole: Annotated[bool, Option("--whole", help="Denoise the clip, not what the scored frames depend on.")] = False,
 ) -> None:
-    """Denoise each clip from file to file without loss, and measure all frames."""
-    rows = Rows(work / "ours.csv")
+    """Denoise each clip from file to file without loss."""
+    rows, scored = Rows(work / "ours.csv"), sorted(frames or FRAMES)
     for name in names_of(work, clips):
-        if (name, label) in rows.known:
+        if (name, label) in rows:
             continue
         path, clean = work / "clips" / name, clean_of(work, name)
-        out = work / label / Path(name).with_suffix(".mkv" if path.is_file() else "")
-        denoiser = Path(weights) if weights else work / "projects" / name / "camera.safetensors"
-        told = ["--weights", denoiser, *(["--temporal", str(temporal)] if temporal else [])]
-        codec = ["--codec", "ffv1"] if path.is_file() else []
+        near = {frame + step for frame in scored for step in range(-temporal, temporal + 1)}
+        seen = sorted(range(len(clean)) if whole else near & set(range(len(clean))))
+        source = path if whole else cut_of(work, name, seen)
+        suffix = ".mkv" if path.is_file() else ""
+        out = work / label / Path(name).with_suffix(suffix)
         out.parent.mkdir(parents=True, exist_ok=True)
-        seconds = command("denoise", path, out, *told, *codec, "--overwrite") / len(clean)
-        scores = scores_of(read_clip(out), clean, list(range(len(clean))))
-        rows.add(name, label, {"weights": denoiser.name, "temporal": temporal}, seconds, scores)
+        denoiser = Path(weights) if weights else work / "projects" / name / "camera.safetensors"
+        told = ["--weights", denoiser, *(["--temporal", temporal] if temporal else [])]
+        told += ["--aligner", aligner] if aligner else []
+        seconds = command("denoise", source, out, *told, *(["--codec", "ffv1"] if suffix else []), "--overwrite")
+        made = read_clip(out, [seen.index(frame) for frame in scored])
+        settings = {"weights": denoiser.name, "temporal": temporal}
+        rows.add(name, label, scores_of(made, clean, scored), seconds / len(seen), settings)
+
+
+def cut_of(work: Path, name: str, frames: Sequence[int]) -> Path:
+    """Return a clip of some frames of another, made unless it is there."""
+    path = work / "clips" / name
+    folder = work / "cuts" / "-".join(map(str, frames))
+    out = folder / Path(name).with_suffix(".mkv" if path.is_file() else "")
+    if not out.exists():
+        cut_clip(path, out, frames)
+    return out
 
 
 @application.command()
 def table(
     work: Work,
-    label: Annotated[str, Option(help="Row of `ours` that margins are of: of single frames.")] = "single",
+    label: Annotated[str, Argument(help="Method of `ours` whose margin above the best filter is shown.")],
+    methods: Annotated[str, Option(help="Names of methods of `ours` to show, with commas.")] = "",
+    frames: Frames = None,
 ) -> None:
-    """Print a table, and write it to WORK/table.md: means over each row's own frames, margins over frames in common."""
-    measured = Rows(work / "competitors.csv").known
-    own = Rows(work / "ours.csv").known
-    lines = [
-        "| clip | method | dB | SSIM | deviation of 8 px means of R - G | s/frame | settings |",
-        "|---|---|--:|--:|--:|--:|---|",
-    ]
-    for name in names_of(work, "*"):
-        clean, noisy = clean_of(work, name), read_clip(work / "clips" / name, list(FRAMES))
-        plain = Score.of(noisy, clean[list(FRAMES)])
-        lines.append(f"| {name} | noisy | {plain.psnr:.2f} | {plain.ssim:.3f} | {plain.blotches:.2f} | | |")
-        scene, _, kind = name.split("_")
-        ideal = Score.of(read_clip(work / "ideal" / f"{scene}_{kind}", list(FRAMES)), clean[list(FRAMES)])
-        shown = f"{ideal.psnr:.2f} | {ideal.ssim:.3f} | {ideal.blotches:.2f}"
-        lines.append(f"| | *the same camera and codec without noise* | {shown} | | |")
-        for (clip, method), row in (measured | own).items():
-            if clip == name:
-                db, likeness, spots = (np.mean(figures(row, each)) for each in HEADER[5:])
-                told = row["settings"] if (clip, method) in measured else ""
-                lines.append(f"| | {method} | {db:.2f} | {likeness:.3f} | {spots:.2f} | {row['seconds']} | {told} |")
-        if (name, label) in own:
-            lines += verdict(name, label, measured, own, plain)
-    text = "\n".join(lines) + "\n"
+    """Print a table for each measure, of means over frames; write them to WORK/table.md."""
+    scored = sorted(frames or FRAMES)
+    given, filters, own = (Rows(work / f"{name}.csv") for name in ("given", "competitors", "ours"))
+    clips = names_of(work, "*")
+    for name in clips:
+        clean = clean_of(work, name)
+        for method, path in ((NOISY, work / "clips" / name), (IDEAL, ideal_of(work, name))):
+            if (name, method) not in given:
+                given.add(name, method, scores_of(read_clip(path, FRAMES), clean, FRAMES))
+    sources = {NOISY: given, **dict.fromkeys(filters.methods, filters)}
+    sources |= {**dict.fromkeys(methods.split(",") if methods else own.methods, own), IDEAL: given}
+    lines = []
+    for part in ("window", "frame"):
+        for measure in MEASURES:
+            margin = (label, filters.methods) if measure == "psnr" else None
+            lines += ["", f"{measure}, {part}:", "", *table_of(sources, clips, part, measure, scored, margin)]
+    text = "\n".join(lines[1:]) + "\n"
     (work / "table.md").write_text(text, encoding="utf-8")
     print(text)
-
-
-def verdict(
-    name: str,
-    label: str,
-    measured: dict[tuple[str, str], dict[str, str]],
-    own: dict[tuple[str, str], dict[str, str]],
-    noisy: Score,
-) -> list[str]:
-    """Return what is asked of a clip: the margin above the best filter, above every own row, and the blotches left."""
-    row, lines = own[name, label], []
-    margins = {}
-    for (clip, method), other in (measured | own).items():
-        if clip == name and method != label:
-            frames = list(map(int, other["frames"].split()))
-            margins[method] = np.mean(figures(row, "psnr", frames)) - np.mean(figures(other, "psnr"))
-    beaten = {method: margin for method, margin in margins.items() if (name, method) in measured}
-    if beaten:
-        best = min(beaten, key=lambda method: beaten[method])
-        lines.append(f"| | *{label} minus {best}* | {beaten[best]:+.2f} | | | | |")
-    for method in margins.keys() - beaten.keys():
-        lines.append(f"| | *{label} minus {method}* | {margins[method]:+.2f} | | | | |")
-    share = np.mean(figures(row, "blotches", list(FRAMES))) / noisy.blotches
-    return [*lines, f"| | *blotches left by {label}* | | | {share:.2f} of noisy | | |"]
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from competitors import told_bm3d
 from numpy.typing import NDArray
+from told_bm3d import told_bm3d
 from typer import Argument, Option, Typer
 
 from self2align.denoising.denoiser import Denoiser
