@@ -75,12 +75,13 @@ def draw(outputs: StageOutputs, inputs: ReportInputs, results: Results) -> Illus
     chosen = choose_images(outputs.benchmark_sets, outputs.benchmark, inputs.sets, methods, inputs.images)
     scores = read_scores(outputs.benchmark, methods)
     images, missing = compare(chosen, outputs.benchmark, methods, scores, size)
-    samples = read_samples(inputs.trainings[0].weights.with_name("samples.png"))
+    noise = load_profiles(outputs.noise) if outputs.noise else None
+    samples = read_samples(inputs.trainings[0].weights.with_name("samples.png"), noise)
     aligners = list(results.alignment)
     files = {
         "comparison.png": png_bytes(comparison(images, methods, size)) if images else None,
         "alignment.png": alignment_png(results.scenes, aligners) if results.scenes else None,
-        "noise.png": noise_png(load_profiles(outputs.noise)) if outputs.noise else None,
+        "noise.png": noise_png(noise) if noise is not None else None,
         "scores.png": scores_png(read_histogram(outputs.pairs / "scores.csv")),
         "curve.png": curve_png(results.curves) if results.curves else None,
         "samples.png": png_bytes(samples.picture) if samples else None,

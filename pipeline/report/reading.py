@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from self2align.images.files import read_image
 from self2align.methods.method import method_name
+from self2align.noise.profile import NoiseProfile
 from self2align.report.figures import Curve
 from self2align.report.inputs import TrainingRun
 from self2align.report.results import GalleryPair
@@ -149,12 +150,23 @@ def read_pairs(folder: Path) -> list[GalleryPair]:
     return found
 
 
-def read_samples(path: Path) -> Samples | None:
-    """Return the crops that a training saved, with the difference between them; None if there is no file."""
+def read_samples(path: Path, noise: Mapping[str, NoiseProfile] | None = None) -> Samples | None:
+    """Return the crops that a training saved, with the difference between them; None if there is no file.
+
+    Parameters
+    ----------
+    path
+        Of the crops.
+    noise
+        Of the scenes, as measured; None if it was not.
+    """
     if not path.is_file():
         return None
     picture, _ = read_image(path)
-    return take_apart(picture.transpose(1, 2, 0).astype(np.uint8))
+    known = list((noise or {}).values())
+    nearest = [one.neighbour if one.is_shared else 0.0 for one in known]
+    measured = (min(nearest), max(nearest)) if any(one.is_shared for one in known) else None
+    return take_apart(picture.transpose(1, 2, 0).astype(np.uint8), measured)
 
 
 def read_scores(benchmark: Path, methods: Sequence[str]) -> dict[tuple[str, str, str], tuple[float, float]]:

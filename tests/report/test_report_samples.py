@@ -1,8 +1,15 @@
 """What was taken off crops is measured without a clean image, and detail that was lost is seen in it."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 from scipy.ndimage import gaussian_filter
 
+from self2align.images.files import write_png
+from self2align.noise.profile import NoiseProfile
+from self2align.report.reading import read_samples
 from self2align.report.samples import GRAY, SPREAD, take_apart
 
 SIGMA, SIDE, COUNT = 20.0, 64, 3
@@ -49,3 +56,36 @@ def test_the_words_tell_whose_crops_they_are() -> None:
     assert "scenes that were not trained on" in found.describe(held_out=True)
     assert "training scenes, as there are no others" in found.describe(held_out=False)
     assert f"{found.sigma:.1f} levels" in found.describe(held_out=True)
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (None, "White noise has 0"),
+        ((0.5, 0.58), r"correlates at 0.50 to 0.58. What was removed is less smooth than that: coarse noise remains"),
+        ((0.02, 0.03), r"correlates at 0.02. What was removed is as smooth as that."),
+        ((-0.3, -0.2), r"correlates at -0.30 to -0.20. What was removed is smoother than that: detail was removed too"),
+    ],
+)
+def test_what_was_removed_is_compared_with_the_noise_that_was_measured(
+    measured: tuple[float, float] | None, said: str
+) -> None:
+    words = take_apart(crops(128, 0), measured).describe(held_out=True)
+    assert said in words
+    assert ("White noise has 0" in words) == (measured is None)
+
+
+def test_the_measured_noise_of_the_scenes_is_what_counts(tmp_path: Path) -> None:
+    write_png(tmp_path / "samples.png", crops(128, 0))
+    white = NoiseProfile.white(3, 0.0, 0.01)
+    shared = replace(white, covariance=np.eye(3)[:, :, None, None] * np.outer((0.4, 1, 0.4), (0.4, 1, 0.4)))
+    for noise, measured in (
+        (None, None),
+        ({"a": white}, None),
+        ({"a": shared}, (0.4, 0.4)),
+        ({"a": white, "b": shared}, (0.0, 0.4)),
+        ({"a": replace(shared, error=1.0)}, None),
+    ):
+        found = read_samples(tmp_path / "samples.png", noise)
+        assert found is not None
+        assert found.measured == (None if measured is None else pytest.approx(measured))
