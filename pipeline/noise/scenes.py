@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from self2align.noise.estimation.estimate import estimate_noise
 from self2align.noise.model import NoiseSettings
@@ -12,6 +14,7 @@ from self2align.noise.synthesis import scene_model
 from self2align.runtime.spacing import evenly_spaced
 from self2align.stores.frames import FrameStore, SceneRecord
 
+BLUR = 2.0  # px: the brightness at a pixel is that of its surroundings, which is hardly noisy
 MEASURED = 5  # frames of a scene, evenly spaced
 # Variance, white being 1.0: a codec takes more from a picture than the noise that it leaves.
 LEAST_SHARED = (3 / 255) ** 2
@@ -35,15 +38,49 @@ class SceneNoise:
     white: bool = True
 
     @classmethod
-    def of(cls, profile: NoiseProfile) -> "SceneNoise":
-        """Return the noise of a profile, of one level whatever the brightness: gamma leaves no rising line."""
-        read = float(np.mean(profile.variances))
+    def of(cls, profile: NoiseProfile, frames: NDArray[np.float32]) -> "SceneNoise":
+        """Return the noise of a profile, of one level whatever the brightness: gamma leaves no rising line.
+
+        Parameters
+        ----------
+        profile
+            The noise.
+        frames
+            Some of the scene, ``(T, C, H, W)``, white being 1.0: the level is that of their pixels in the mean.
+        """
+        read = usual_variance(profile, frames)
         return cls(0.0, read if profile.is_white else max(read, LEAST_SHARED), profile.is_white)
 
     @property
     def line(self) -> tuple[float, float]:
         """Return a and b."""
         return self.gain, self.read
+
+
+def usual_variance(profile: NoiseProfile, frames: NDArray[np.float32]) -> float:
+    """Return the variance of the noise in the mean of the pixels, by the brightness around each.
+
+    Parameters
+    ----------
+    profile, frames
+        See `SceneNoise.of`.
+    """
+    shade = gaussian_filter(frames, (0, 0, BLUR, BLUR), mode="nearest").swapaxes(0, 1)
+    known = zip(shade, profile.variances, strict=True)
+    return float(np.mean([np.interp(one, profile.levels, variances).mean() for one, variances in known]))
+
+
+def some_frames(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | None = None) -> NDArray[np.float32]:
+    """Return frames of a scene, evenly spaced, ``(T, C, H, W)``, white being 1.0.
+
+    Parameters
+    ----------
+    store, scene, kept
+        See `scene_noise`.
+    """
+    known = range(scene.count) if kept is None else kept
+    chosen = [known[at] for at in evenly_spaced(len(known), MEASURED).tolist()]
+    return np.concatenate([store.frames(scene, at, at + 1) for at in chosen])
 
 
 def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | None = None) -> SceneNoise:
@@ -62,9 +99,7 @@ def scene_noise(store: FrameStore, scene: SceneRecord, kept: Sequence[int] | Non
     model = scene_model(NoiseSettings.recorded(store.attributes), int(store.attributes["seed"]), scene.title)
     if not model.measured:
         return SceneNoise(*model.line)
-    known = range(scene.count) if kept is None else kept
-    chosen = [known[at] for at in evenly_spaced(len(known), MEASURED).tolist()]
-    frames = np.concatenate([store.frames(scene, at, at + 1) for at in chosen])
+    frames = some_frames(store, scene, kept)
     found = estimate_noise(frames)
     gain, read = found.line(frames)
     least = LEAST * float(frames.var(dtype=np.float64))

@@ -1,7 +1,7 @@
 """Which scenes of a store, and which of their frames, pairs are made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from self2align.noise.profile import NoiseProfile
-from self2align.noise.scenes import SceneNoise, scene_noise
+from self2align.noise.scenes import SceneNoise, scene_noise, some_frames
 from self2align.pairs.evidence import Evidence, judge
 from self2align.runtime.progress import Progress
 from self2align.runtime.scratch import write_atomically
@@ -126,11 +126,13 @@ def judge_scene(noisy: Path, scene: SceneRecord, profile: NoiseProfile | None = 
     def frames() -> Iterator[NDArray[np.float32]]:
         return (store.frames(scene, at, at + 1)[0] for at in range(scene.count))
 
-    noise = scene_noise(store, scene) if profile is None or not profile.is_shared else SceneNoise.of(profile)
-    if profile is not None and (profile.is_shared or not noise.white):
-        known = SceneNoise(*SceneNoise.of(profile).line, white=not profile.is_shared)
+    shared = profile is not None and profile.is_shared
+    noise = None if shared else scene_noise(store, scene)
+    if profile is not None and (noise is None or not noise.white):
+        known = replace(SceneNoise.of(profile, some_frames(store, scene)), white=not shared)
         found = judge(frames(), known.line)
         return Judged(found, known, stride_of(profile, len(found.kept)))
+    assert noise is not None
     found = judge(frames(), noise.line)
     if not (found.left_out and found.kept):
         return Judged(found, noise)

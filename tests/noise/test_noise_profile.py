@@ -8,6 +8,7 @@ import pytest
 
 from self2align.noise.drawing import NoiseDrawing
 from self2align.noise.profile import NoiseProfile
+from self2align.noise.scenes import LEAST_SHARED, SceneNoise
 
 
 def _blurred(level: float = 0.01, reach: int = 1) -> NoiseProfile:
@@ -65,3 +66,16 @@ def test_noise_is_recorded_and_read_again() -> None:
 def test_a_record_that_is_none_is_refused(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match="noise_profile"):
         NoiseProfile.recorded(_blurred().record() | {name: value})
+
+
+@pytest.mark.parametrize("dark", [0.0, 0.25, 0.75, 1.0])
+def test_the_level_of_a_scene_is_that_of_its_pixels(dark: float) -> None:
+    noise = replace(_blurred(), levels=np.array([0.1, 0.9]), variances=np.array([[0.001, 0.009], [0.001, 0.009]]))
+    frames = np.full((2, 2, 200, 40), 0.9, np.float32)
+    frames[:, :, : int(200 * dark)] = 0.1
+    draw = np.random.default_rng(0).normal(0, 0.05, frames.shape).astype(np.float32)
+    # By the brightness around a pixel, so its own noise makes no difference.
+    found = SceneNoise.of(noise, frames + draw)
+    assert found.line == pytest.approx((0, 0.001 * dark + 0.009 * (1 - dark)), rel=0.03)
+    assert not found.white
+    assert SceneNoise.of(replace(noise, variances=0.001 * noise.variances), frames).read == LEAST_SHARED
