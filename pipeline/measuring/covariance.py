@@ -12,8 +12,9 @@ from self2align.noise.profile import REACH
 
 Numbers = NDArray[np.float64]
 
-# A correlation of less is none; nor is one of so many standard errors, which is twice that of a correlation.
-INDEPENDENT, SIGNIFICANT = 0.02, 4.0
+# A correlation of less is none; nor is one of so many standard errors: of a thousand distances and pairs of channels
+# one is above that by chance in a hundred measurements.
+INDEPENDENT, SIGNIFICANT = 0.02, 4.5
 FLOOR = 0.1  # of the mean variance: where there is less, noise is not brought to the same strength
 HELD = 0.25  # of the variance by brightness: products that hold less say nothing of noise
 
@@ -37,7 +38,7 @@ def covariance(
     side = 2 * REACH + 1
     sums, counts = np.zeros((len(curve.variances),) * 2 + (side, side)), np.zeros((side, side))
     least = max(FLOOR * float(curve.variances.mean()), 1e-12)
-    rows = np.zeros(4)
+    rows, power = np.zeros(4), np.zeros(2)
     for one, mask in zip(found, masks, strict=True):
         places = over_pixels(mask, one.length.shape)
         unit = places / np.sqrt(np.maximum(curve.at(one.brightness), least))
@@ -46,6 +47,7 @@ def covariance(
         sums += products + products[..., ::-1, ::-1].swapaxes(0, 1)
         counts += number + number[..., ::-1, ::-1]
         rows += _rows(before, after, places)
+        power += [float((difference**2).sum()) for difference in (before, after)]
     raw = sums / np.maximum(counts, 1.0)
     held = np.diagonal(raw[:, :, REACH, REACH])  # 1 where all places have the noise of the curve
     if held.min() < HELD:
@@ -53,8 +55,11 @@ def covariance(
     own = np.sqrt(held)
     correlation = (raw / (own[:, None] * own)[..., None, None]).clip(-1, 1)
     common = rows[0] / max(rows[1], 1.0) - rows[2] / max(rows[3], 1.0)
-    chance = SIGNIFICANT * (2 / max(float(counts[REACH, REACH]), 1.0)) ** 0.5
-    return _cut(correlation, max(INDEPENDENT, chance)), float(np.clip(common / np.mean(own**2), 0.0, 1.0))
+    # Of independent noise: products of the differences, whose power is that of a target and of a neighbour, at a
+    # distance and at its opposite, which have the noise of the target in common. Both are counted.
+    ratio = float(power.prod()) / max(len(raw) * counts[REACH, REACH] / 2 * float(held.mean()), 1e-12) ** 2
+    chance = SIGNIFICANT * np.sqrt((ratio + 1) / np.maximum(counts, 1.0))
+    return _cut(correlation, np.maximum(INDEPENDENT, chance)), float(np.clip(common / np.mean(own**2), 0.0, 1.0))
 
 
 def over_pixels(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Numbers:
@@ -91,7 +96,7 @@ def _rows(first: Numbers, second: Numbers, places: Numbers) -> Numbers:
     return np.array(found)
 
 
-def _cut(correlation: Numbers, least: float) -> Numbers:
+def _cut(correlation: Numbers, least: Numbers) -> Numbers:
     """Return the correlation over no more pixels than it reaches; exactly white if nothing is correlated."""
     same = np.eye(len(correlation), dtype=bool)
     strong = np.abs(correlation) > least

@@ -109,3 +109,24 @@ def test_where_products_do_not_hold_the_variance_nothing_is_said(held: float, kn
     one = Triple(noise, np.float32(held) * noise, flat, np.zeros((1, 8, 8), np.float32), blocks, flat[0])
     curve = Curve(np.array([0.0, 1.0]), np.full((1, 2), 0.01), np.zeros(1), 0.0)
     assert (covariance([one], [blocks], curve) is not None) is known
+
+
+@pytest.mark.parametrize("moved", [True, False], ids=["between pixels", "whole pixels"])
+@pytest.mark.parametrize(("channels", "side"), [(3, 64), (1, 96)])
+def test_white_noise_of_few_pixels_is_exactly_white(channels: int, side: int, moved: bool) -> None:
+    curve = Curve(np.array([0.0, 1.0]), np.ones((channels, 2)), np.zeros(channels), 0.0)
+    places = np.ones((side // 8, side // 8), bool)
+    rng = np.random.default_rng(7)
+    for shared in (False, True):
+        for _ in range(12):
+            noise = rng.standard_normal((3, channels, side, side), np.float32)
+            if moved:  # neighbours are sampled between four pixels, which averages their noise
+                noise[1:] = sum(np.roll(noise[1:], by, (-2, -1)) for by in ((0, 0), (0, 1), (1, 0), (1, 1))) / 4
+            if shared:
+                noise[0] = (noise[0] + 0.3 * np.roll(noise[0], 1, -1)) / np.float32(np.hypot(1, 0.3))
+            sides = noise[0] - noise[1:]
+            still = np.zeros((side, side), np.float32)
+            triple = Triple(sides[0], sides[1], np.full_like(noise[0], 0.5), still[None, :1, :1], places, still)
+            found = covariance([triple], [places], curve)
+            assert found is not None
+            assert (found[0].shape[-1] == 1 and np.array_equal(found[0][..., 0, 0], np.eye(channels))) != shared
