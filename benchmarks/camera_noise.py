@@ -11,8 +11,9 @@ r"""Denoising footage as cameras make it, file to file, beside filters at the se
     python benchmarks/camera_noise.py ours work trained
     python benchmarks/camera_noise.py table work start
 
-Every step continues where it stopped: clips, rows and files that are there are kept. Clips are SCENE_EXPOSURE_KIND: two
-scenes, three exposures, and pictures (raw), H.264 at CRF 18 or at CRF 28. ``--clips 'dog_*'`` takes some of them.
+Every step continues where it stopped: clips, rows and files that are there are kept. Several processes may share the
+filters (``--methods 'FFmpeg*'``) and clips (``--clips 'dog_*'``) between them. Clips are SCENE_EXPOSURE_KIND: two
+scenes, three exposures, and pictures (raw), H.264 at CRF 18 or at CRF 28.
 
 Filters take long, so `FRAMES` of 40 are scored, and settings are compared on `WINDOW` of `TUNED_ON`. BM3D is run on the
 window alone; all methods are scored there, and the others on whole frames too. `ours` denoises what the scored frames
@@ -28,6 +29,7 @@ import sys
 import time
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +37,7 @@ import cv2
 import numpy as np
 from camera_clips import MEASURES, Levels, Score, Values, Window, cut_clip, read_clip
 from camera_tables import Rows, table_of
+from competitors import COMPETITORS, Clip, best_of
 from typer import Argument, Option, Typer
 
 from self2align.images.files import read_image
@@ -135,19 +138,23 @@ def competitors(
     frames: Frames = None,
 ) -> None:
     """Measure the filters; settings are chosen for each clip by PSNR on a clean frame, which favours them."""
-    from competitors import COMPETITORS, Clip, best_of
-
-    rows, scored = Rows(work / "competitors.csv"), sorted(frames or FRAMES)
+    scored = sorted(frames or FRAMES)
     for name in names_of(work, clips):
-        wanted = [method for method in COMPETITORS if fnmatch(method, methods) and (name, method) not in rows]
-        if not wanted:
-            continue
-        path, clean = work / "clips" / name, clean_of(work, name)
-        noisy, other = read_clip(path), read_clip(work / "other" / name)
-        clip = Clip(path, noisy, clean, (noisy[: len(other)] - other) / np.float32(2**0.5), ffmpeg)
-        for method in wanted:
-            settings, made, seconds = best_of(clip, COMPETITORS[method], WINDOW, TUNED_ON, scored)
-            rows.add(name, method, scores_of(made, clean, scored), seconds, settings)
+        for method in [one for one in COMPETITORS if fnmatch(one, methods)]:
+            rows = Rows(work / "competitors.csv")  # read anew: others may run at the same time
+            if (name, method) not in rows:
+                clip = clip_of(work, name, ffmpeg)
+                settings, made, seconds = best_of(clip, COMPETITORS[method], WINDOW, TUNED_ON, scored)
+                rows.add(name, method, scores_of(made, clip.clean, scored), seconds, settings)
+
+
+@lru_cache(maxsize=1)
+def clip_of(work: Path, name: str, ffmpeg: str) -> Clip:
+    """Return a clip as filters see it, and its noise: the difference of two draws over sqrt(2)."""
+    path = work / "clips" / name
+    noisy, other = read_clip(path), read_clip(work / "other" / name)
+    noise = (noisy[: len(other)] - other) / np.float32(2**0.5)
+    return Clip(path, noisy, clean_of(work, name), noise, ffmpeg)
 
 
 @application.command()
@@ -221,7 +228,7 @@ def cut_of(work: Path, name: str, frames: Sequence[int]) -> Path:
 @application.command()
 def table(
     work: Work,
-    label: Annotated[str, Argument(help="Method of `ours` whose margin above the best filter is shown.")],
+    label: Annotated[str, Argument(help="Method of `ours` that is compared with the best filter.")],
     methods: Annotated[str, Option(help="Names of methods of `ours` to show, with commas.")] = "",
     frames: Frames = None,
 ) -> None:
@@ -239,8 +246,8 @@ def table(
     lines = []
     for part in ("window", "frame"):
         for measure in MEASURES:
-            margin = (label, filters.methods) if measure == "psnr" else None
-            lines += ["", f"{measure}, {part}:", "", *table_of(sources, clips, part, measure, scored, margin)]
+            rows = table_of(sources, clips, part, measure, scored, filters.methods, label)
+            lines += ["", f"{measure}, {part}:", "", *rows]
     text = "\n".join(lines[1:]) + "\n"
     (work / "table.md").write_text(text, encoding="utf-8")
     print(text)

@@ -74,7 +74,8 @@ def table_of(
     part: str,
     measure: str,
     frames: Sequence[int],
-    margin: tuple[str, Sequence[str]] | None = None,
+    rivals: Sequence[str],
+    own: str,
 ) -> list[str]:
     """Return the lines of a table: a row for each clip, a column for each method that has it on all of these frames.
 
@@ -84,25 +85,27 @@ def table_of(
         Method -> its measurements, in the order of columns.
     clips, part, measure, frames
         As in `Rows`; means are over the frames.
-    margin
-        A method, and others: a last column has by how much it is above the best of these.
+    rivals, own
+        Methods, and the one that is compared with the best of them in a last column: by how much it is better. The
+        best of all is bold.
     """
-    clips = list(clips)
-    values = {
-        (clip, method): rows.mean(clip, method, part, measure, frames)
-        for clip in clips
-        for method, rows in sources.items()
-    }
-    columns = [method for method in sources if any(values[clip, method] is not None for clip in clips)]
-    heads = ["clip", *columns, *([f"{margin[0]} less the best filter"] if margin else [])]
+    better = -1 if measure == "blotches" else 1
+
+    def mean(clip: str, method: str) -> float | None:
+        return sources[method].mean(clip, method, part, measure, frames)
+
+    methods = [method for method in sources if any(mean(clip, method) is not None for clip in clips)]
+    heads = ["clip", *methods, f"{own}, better by"]
     lines = [f"| {' | '.join(heads)} |", f"|---|{'--:|' * (len(heads) - 1)}"]
     for clip in clips:
-        shown = [
-            "" if (value := values[clip, method]) is None else format(value, FORMATS[measure]) for method in columns
-        ]
-        if margin:
-            own = values[clip, margin[0]]
-            others = [value for method in margin[1] if (value := values[clip, method]) is not None]
-            shown.append(f"{own - max(others):+.2f}" if own is not None and others else "")
+        known = {name: value for name in methods if (value := mean(clip, name)) is not None}
+        ranked = {name: better * value for name, value in known.items() if name in (*rivals, own)}
+        shown = [f"{known[name]:{FORMATS[measure]}}" if name in known else "" for name in methods]
+        if ranked:
+            first = methods.index(max(ranked, key=lambda name: ranked[name]))
+            shown[first] = f"**{shown[first]}**"
+        lead = own in ranked and len(ranked) > 1
+        margin = ranked[own] - max(value for name, value in ranked.items() if name != own) if lead else None
+        shown.append("" if margin is None else f"{margin:+{FORMATS[measure]}}")
         lines.append(f"| {' | '.join([clip.replace('_', ', '), *shown])} |")
     return lines

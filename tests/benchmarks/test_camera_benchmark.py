@@ -92,8 +92,8 @@ def test_frames_are_cut_out_of_a_video_without_loss(benchmark: Any, tmp_path: Pa
 def test_measurements_are_kept_and_means_are_over_the_same_frames(benchmark: Any, tmp_path: Path) -> None:
     score, tables = benchmark("camera_clips").Score, benchmark("camera_tables")
     path = tmp_path / "rows.csv"
-    tables.Rows(path).add("dog_mid_raw", "all", {("window", 4): score(30, 0.9, 1), ("window", 20): score(32, 0.9, 1)})
-    tables.Rows(path).add("dog_mid_raw", "one", {("window", 20): score(31, 0.9, 1)}, 2.5, {"s": 3})
+    tables.Rows(path).add("dog_mid_raw", "all", {("window", 4): score(30, 0.9, 1), ("window", 20): score(32, 0.9, 3)})
+    tables.Rows(path).add("dog_mid_raw", "one", {("window", 20): score(31, 0.9, 2)}, 2.5, {"s": 3})
     rows = tables.Rows(path)
     assert rows.methods == ["all", "one"]
     assert ("dog_mid_raw", "one") in rows
@@ -101,9 +101,12 @@ def test_measurements_are_kept_and_means_are_over_the_same_frames(benchmark: Any
     assert rows.mean("dog_mid_raw", "all", "window", "psnr", [4, 20]) == 31
     assert rows.mean("dog_mid_raw", "one", "window", "psnr", [4, 20]) is None
     assert rows.mean("dog_mid_raw", "all", "frame", "psnr", [4, 20]) is None
-    sources, margin = dict.fromkeys(rows.methods, rows), ("all", ["one"])
-    lines = tables.table_of(sources, ["dog_mid_raw"], "window", "psnr", [20], margin)
-    assert lines[-1] == "| dog, mid, raw | 32.00 | 31.00 | +1.00 |"
+    sources = dict.fromkeys(rows.methods, rows)
+    lines = tables.table_of(sources, ["dog_mid_raw"], "window", "psnr", [20], ["one"], "all")
+    assert lines[-1] == "| dog, mid, raw | **32.00** | 31.00 | +1.00 |"
+    # Fewer blotches are better.
+    lines = tables.table_of(sources, ["dog_mid_raw"], "window", "blotches", [20], ["one"], "all")
+    assert lines[-1] == "| dog, mid, raw | 3.00 | **2.00** | -1.00 |"
     # What lacks a frame is left out, rather than compared over others.
-    lines = tables.table_of(sources, ["dog_mid_raw"], "window", "psnr", [4, 20], margin)
-    assert lines[-1] == "| dog, mid, raw | 31.00 |  |"
+    lines = tables.table_of(sources, ["dog_mid_raw"], "window", "psnr", [4, 20], ["one"], "all")
+    assert lines[-1] == "| dog, mid, raw | **31.00** |  |"
