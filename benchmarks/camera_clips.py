@@ -31,6 +31,11 @@ class Window:
     height: int
     width: int
 
+    def middle(self) -> "Window":
+        """Return the middle quarter."""
+        top, left = (side // 8 * 2 for side in (self.height, self.width))
+        return Window(self.top + top, self.left + left, self.height // 2, self.width // 2)
+
     def of(self, frames: np.ndarray) -> np.ndarray:
         """Return the part of frames, ``(..., H, W)``."""
         return frames[..., self.top : self.top + self.height, self.left : self.left + self.width]

@@ -70,7 +70,7 @@ class Competitor:
     first
         (standard deviation of the noise, of 255) -> settings to begin with.
     slow
-        Whether it is run on the window alone, where the others filter whole frames, and no frame is filtered twice.
+        Whether it is run on the window alone, and tuned on the middle of that; the others filter whole frames.
     """
 
     run: Callable[[Clip, Settings, Sequence[int]], Values]
@@ -153,8 +153,8 @@ def clip_bm3d(clip: Clip, settings: Settings, frames: Sequence[int]) -> Values:
 COMPETITORS = {
     "BM3D, told the covariance": Competitor(
         clip_bm3d,
-        lambda video: {"scale": (0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3), "profile": ("np",)},
-        lambda sigma: {"scale": 0.9, "profile": "np"},
+        lambda video: {"scale": (0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0), "profile": ("np",)},
+        lambda sigma: {"scale": 1.0, "profile": "np"},
         slow=True,
     ),
     "FFmpeg nlmeans": Competitor(
@@ -218,21 +218,14 @@ def best_of(
     frames
         Numbers of those that are returned.
     """
-    part, found = clip.cropped(window), {}
+    tuned = clip.cropped(window.middle() if competitor.slow else window)
 
     def score(settings: Settings) -> float:
-        (made,) = competitor.run(part, settings, [tuned_on])
-        found[str(settings)] = made
-        return psnr(to_levels(made), part.clean[tuned_on])
+        (made,) = competitor.run(tuned, settings, [tuned_on])
+        return psnr(to_levels(made), tuned.clean[tuned_on])
 
     sigma = float(255 * clip.noise.std())
     settings = climb(competitor.lattice(clip.is_video), competitor.first(sigma), score)
     began = time.perf_counter()
-    if not competitor.slow:
-        filtered = competitor.run(clip, settings, frames)
-        return settings, filtered, (time.perf_counter() - began) / len(frames)
-    made = {tuned_on: found[str(settings)]}
-    others = [frame for frame in frames if frame != tuned_on]
-    for frame in others:
-        (made[frame],) = competitor.run(part, settings, [frame])
-    return settings, np.stack([made[frame] for frame in frames]), (time.perf_counter() - began) / max(len(others), 1)
+    made = competitor.run(clip.cropped(window) if competitor.slow else clip, settings, frames)
+    return settings, made, (time.perf_counter() - began) / len(frames)
