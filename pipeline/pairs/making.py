@@ -20,6 +20,7 @@ from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
 from self2align.noise.profile import UNRELIABLE, NoiseProfile
 from self2align.noise.synthesis import warped_coding
+from self2align.pairs.evidence import Evidence
 from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, plan_crops
 from self2align.pairs.scenes import Judged, judge_scenes, usable_scenes
@@ -187,28 +188,36 @@ def make_pairs(
         how = (settings.crop, settings.margin, settings.exposure, settings.kernel, held, warped)
         noise = [known.get(scene.title) for scene in scenes]
         fill = partial(fill_pairs, noisy, aligner, scenes, judged, noise, rows, *how)
-        left_out = {
-            scene.title: one.evidence for scene, one in zip(scenes, judged, strict=True) if one.evidence.left_out
-        }
+        titles = [scene.title for scene in scenes]
+        left_out = {title: one.evidence for title, one in zip(titles, judged, strict=True) if one.evidence.left_out}
+        strides = {title: one.stride for title, one in zip(titles, judged, strict=True) if one.stride > 1}
         attributes = {
             "generate_pairs": dict(parameters),
             "noise": NoiseSettings.recorded(store.attributes).record(),
-            "scenes": [scene.title for scene in scenes],
+            "scenes": titles,
             "seed": seed,
             "skipped": skipped,
+            **_found(known, strides, left_out),
         }
-        if known:
-            attributes["noise_profile"] = NoiseProfile.mean_of(list(known.values())).record()
-        strides = {scene.title: one.stride for scene, one in zip(scenes, judged, strict=True) if one.stride > 1}
-        if strides:
-            attributes["strides"] = strides
-        if left_out:
-            attributes["left_out"] = {
-                title: {kind: list(frames) for kind, frames in one.left_out.items()} for title, one in left_out.items()
-            }
         with bars("aligning pairs") as progress:
             columns = write_pairs(out, layout, fill, attributes, scratch, progress)
     return PairsMade(columns, len(scenes), skipped, {title: one.note for title, one in left_out.items()}, strides)
+
+
+def _found(
+    noise: Mapping[str, NoiseProfile], strides: Mapping[str, int], left_out: Mapping[str, Evidence]
+) -> dict[str, Any]:
+    """Return what the store records of scenes by title, each only where there is something to record."""
+    found: dict[str, Any] = {}
+    if noise:
+        found["noise_profile"] = NoiseProfile.mean_of(list(noise.values())).record()
+    if strides:
+        found["strides"] = dict(strides)
+    if left_out:
+        found["left_out"] = {
+            title: {kind: list(frames) for kind, frames in one.left_out.items()} for title, one in left_out.items()
+        }
+    return found
 
 
 def _layout(

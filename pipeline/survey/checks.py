@@ -32,7 +32,7 @@ from self2align.stores.build import verify
 from self2align.stores.contents import damage, store_kind
 from self2align.stores.weights import load_weights
 from self2align.survey.repair import advice, shared
-from self2align.training.feed import memory_limit
+from self2align.training.holding import memory_limit
 
 NAME = "self2align"
 FREE = 5 * 2**30  # bytes: the stores of a small project

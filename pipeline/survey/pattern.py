@@ -21,7 +21,7 @@ from self2align.sources.source import Selection, Source
 from self2align.stores.codes import Coding
 from self2align.stores.scene import Scene
 from self2align.survey.footage import source_kind
-from self2align.training.feed import memory_limit
+from self2align.training.holding import memory_limit
 
 DIM = 0.25  # of white: the brightest value, below which values are stretched for the aligner
 

@@ -17,8 +17,9 @@ from self2align.runtime.progress import Bars
 from self2align.runtime.provenance import code_digest
 from self2align.runtime.scratch import workspace
 from self2align.stores.frames import FrameStore, SceneRecord
-from self2align.training.feed import FrameFeed, hold, memory_limit
+from self2align.training.feed import FrameFeed
 from self2align.training.fitting import fit, hold_scenes, write_curve
+from self2align.training.holding import hold, memory_limit
 from self2align.training.settings import TrainingSettings
 from self2align.training.starting import init_digest, load_aligner_start, with_seed
 
@@ -90,15 +91,7 @@ def train_aligner(
         "version": __version__,
     }
     if training is None or loss is None:
-        write_curve(out.with_suffix(".csv"), [])
-        untrained = make_aligner(kind, channels, arguments)
-        told = f"{kind} has nothing to train; its settings are stored"
-        if init is not None:
-            assert isinstance(untrained, nn.Module)
-            load_aligner_start(init, untrained, kind, key)
-            told = f"the weights of {init} as they are"
-        save_aligner(out, untrained, header)
-        return TrainedAligner((f"{out}: {told}",))
+        return _store_untrained(out, header, init, key)
     scenes, notes = _scenes(store, training.crop)
     noise = shared_noise([scene.title for scene in scenes], profiles)
     header["noise"] = noise_header(noise)
@@ -127,6 +120,20 @@ def train_aligner(
         save_aligner(out, network.to("cpu").eval(), header)
     final = f"{out}: {training.steps} steps, loss {trained.curve[-1]['loss']:.5f}"
     return TrainedAligner((*notes, *trained.notes, final))
+
+
+def _store_untrained(out: Path, header: Mapping[str, Any], init: Path | None, key: str) -> TrainedAligner:
+    """Write an aligner as its settings, or with the weights that it starts from, and an empty curve."""
+    write_curve(out.with_suffix(".csv"), [])
+    kind = header["aligner"]
+    untrained = make_aligner(kind, header["channels"], header["arguments"])
+    told = f"{kind} has nothing to train; its settings are stored"
+    if init is not None:
+        assert isinstance(untrained, nn.Module)
+        load_aligner_start(init, untrained, kind, key)
+        told = f"the weights of {init} as they are"
+    save_aligner(out, untrained, header)
+    return TrainedAligner((f"{out}: {told}",))
 
 
 def shared_noise(

@@ -27,8 +27,8 @@ from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.stores.pairs import PairStore
 from self2align.training.crops import Crops
 from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser
-from self2align.training.feed import hold, memory_limit
 from self2align.training.fitting import write_curve
+from self2align.training.holding import hold, memory_limit
 from self2align.training.settings import TRAINED, CropSettings, DenoiserSettings
 from self2align.training.starting import init_digest
 

@@ -4,10 +4,8 @@ A batch depends only on the number of its step. Order and augmentation depend on
 step n draws the same batches as one without interruption.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,127 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from self2align.runtime.disk import mapped_array
 from self2align.runtime.seeding import generator
 from self2align.stores.codes import Coding
+from self2align.training.augmenting import apply_symmetry, rotate_crop_colors
 
 Batch = dict[str, Tensor]
 Draw = Callable[[int], Batch]
 DrawNoise = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
-
-
-def memory_limit() -> int:
-    """Return how many bytes of decoded data fit in memory; arrays beyond that are mapped from files.
-
-    ``$SELF2ALIGN_MEMORY`` in MiB; 1024 by default.
-
-    Raises
-    ------
-    ValueError
-        If the variable is no number.
-    """
-    text = os.environ.get("SELF2ALIGN_MEMORY", "1024")
-    if not text.isdigit():
-        raise ValueError(f"SELF2ALIGN_MEMORY: found {text!r}, expected a number of MiB")
-    return int(text) * 2**20
-
-
-def hold(
-    name: str,
-    blocks: Iterator[NDArray[Any]],
-    shape: tuple[int, ...],
-    dtype: Any,
-    folder: Path,
-    budget: int,
-) -> NDArray[Any]:
-    """Collect blocks of rows in one array: in memory within the budget, otherwise in a mapped file.
-
-    A training loop reads hundreds of crops per second from a compressed store, and hundreds of thousands from memory.
-
-    Parameters
-    ----------
-    name
-        Name of the file.
-    blocks
-        Consecutive rows, of the type ``dtype``.
-    shape
-        Shape of the whole array.
-    dtype
-        Its type.
-    folder
-        Folder of the file.
-    budget
-        Bytes that may be used in memory.
-    """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    held: NDArray[Any]
-    if size <= budget:
-        held = np.empty(shape, dtype)
-    else:
-        held = mapped_array(folder / f"{name}.npy", shape, dtype)
-    row = 0
-    for block in blocks:
-        assert block.dtype == held.dtype, (name, block.dtype, held.dtype)
-        held[row : row + len(block)] = block
-        row += len(block)
-    assert row == shape[0], (name, row, shape)
-    return held
-
-
-def apply_symmetry(arrays: Mapping[str, NDArray[Any]], symmetry: int) -> dict[str, NDArray[Any]]:
-    """Apply one of the eight symmetries of the square to arrays of one crop.
-
-    ``transfer`` is a vector field, so its components change with its positions.
-
-    Parameters
-    ----------
-    arrays
-        ``(..., s, s)`` each.
-    symmetry
-        0 to 7; bit 0 mirrors x, bit 1 mirrors y, bit 2 then swaps x and y.
-    """
-    transformed = {}
-    for name, array in arrays.items():
-        out = array
-        if symmetry & 1:
-            out = out[..., ::-1]
-        if symmetry & 2:
-            out = out[..., ::-1, :]
-        if symmetry & 4:
-            out = out.swapaxes(-1, -2)
-        if name == "transfer":
-            x, y = out
-            x, y = (-x if symmetry & 1 else x), (-y if symmetry & 2 else y)
-            out = np.stack([y, x] if symmetry & 4 else [x, y])
-        transformed[name] = out
-    return transformed
-
-
-def rotate_crop_colors(arrays: dict[str, NDArray[Any]], share: float, draw: np.random.Generator) -> None:
-    """Rotate the colors of all images of one crop about gray by one random rotation, in place.
-
-    White noise has the same distribution after a rotation. Detail that footage has only in its brightness (video is
-    stored with half the color resolution) then appears in its colors too.
-
-    Parameters
-    ----------
-    arrays
-        Images ``(..., C, H, W)``, white being 1.0, and perhaps ``transfer`` and ``confidence``, which stay the same.
-    share
-        Share of crops that are rotated.
-    draw
-        Source of the rotation. It is called as often for a crop that is not rotated.
-    """
-    images = [name for name in arrays if name not in ("transfer", "confidence")]
-    channels = arrays[images[0]].shape[-3]
-    rotated = draw.random() < share
-    # The orthonormal factor of a matrix of normal deviates is uniformly distributed.
-    rotation = np.linalg.qr(draw.standard_normal((channels, channels)))[0].astype(np.float32)
-    if not rotated:
-        return
-    gray = np.float32(0.5)
-    for name in images:
-        arrays[name] = np.einsum("oc,...chw->...ohw", rotation, arrays[name] - gray) + gray
 
 
 def _span(crop: int, step: Any) -> Any:

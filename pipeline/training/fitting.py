@@ -17,7 +17,8 @@ from self2align.runtime.tables import write_rows
 from self2align.runtime.workers import exact_threads
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.stores.pairs import PairStore
-from self2align.training.feed import Batch, Draw, hold, memory_limit
+from self2align.training.feed import Batch, Draw
+from self2align.training.holding import hold, memory_limit
 from self2align.training.loop import Trained, train
 from self2align.training.settings import TrainingSettings
 

@@ -100,7 +100,7 @@ class DenoiserSettings:
     subsample
         Share of crops made of every other pixel; see `self2align.training.feed.PairFeed`.
     rotate_colors
-        Share of crops whose colors are rotated; see `self2align.training.feed.rotate_crop_colors`.
+        Share of crops whose colors are rotated; see `self2align.training.augmenting.rotate_crop_colors`.
     last_layer
         "stein": the last layer is solved after training (`self2align.training.last_layer`). "trained": it is not.
         "auto": it is where that is possible, except under an objective trained as published.

@@ -13,7 +13,8 @@ from self2align.pairs.generate import crop_rows, cut_source
 from self2align.pairs.plan import Footage, PairCrop, frame_pairs, neighbours, plan_crops
 from self2align.pairs.scenes import stride_of
 from self2align.stores.codes import Coding
-from self2align.training.feed import NeighbourFeed, PairFeed, apply_symmetry, rotate_crop_colors
+from self2align.training.augmenting import apply_symmetry, rotate_crop_colors
+from self2align.training.feed import NeighbourFeed, PairFeed
 
 
 def test_frame_pairs_are_spread_evenly_and_counted() -> None:

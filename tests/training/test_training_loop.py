@@ -13,7 +13,8 @@ from self2align.objectives.n2n import n2n
 from self2align.runtime.workers import exact_threads
 from self2align.stores.codes import Coding
 from self2align.stores.weights import load_weights, save_weights
-from self2align.training.feed import FrameFeed, hold
+from self2align.training.feed import FrameFeed
+from self2align.training.holding import hold
 from self2align.training.loop import Trained, train
 from self2align.training.settings import TrainingSettings
 
