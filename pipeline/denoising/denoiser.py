@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from self2align.denoising.frames import choose_denoise
+from self2align.denoising.frames import Trust, choose_denoise
 from self2align.denoising.levels import Sigma
 from self2align.denoising.scale import fitted, sampled
 from self2align.denoising.strength import Strength
@@ -96,6 +96,7 @@ class Denoiser:
         chroma: float | None = None,
         dtype: DTypeLike | None = None,
         fixed_pattern: str | Path | ArrayLike | None = None,
+        trust: Trust | None = None,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """Denoise one frame or many.
@@ -139,6 +140,9 @@ class Denoiser:
         fixed_pattern
             Taken off every frame first: a file (of `self2align pattern`, or a dark frame), or an array ``(Y, X)`` or
             ``(C, Y, X)`` in the unit of the values. The median of each channel stays.
+        trust
+            With ``temporal``: called before each frame with the share of its noise's variance that averaging it with
+            its neighbours takes off, ``(H, W)``, float32: 0 where none is trusted, at most 1 - 1 / (2 temporal + 1).
         progress
             Called with frames done and all frames.
 
@@ -152,8 +156,8 @@ class Denoiser:
         ------
         ValueError
             If the axes are ambiguous, the network or the fixed pattern does not fit the frames, sigma is not
-            positive, a strength is not in [0, 1] or does not fit the channels, or ``temporal`` is negative or has no
-            aligner.
+            positive, a strength is not in [0, 1] or does not fit the channels, ``temporal`` is negative or has no
+            aligner, or ``trust`` is there without it.
         """
         array, told = np.asarray(frames), Strength.told(strength, luma, chroma)
         coding = choose_coding("frames", array.dtype, white, self._denoiser.whites)
@@ -172,7 +176,9 @@ class Denoiser:
         if not fits_channels(stack.shape[1], self.channels):
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
         told.check("frames", stack.shape[1])
-        denoise = told.over(choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip))
+        denoise = told.over(
+            choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip, trust=trust)
+        )
         known = white is not None or trained_white(array.dtype, self._denoiser.whites) is not None
         if not known and array.dtype != np.uint8:
             coding = fitted(coding, [stack[at] for at in sampled(len(stack))])

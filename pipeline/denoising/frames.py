@@ -1,7 +1,7 @@
 """Denoising frames in order: each alone, or with its neighbours."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, tee
 from pathlib import Path
@@ -26,6 +26,8 @@ from self2align.runtime.progress import Progress
 from self2align.stores.weights import load_header
 
 Frame = NDArray[np.float32]
+# Called before each frame with how far its neighbours are trusted, (H, W): see `self2align.denoising.fusion.fuse`.
+Trust = Callable[[Frame], None]
 
 
 class DenoiseFrames(Protocol):
@@ -90,10 +92,12 @@ class WithNeighbours:
         On the denoiser's device.
     radius
         Frames before and after; copies do not count.
+    trust
+        Called before each frame; of channels one by one, with their mean.
     """
 
-    def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int) -> None:
-        self.denoiser, self.aligner, self.neighbours = denoiser, aligner, radius
+    def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int, trust: Trust | None = None) -> None:
+        self.denoiser, self.aligner, self.neighbours, self.trust = denoiser, aligner, radius, trust
         self.radius = reach(radius)
 
     def __call__(
@@ -111,15 +115,19 @@ class WithNeighbours:
             return
         alike = self._alike(first.shape, chain([first], frames))
         if len(first) == self.denoiser.channels:
-            yield from self._fused(alike, sigma)
+            yield from self._fused(alike, sigma, self.trust)
             return
         planes = tee(alike, len(first))
         copies = self.denoiser.channels
+        maps: list[Frame] = []
         streams = [
-            self._fused(self._plane(plane, number), _of_plane(sigma, number), copies)
+            self._fused(self._plane(plane, number), _of_plane(sigma, number), self.trust and maps.append, copies)
             for number, plane in enumerate(planes)
         ]
         for channels in zip(*streams, strict=True):
+            if self.trust is not None:
+                self.trust(np.mean(maps, 0))
+                maps.clear()
             yield np.stack([channel.mean(0) for channel in channels])
 
     def _alike(self, shape: tuple[int, ...], frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -139,12 +147,15 @@ class WithNeighbours:
         """Yield one channel of frames, repeated for each channel of the network."""
         return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
 
-    def _fused(self, frames: Iterable[Frame], sigma: Sigma | None, copies: int = 1) -> Iterator[Frame]:
+    def _fused(
+        self, frames: Iterable[Frame], sigma: Sigma | None, trust: Trust | None, copies: int = 1
+    ) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
         alone = partial(self._alone, sigma, copies)
         profile = self.denoiser.profile if copies == 1 else None
         noise = None if profile is None or profile.is_white else profile
-        for clean in fuse(placed, alone, self.aligner, radius=self.neighbours, exposure=True, noise=noise):
+        shown = None if trust is None else lambda values: trust(values.cpu().numpy())
+        for clean in fuse(placed, alone, self.aligner, radius=self.neighbours, exposure=True, noise=noise, trust=shown):
             yield clean.cpu().numpy()
 
     def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:
@@ -253,7 +264,12 @@ class Unclipped:
 
 
 def choose_denoise(
-    denoiser: TiledDenoiser, *, radius: int = 0, aligner: Path | None = None, unclip: bool = True
+    denoiser: TiledDenoiser,
+    *,
+    radius: int = 0,
+    aligner: Path | None = None,
+    unclip: bool = True,
+    trust: Trust | None = None,
 ) -> Kept:
     """Return what denoises frames one by one, or with neighbours.
 
@@ -267,17 +283,21 @@ def choose_denoise(
         Weights of an aligner, or a bundle that holds one; needed for neighbours.
     unclip
         Whether the effect of clipping on the mean is corrected, if the weights say that noise was clipped.
+    trust
+        See `Trust`.
 
     Raises
     ------
     ValueError
-        If there is no aligner.
+        If there is no aligner, or no neighbour to trust.
     """
     denoise: DenoiseFrames = OneByOne(denoiser)
+    if trust is not None and not radius:
+        raise ValueError("trust: found temporal 0, expected 1 or more: frames alone have no neighbours to trust")
     if radius:
         if aligner is None or load_header(aligner).get("kind") == "denoiser":
             raise ValueError(
                 f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
             )
-        denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius)
+        denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius, trust)
     return Kept(Unclipped(denoise, denoiser, denoiser.clipping) if unclip and denoiser.clipping else denoise)

@@ -122,6 +122,7 @@ def fuse(
     radius: int,
     exposure: bool,
     noise: NoiseProfile | None = None,
+    trust: Callable[[Tensor], None] | None = None,
 ) -> Iterator[Tensor]:
     """Denoise footage, each frame with the help of its neighbours.
 
@@ -147,6 +148,9 @@ def fuse(
     noise
         What pixels and channels share of the noise. None for nothing, or where that is not known: it is measured on
         each frame and its aligned neighbours too, where the denoiser says that they share noise.
+    trust
+        Called before each frame with the share of its noise's variance that the mean with its neighbours takes off,
+        ``(H, W)``: 0 where no neighbour is trusted, and at most ``1 - 1 / (2 radius + 1)``.
 
     Yields
     ------
@@ -160,6 +164,8 @@ def fuse(
         target = held[at]
         pilot = denoise(target if at not in missing else torch.where(missing[at], torch.nan, target))
         if pilot is None:
+            if trust is not None:
+                trust(torch.zeros_like(target[0]))
             yield target
         else:
             variance = frame_noise_variance(target, pilot.image)
@@ -176,9 +182,15 @@ def fuse(
                 (one.sample(held[other]), one.trusted(copied, missing.get(other))) for other, one, copied in chosen
             )
             if pilot.shared is None:
-                yield _filtered(target, pilot, mean_of(target, aligned), variance)
+                mean = mean_of(target, aligned)
+                if trust is not None:
+                    trust(1 - mean.share)
+                yield _filtered(target, pilot, mean, variance)
             else:
                 ranked = [(rank(other, others, at), *one) for other, one in zip(others, aligned, strict=True)]
+                if trust is not None:
+                    members = ((image, confidence) for number, image, confidence in ranked if number < radius)
+                    trust(1 - mean_of(target, members, TRUST_SHARED).share)
                 yield _confirmed(target, pilot.image, ranked, radius, pilot.shared, noise)
         neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
         missing.pop(at - far, None)

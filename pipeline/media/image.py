@@ -1,6 +1,7 @@
 """PNG, JPEG, WebP and BMP."""
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images import jpeg, png
 from self2align.images.files import read_image
+from self2align.media.finishing import finish_frames, finished_frame
 from self2align.media.medium import (
     OF_VIDEO,
     Choices,
@@ -17,8 +19,6 @@ from self2align.media.medium import (
     check_channels,
     check_size,
     coding_of,
-    finish_frames,
-    finished_frame,
 )
 from self2align.media.picture import alpha_of, lost_metadata, png_chunks, to_write, written_metadata
 from self2align.media.rounding import refuse_float
@@ -40,6 +40,7 @@ class ImageFile:
 
     count = lines = 1
     reading = ""
+    rate: Fraction | None = None
     choice = "same"
 
     def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
@@ -55,6 +56,7 @@ class ImageFile:
         check_channels(source, self.info.channels, choices)
         choices.fits(source, *self.shape)
         self.sigma, self.pattern, self.strength = choices.sigma, choices.pattern, choices.strength
+        self.trust = choices.trust
         self.notes += choices.gray(source, self.info.channels)
         self.coding = coding_of(source, np.dtype(np.uint16 if self.info.deep else np.uint8), choices)
         if self.info.palette:
@@ -85,6 +87,7 @@ class ImageFile:
             hidden=hidden,
             pattern=self.pattern,
             strength=self.strength,
+            trust=self.trust,
         )
 
     def assemble(self, scratch: Path, made: Path) -> None:

@@ -1,9 +1,9 @@
 """The protocol of every kind of file, and what all kinds share."""
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,10 +15,9 @@ from self2align.denoising.scale import fitted as fit_scale
 from self2align.denoising.scale import sampled
 from self2align.denoising.strength import Strength
 from self2align.denoising.tiled import fits_channels
+from self2align.media.trust import LastTrust
 from self2align.noise.pattern import FixedPattern
-from self2align.runtime.disk import check_room
 from self2align.runtime.progress import Progress, ignore
-from self2align.runtime.sealed import is_whole, save_array
 from self2align.stores.codes import Coding, choose_coding, trained_white
 
 # A normalised network's frame is held in memory up to 17 times as float32: 34 GiB at this size.
@@ -56,6 +55,8 @@ class Choices:
         Of the encoder of a video; None for ours.
     strength
         How much of the noise is taken off.
+    trust
+        Holds how far the neighbours of the last denoised frame are trusted; None if nobody wants it.
     """
 
     channels: int
@@ -70,6 +71,7 @@ class Choices:
     crf: float | None = None
     preset: str | None = None
     strength: Strength = FULL
+    trust: LastTrust | None = None
 
     def fits(self, source: Path, channels: int, height: int, width: int) -> None:
         """Refuse frames that the fixed pattern or the strengths do not fit."""
@@ -81,7 +83,8 @@ class Choices:
         """Return what decides a result besides the weights, as JSON values."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _OF_WEIGHTS}
         pattern = None if self.pattern is None else self.pattern.digest
-        return {**told, "pattern": pattern, "strength": [self.strength.luma, self.strength.chroma]}
+        strength, trust = [self.strength.luma, self.strength.chroma], self.trust is not None
+        return {**told, "pattern": pattern, "strength": strength, "trust": trust}
 
     def gray(self, source: Path, channels: int) -> list[str]:
         """Return a line where chroma was told for frames that have none."""
@@ -108,10 +111,13 @@ class Medium(Protocol):
         How a stack or an array is read: frames, axes, type; "" for other files.
     lines
         Number of axes along which frames lie: 1 for time, one more for each of focal planes and channels.
+    rate
+        Mean frames a second; None if the file tells none.
     """
 
     count: int
     lines: int
+    rate: Fraction | None
     notes: list[str]
     reading: str
 
@@ -153,6 +159,8 @@ class Frames:
         What is taken off every frame; None for nothing.
     strength
         How much of the noise is taken off.
+    trust
+        See `Choices`.
     """
 
     source: Path
@@ -164,6 +172,7 @@ class Frames:
     hidden: Callable[[int, NDArray[Any]], NDArray[np.bool_]] | None = None
     pattern: FixedPattern | None = None
     strength: Strength = FULL
+    trust: LastTrust | None = None
 
     @property
     def level(self) -> float | None:
@@ -241,55 +250,3 @@ def check_channels(source: Path, channels: int, choices: Choices) -> None:
         raise ValueError(
             f"{source}: found {channels} channels, expected {choices.channels}, as the network was trained with"
         )
-
-
-def finish_frames(frames: Frames, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise the unfinished frames; a kill loses only the current one."""
-    _finish([(frames, index, _place(scratch, index)) for index in range(frames.count)], denoise, progress)
-
-
-def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise single pictures as frames of footage, each in its own folder; see `finish_frames`."""
-    coding = pictures[0][0].coding  # one scale for all: levels and brightness are compared
-    alike = [(replace(one, coding=coding) if one.coding.dtype == coding.dtype else one, at) for one, at in pictures]
-    _finish([(picture, 0, _place(scratch, 0)) for picture, scratch in alike], denoise, progress)
-
-
-def _finish(wanted: Sequence[tuple[Frames, int, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise frames, each given by file and number, and store each at its path."""
-    count = len(wanted)
-    done = next((at for at, (_, _, place) in enumerate(wanted) if not is_whole(place)), count)
-    if done == count:
-        return
-    first = max(0, done - denoise.radius)
-    held: deque[NDArray[Any]] = deque()  # frames as stored, read but not yet denoised
-
-    def noisy() -> Iterator[NDArray[np.float32]]:
-        for number, (frames, index, place) in enumerate(wanted[first:], first):
-            held.append(frames.read(index))
-            if number == done:
-                left = (count - done) * held[-1].size * np.dtype(frames.coding.dtype).itemsize
-                check_room(place.parent, left, f"{count - done} finished frames")
-            yield frames.decode(index, held[-1])
-
-    # For a single frame, progress counts tiles.
-    shown = progress if count == 1 else None
-    told = wanted[0][0]  # the same choices for all
-    for at, values in enumerate(told.strength.over(denoise)(noisy(), shown, told.level), first):
-        stored = held.popleft()
-        if at < done:
-            continue
-        frames, _, final = wanted[at]
-        save_array(final, frames.encode(values, stored))
-        if count > 1:
-            progress(at + 1, count)
-
-
-def finished_frame(scratch: Path, index: int) -> NDArray[Any]:
-    """Return a finished frame, ``(C, H, W)``, as it will be stored; memory-mapped."""
-    frame: NDArray[Any] = np.load(_place(scratch, index), mmap_mode="r", allow_pickle=False)
-    return frame
-
-
-def _place(scratch: Path, index: int) -> Path:
-    return scratch / f"{index:08d}.npy"

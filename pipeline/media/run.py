@@ -2,7 +2,6 @@
 
 import math
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,19 @@ import numpy as np
 
 from self2align.denoising.frames import DenoiseFrames
 from self2align.media import MEDIA
+from self2align.media.finishing import finish_series
+from self2align.media.footage import footage
 from self2align.media.jobs import Job, find_jobs
-from self2align.media.medium import Choices, Medium, Pictures, finish_series
+from self2align.media.medium import Choices, Medium, Pictures
 from self2align.media.rounding import is_coarse, rounding_note
 from self2align.media.staging import check_output, publish, staging, unfinished_bytes, work_folder
-from self2align.runtime.disk import at, check_room, move
+from self2align.media.trust import saved_map
+from self2align.media.trust_file import write_trust
+from self2align.runtime.disk import at, check_room, move, move_into_place
 from self2align.runtime.families import load
 from self2align.runtime.progress import Progress, ignore
+
+PARTS = "parts"  # folder of the finished frames of a file
 
 
 def open_media(
@@ -75,6 +80,7 @@ def denoise_media(
     denoise: DenoiseFrames,
     inputs: Mapping[str, Any],
     progress: Progress,
+    trust: Path | None = None,
 ) -> None:
     """Denoise files; a killed run of the same work is resumed.
 
@@ -90,10 +96,13 @@ def denoise_media(
         Everything else that decides the results; JSON values only.
     progress
         Called with frames done and to do, of all files together; of a single frame, with tiles.
+    trust
+        File of the maps of trust of the only footage; see `self2align.media.trust_file.check_trust`.
     """
     total = sum(medium.count for _, medium in media)
     check_room(output.parent, _missing(media, output), "finished frames")
     made: dict[Path, Path] = {}
+    beside: dict[Path, Path] = {}
     with staging(output) as staged:
         before = 0
         for members in footage(media) if denoise.radius else [[one] for one in media]:
@@ -107,7 +116,9 @@ def denoise_media(
                 _make([medium for _, medium in members], folders, places, denoise, shown)
             before += count
             made |= {job.target: place for (job, _), place in zip(members, places, strict=True)}
-        publish(made, output, staged)
+            if trust is not None:
+                beside[trust] = _with_maps([medium for _, medium in members], folders, trust.suffix)
+        publish(made, output, staged, beside)
 
 
 def _missing(media: list[tuple[Job, Medium]], output: Path) -> int:
@@ -117,44 +128,11 @@ def _missing(media: list[tuple[Job, Medium]], output: Path) -> int:
     return max(0, sum(sizes) - unfinished_bytes(output))
 
 
-def footage(media: list[tuple[Job, Medium]]) -> list[list[tuple[Job, Medium]]]:
-    """Return files grouped as footage: the single pictures of a folder in order; every other file alone.
-
-    Raises
-    ------
-    ValueError
-        If pictures of a folder differ in size, or two differ only in their suffix.
-    """
-    found: dict[Path, list[tuple[Job, Medium]]] = {}
-    for job, medium in media:
-        single = medium.count == 1 and isinstance(medium, Pictures)
-        found.setdefault(job.source.parent if single else job.source, []).append((job, medium))
-    for (job, first), *others in found.values():
-        for other, medium in others:
-            assert isinstance(first, Pictures)
-            assert isinstance(medium, Pictures)
-            if medium.shape != first.shape:
-                raise ValueError(
-                    f"{other.source}: found {_told(medium)}, expected {_told(first)} as in {job.source.name}, "
-                    "for frames of one footage; a pattern takes some pictures of a folder"
-                )
-        stems = Counter(one.source.stem for one, _ in [(job, first), *others])
-        for one, _ in [(job, first), *others]:
-            if stems[one.source.stem] > 1:
-                raise ValueError(f"{one.source}: found another picture {one.source.stem}, expected one for each frame")
-    return list(found.values())
-
-
-def _told(picture: Pictures) -> str:
-    channels, height, width = picture.shape
-    return f"{width} x {height} px of {channels} channels"
-
-
 def _make(
     media: list[Medium], folders: list[Path], places: list[Path], denoise: DenoiseFrames, progress: Progress
 ) -> None:
     """Denoise one file, or the pictures of one footage, and store the results at their paths."""
-    parts = [folder / "parts" for folder in folders]
+    parts = [folder / PARTS for folder in folders]
     for folder in parts:
         folder.mkdir(parents=True, exist_ok=True)
     if len(media) == 1:
@@ -165,6 +143,18 @@ def _make(
     for medium, folder, place in zip(media, parts, places, strict=True):
         if not place.exists():
             _assemble(medium, folder, place)
+
+
+def _with_maps(media: list[Medium], folders: list[Path], suffix: str) -> Path:
+    """Return the path of the maps of trust of one footage, written from its finished frames."""
+    place = folders[0] / f"trust{suffix}"
+    partial = place.with_name(f"partial-{place.name}")
+    if partial.is_dir():
+        shutil.rmtree(partial)
+    parts = [(folder / PARTS, index) for folder, one in zip(folders, media, strict=True) for index in range(one.count)]
+    write_trust(partial, (saved_map(*part) for part in parts), len(parts), media[0].rate)
+    move_into_place(partial, place)
+    return place
 
 
 def _part_of_all(progress: Progress, before: int, count: int, total: int) -> Progress:

@@ -9,6 +9,7 @@
         made.tif            the result, whole
       result                the only result, or
       results/              all of them, just before the folder becomes
+      beside/           what belongs to the result and lies elsewhere, and beside.json, which tells where
     .NAME.finished/         which the next run on NAME moves into place if this one is killed meanwhile
 """
 
@@ -26,13 +27,14 @@ from filelock import Timeout
 from self2align.denoising.frames import choose_denoise
 from self2align.media import MEDIA
 from self2align.media.jobs import Job
-from self2align.runtime.disk import move, move_into_place
+from self2align.runtime.disk import move, move_into_place, written
 from self2align.runtime.families import load
 from self2align.runtime.locks import locked
 from self2align.runtime.provenance import code_digest
 from self2align.stores.arrays import is_zarr
 
 LOCKS = ("lock", "lock.soft")
+_BESIDE, _WHERE = "beside", "beside.json"
 LONGEST = 255  # bytes of a name
 
 
@@ -155,7 +157,7 @@ def _identity(source: Path) -> list[tuple[str, int, int]]:
     return [(str(file.resolve()), status.st_size, status.st_mtime_ns) for file, status in found]
 
 
-def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
+def publish(made: Mapping[Path, Path], output: Path, staged: Path, beside: Mapping[Path, Path]) -> None:
     """Move finished results to their final places: one file, or a whole folder in one step if it is new.
 
     A single rename decides that the work is finished; what is killed after it is moved by the next run.
@@ -168,6 +170,8 @@ def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
         The only target, or the folder of all.
     staged
         See `staging`.
+    beside
+        Path of each finished file that lies elsewhere, on the same file system, by its final path.
     """
     if list(made) == [output]:
         move_into_place(made[output], staged / "result")
@@ -175,6 +179,12 @@ def publish(made: Mapping[Path, Path], output: Path, staged: Path) -> None:
         shutil.rmtree(staged / "results", ignore_errors=True)  # a kill has left some, which are made again
         for target, place in made.items():
             move_into_place(place, staged / "results" / target.relative_to(output))
+    if beside:
+        names = {f"{number}{target.suffix}": target for number, target in enumerate(beside)}
+        for name, target in names.items():
+            move_into_place(beside[target], staged / _BESIDE / name)
+        with written(staged / _WHERE, staged / f"{_WHERE}.partial") as file:
+            file.write(json.dumps({name: str(target.absolute()) for name, target in names.items()}).encode())
     move(staged, _finished(output))
     _move_results(output)
 
@@ -196,6 +206,10 @@ def _move_results(output: Path) -> None:
         move(results, output)
     for place in sorted(_each(results)):
         move_into_place(place, output / place.relative_to(results))
+    if (folder / _WHERE).exists():
+        for name, target in json.loads((folder / _WHERE).read_text()).items():
+            if (place := folder / _BESIDE / name).exists():
+                move_into_place(place, Path(target))
     shutil.rmtree(folder)
 
 

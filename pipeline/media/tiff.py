@@ -1,6 +1,7 @@
 """TIFF files of any number of pages: ImageJ, OME and others."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tifffile import TiffFile, TiffPage
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images.tiff import SUFFIXES, TiffArray, as_line, decoded, opened, page_of
 from self2align.images.tiff_layout import footage, listed
+from self2align.media.finishing import finish_frames, finished_frame
 from self2align.media.medium import (
     OF_VIDEO,
     Choices,
@@ -20,8 +22,6 @@ from self2align.media.medium import (
     check_finite,
     check_size,
     coding_of,
-    finish_frames,
-    finished_frame,
     fitted,
 )
 from self2align.media.planes import Planes
@@ -37,12 +37,14 @@ class TiffStack:
     See `self2align.images.tiff_layout` for what is the footage of a file, and `Pictures`.
     """
 
+    rate: Fraction | None = None
+
     def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
         choices.refuse(source, *OF_VIDEO)
         if target.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{target}: found suffix {target.suffix!r}, expected {' or '.join(sorted(SUFFIXES))}")
         self.source, self.target, self.sigma = source, target, choices.sigma
-        self.pattern, self.strength = choices.pattern, choices.strength
+        self.pattern, self.strength, self.trust = choices.pattern, choices.strength, choices.trust
         with footage(source, choices.axes) as (file, layout):
             self.layout = layout
             self.planes = Planes(layout.axes, choices.channels)
@@ -94,6 +96,7 @@ class TiffStack:
             self.dtype,
             pattern=self.pattern,
             strength=self.strength,
+            trust=self.trust,
         )
 
     def still(self) -> Frames:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from math import inf
 from pathlib import Path
@@ -18,6 +19,7 @@ from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
 from self2align.media.rounding import is_coarse, refuse_float, rounding_note
 from self2align.media.segments import Encoding, SegmentEncoder
+from self2align.media.trust import has_map, save_map
 from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole
 from self2align.stores.codes import Coding
@@ -71,7 +73,7 @@ class VideoFile:
         check_size(source, self.pixels.channels, first.height, first.width)
         check_channels(source, self.pixels.channels, choices)
         choices.fits(source, self.pixels.channels, first.height, first.width)
-        self.pattern, self.strength = choices.pattern, choices.strength
+        self.pattern, self.strength, self.trust = choices.pattern, choices.strength, choices.trust
         self.matrix = display_matrix(first)
         with opened(source) as container:
             streams = find_footage(source, container)
@@ -82,6 +84,7 @@ class VideoFile:
             self.course = look_through(source, damage, progress)
             self.count = len(self.course.times)
             self.encoding = Encoding.like(codec, stream, first, self.course.interlaced, location, options=options)
+        self.rate: Fraction | None = self.encoding.rate
         left_out = check_container(source, self.index, target, self.encoding, self.matrix)
         skipped = [] if damage is None else [f"left out: {what}" for what in damage.notes]
         lost = [f"not written: its {what}" for what in frame_data(first)]
@@ -105,7 +108,7 @@ class VideoFile:
     def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
         """See `Medium`."""
         there = len(_segments(scratch))
-        done = next((at for at in range(there) if not is_whole(_place(scratch, at))), there) * SEGMENT
+        done = next((at for at in range(there) if not self._is_finished(scratch, at)), there) * SEGMENT
         first = max(0, done - denoise.radius)
         waiting: deque[_Read] = deque()  # frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None
@@ -119,12 +122,19 @@ class VideoFile:
                 encoder = SegmentEncoder(self.encoding)
             frame = frame_of(self.pixels, read.frame, read.noisy, clean, self.coding, self.encoding)
             encoder.add(frame, read.time)
+            if self.trust is not None:
+                save_map(scratch, number, self.trust.map)
             progress(number + 1, self.count)
             if (number + 1) % SEGMENT == 0:
                 encoder.finish(self.course.last).save(_place(scratch, number // SEGMENT))
                 encoder = None
         if encoder is not None:
             encoder.finish(self.course.last).save(_place(scratch, number // SEGMENT))
+
+    def _is_finished(self, scratch: Path, segment: int) -> bool:
+        frames = range(segment * SEGMENT, min((segment + 1) * SEGMENT, self.count))
+        maps = self.trust is None or all(has_map(scratch, number) for number in frames)
+        return maps and is_whole(_place(scratch, segment))
 
     def _ends(self, denoise: DenoiseFrames) -> tuple[float, float]:
         """Return the range of values that a denoiser expects: where it undoes clipping, that of RGB footage."""

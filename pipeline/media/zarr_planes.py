@@ -1,5 +1,6 @@
 """Zarr arrays of any number of axes, plane by plane."""
 
+from fractions import Fraction
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images.axes import of_array
+from self2align.media.finishing import finish_frames, finished_frame
 from self2align.media.medium import (
     OF_VIDEO,
     Choices,
@@ -18,8 +20,6 @@ from self2align.media.medium import (
     check_finite,
     check_size,
     coding_of,
-    finish_frames,
-    finished_frame,
     fitted,
 )
 from self2align.media.planes import Planes
@@ -39,6 +39,8 @@ class ZarrPlanes:
     If the array has CF's ``scale_factor`` and ``add_offset``, they convert its values.
     """
 
+    rate: Fraction | None = None
+
     def __init__(self, source: Path, target: Path, choices: Choices, progress: Progress = ignore) -> None:
         choices.refuse(source, *OF_VIDEO)
         self.source, self.target = source, target
@@ -57,6 +59,7 @@ class ZarrPlanes:
         check_channels(source, self.planes.channels, choices)
         choices.fits(source, *self.planes.shape)
         self.sigma, self.pattern, self.strength = choices.sigma, choices.pattern, choices.strength
+        self.trust = choices.trust
         self.notes += choices.gray(source, self.planes.channels)
         absent = absent_chunks(source, array)
         if absent:
@@ -98,6 +101,7 @@ class ZarrPlanes:
             self._hidden,
             self.pattern,
             self.strength,
+            self.trust,
         )
 
     def _hidden(self, index: int, stored: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """Zarr arrays that others have made: read in their own format, and written again in the same."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,34 @@ def write_like(
     array = zarr.open_array(made, mode="r+")
     for region in _regions(array.shape, array.shards or array.chunks):
         array[region] = piece(region)
+
+
+def write_frames(made: Path, frames: Iterator[NDArray[Any]], count: int, attributes: Mapping[str, float]) -> None:
+    """Write frames as an array of Zarr v3 with the axes t, y and x, a chunk for each frame.
+
+    Parameters
+    ----------
+    made
+        Folder to write.
+    frames
+        ``(H, W)``, of one type, read one by one.
+    count
+        How many.
+    attributes
+        Of the array.
+    """
+    first = next(frames)
+    array = zarr.create_array(
+        made,
+        shape=(count, *first.shape),
+        chunks=(1, *first.shape),
+        dtype=first.dtype,
+        dimension_names=("t", "y", "x"),
+        attributes=dict(attributes),
+        zarr_format=3,
+    )
+    for number, frame in enumerate(chain([first], frames)):
+        array[number] = frame
 
 
 def _regions(shape: tuple[int, ...], step: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:

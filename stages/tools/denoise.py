@@ -34,6 +34,10 @@ Overall = Annotated[
 ]
 Luma = Annotated[float | None, Option(help="The same of luma alone; default: --strength.")]
 Chroma = Annotated[float | None, Option(help="The same of chroma alone; default: --strength.")]
+Trust = Annotated[
+    Path | None,
+    Option(help="With --temporal: also write how far neighbours are trusted (.tif, .zarr, .mkv, .mp4, .mov)."),
+]
 
 # How the values of a file are read.
 White = Annotated[
@@ -73,6 +77,7 @@ def denoise(
     weights: Weights = WEIGHTS,
     temporal: Temporal = 0,
     aligner: Aligner = None,
+    trust: Trust = None,
     strength: Overall = 1.0,
     luma: Luma = None,
     chroma: Chroma = None,
@@ -96,6 +101,8 @@ def denoise(
     from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.medium import Choices
     from self2align.media.run import denoise_media
+    from self2align.media.trust import LastTrust
+    from self2align.media.trust_file import check_trust
     from self2align.runtime.devices import device
     from self2align.runtime.provenance import code_digest
     from self2align.runtime.scratch import file_digest
@@ -107,7 +114,8 @@ def denoise(
     _check(sigma, dtype)
     seen = NoiseNotes(Purpose.of(load_checked(weights)[1]), say)
     denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
-    denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip)
+    last = None if trust is None else LastTrust()
+    denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip, trust=last)
     pattern = None if fixed_pattern is None else load_pattern(fixed_pattern)
     choices = Choices(
         denoiser.channels,
@@ -122,8 +130,11 @@ def denoise(
         crf=crf,
         preset=preset,
         strength=Strength.told(strength, luma, chroma),
+        trust=last,
     )
     media = _opened(source, output, choices, overwrite, temporal)
+    if trust is not None:
+        check_trust(trust, source, media, output, overwrite)
     if unclip and denoiser.clipping:
         ends = denoiser.clipping.ends
         say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
@@ -138,11 +149,13 @@ def denoise(
         "device": where.type,
     }
     with bar(f"denoising {source}") as progress:
-        denoise_media(media, output, denoise_frames, inputs, progress)
+        denoise_media(media, output, denoise_frames, inputs, progress, trust)
     frames = sum(medium.count for _, medium in media)
     seen.summarise(frames)
     if denoise_frames.note:
         say(denoise_frames.note)
+    if trust is not None:
+        say(f"{trust}: how far neighbours are trusted, 0 to 1 (white)")
     say(f"{output}: denoised, files: {len(media)}, frames: {frames}")
 
 
