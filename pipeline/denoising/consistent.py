@@ -16,6 +16,8 @@ Image = NDArray[np.float32]
 START = 0.02  # of the range of the values: usual camera noise
 ALIKE = 1.25  # factor between what was told and what was taken off: nearer changes the result by less than 0.03 dB
 ROUNDS = 3
+# The network is told so much more than it found, in the end: what it takes off is less than there is.
+RAISED = 2.0
 WINDOW, WINDOWS = 256, 2  # px a side; so many windows of larger frames are looked at
 # Of the range of the values. What the network takes off can be less than there is: of coarse noise of cameras a third.
 LEAST, MOST = 0.01, 0.35

@@ -170,7 +170,8 @@ class WithNeighbours:
             return torch.from_numpy(clean).to(self.denoiser.device)
 
         alike = copies > 1 or noise.shared > ALIKE
-        variance = noise.level(whole[None].cpu())[0].square().expand_as(frame).to(frame)
+        level = noise.level(whole[None].cpu())[0] / noise.raised
+        variance = level.square().expand_as(frame).to(frame)
         # Stein's lemma needs noise that is independent from pixel to pixel, and between the channels or one for all.
         if self._is_white(noise) and (alike or noise.shared == 0.0):
             return Pilot(single(whole), SecondLook(single, variance, alike))

@@ -54,6 +54,8 @@ class FrameNoise:
         Share of the variance that all channels have in common: 1 for gray noise in RGB.
     quarters
         Of `uneven_sigmas`, where that was asked for.
+    raised
+        By how much more than this a network is told.
     """
 
     lines: Sequence[tuple[float, float]]
@@ -63,6 +65,7 @@ class FrameNoise:
     span: float = 0.0
     shared: float = 0.0
     quarters: tuple[float, float] | None = None
+    raised: float = 1.0
 
     @classmethod
     def told(cls, sigma: Sigma) -> "FrameNoise":
@@ -100,11 +103,14 @@ class FrameNoise:
         return math.sqrt(max(sum(variances) / len(variances), 1e-12))
 
     def level(self, noisy: Tensor) -> Tensor:
-        """Return the standard deviation for frames ``(N, C, H, W)``: one for each channel or all, or at each pixel."""
+        """Return what a network is told for frames ``(N, C, H, W)``: one for each channel or all, or at each pixel.
+
+        It is the standard deviation, ``raised`` times.
+        """
         if self.known is not None:
             return torch.from_numpy(np.maximum(self.known, LEAST_KNOWN * self.known.max()))[None].to(noisy)
         gain, read = (noisy.new_tensor(values).expand(len(noisy), -1) for values in zip(*self.lines, strict=True))
-        return noise_level(noisy, gain, read)
+        return self.raised * noise_level(noisy, gain, read)
 
 
 def frame_noise(noisy: NDArray[np.float32], *, each_channel: bool = True) -> FrameNoise:

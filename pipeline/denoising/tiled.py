@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from self2align.denoising import tiling
-from self2align.denoising.consistent import consistent_level
+from self2align.denoising.consistent import RAISED, consistent_level
 from self2align.denoising.inference import core, denoise_at_level, framed, load_denoiser, margin_of
 from self2align.denoising.levels import FrameNoise, Sigma, frame_noise, uneven_sigmas
 from self2align.networks.network import multiple_of
@@ -220,7 +220,7 @@ class TiledDenoiser:
             found = noise.measured
             # What is independent from pixel to pixel is measured well where enough is flat.
             if self.blind and found is not None and not (noise.drawn or found.certain):
-                noise = noise.of_level(self._consistent(noisy, noise))
+                noise = replace(noise.of_level(self._consistent(noisy, noise)), raised=RAISED)
         self.untouched = noise.nothing
         if self.watch is not None:
             # Of the first frame: it costs as much as measuring the frame four times.

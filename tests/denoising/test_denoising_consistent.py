@@ -56,6 +56,12 @@ def test_of_large_frames_windows_are_looked_at_in_place_of_all() -> None:
     assert len(seen) == 4
 
 
+def _blotched(sigma: float, side: int = 256) -> Image:
+    white = np.random.default_rng(0).normal(0, 1, (3, side, side)).astype(np.float32)
+    blotches = np.stack([cv2.GaussianBlur(plane, (0, 0), 1.5) for plane in white])
+    return (0.5 + sigma * blotches / blotches.std()).astype(np.float32)
+
+
 class _Flat(torch.nn.Module):
     """Returns nothing: what is left of an image is its local mean."""
 
@@ -67,11 +73,19 @@ class _Flat(torch.nn.Module):
 
 @pytest.mark.parametrize(("blind", "found"), [(True, 1.0), (False, 0.2)])
 def test_a_network_that_was_told_wrong_levels_tells_that_of_noise_that_pixels_share(blind: bool, found: float) -> None:
-    white = np.random.default_rng(0).normal(0, 1, (3, 256, 256)).astype(np.float32)
-    blotches = np.stack([cv2.GaussianBlur(plane, (0, 0), 1.5) for plane in white])
-    noisy = 0.5 + 0.05 * blotches / blotches.std()
+    noisy = _blotched(0.05)
     denoiser = TiledDenoiser(Normalised(_Flat()), 3, device=torch.device("cpu"), memory=2**28, exact=False, blind=blind)
-    assert denoiser.noise_of(noisy.astype(np.float32), None).sigma / 0.05 == pytest.approx(found, abs=0.15)
+    assert denoiser.noise_of(noisy, None).sigma / 0.05 == pytest.approx(found, abs=0.15)
+
+
+def test_a_network_is_told_twice_the_level_that_it_found_but_what_a_user_tells_as_it_is() -> None:
+    denoiser = TiledDenoiser(Normalised(_Flat()), 3, device=torch.device("cpu"), memory=2**28, exact=False, blind=True)
+    noisy = _blotched(0.05)
+    found, told = denoiser.noise_of(noisy, None), denoiser.noise_of(noisy, 0.07)
+    batch = torch.from_numpy(noisy)[None]
+    assert found.sigma == pytest.approx(0.05, rel=0.15)
+    assert float(found.level(batch).mean()) == pytest.approx(2 * found.sigma)
+    assert float(told.level(batch).mean()) == pytest.approx(0.07)
 
 
 @pytest.mark.parametrize(
