@@ -59,7 +59,8 @@ def test_of_large_frames_windows_are_looked_at_in_place_of_all() -> None:
 def _blotched(sigma: float, side: int = 256) -> Image:
     white = np.random.default_rng(0).normal(0, 1, (3, side, side)).astype(np.float32)
     blotches = np.stack([cv2.GaussianBlur(plane, (0, 0), 1.5) for plane in white])
-    return (0.5 + sigma * blotches / blotches.std()).astype(np.float32)
+    noisy: Image = (0.5 + sigma * blotches / blotches.std()).astype(np.float32)
+    return noisy
 
 
 class _Flat(torch.nn.Module):
