@@ -6,7 +6,7 @@ from self2align.noise.words import in_words
 from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.survey.footage import FootageSurvey
-from self2align.survey.pace import duration_text, seconds
+from self2align.survey.pace import duration_text, seconds, together
 from self2align.survey.settings import Choices
 from self2align.survey.unread import unread_note
 
@@ -36,8 +36,8 @@ def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: st
         f"Motion: {survey.motion[0]:.1f} px per frame (median), {survey.motion[1]:.1f} px (95 % quantile).",
         *_noise(survey.noise.scaled(first.white / chosen.white if chosen.white else 1.0), survey.profile),
         f"Held out for validation: {', '.join(chosen.held_out) or 'nothing, because there is only one scene'}.",
-        f"Time on this machine under its current load: about {duration_text(sum(times.values()))} ({parts}), plus "
-        "reading and storing.",
+        f"Time on this machine: about {duration_text(together(times.values()))} ({parts}), plus reading and storing. "
+        "Of a range the lower end is without other work on it, the upper end under its current load.",
         f"Pairs: at most {pairs}, {size_text(_store(params, survey, pairs))} in pairs.zarr before compression.",
     ]
     unread = unread_note(survey.kind, survey.path)

@@ -1,7 +1,7 @@
 """An estimate of the computing time on this machine, from a few timed steps of each training and one timed pair."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,11 +27,17 @@ from self2align.runtime.workers import exact_threads, workers
 from self2align.training.loop import train
 from self2align.training.settings import TrainingSettings
 
-STEPS = 5  # timed; the first is left out, and the fastest of the others counts: other work disturbed it least
+STEPS = 8  # timed; the first is left out
+ALIKE = 1.3  # times: durations that differ by less are told as one
+
+Span = tuple[float, float]  # seconds, at the pace of the fastest step and at the usual one
 
 
-def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[str, float]:
-    """Return the computing time of each stage that takes long, in seconds, by name.
+def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[str, Span]:
+    """Return the computing time of each stage that takes long, in seconds, by name: at the least, and as things are.
+
+    Other work on the machine disturbs the fastest of a few steps least, so it tells the time without such work. The
+    median tells the time if that work goes on.
 
     Parameters
     ----------
@@ -48,9 +54,11 @@ def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[st
     times = {}
     if chosen.training is not None and isinstance(aligner, nn.Module):
         loss, training = load_member(LOSSES, chosen.loss, "loss"), chosen.training.settings()
-        times["train_ian"] = training.steps * _step(aligner, loss, _frames_batch(training, channels), training)
+        times["train_ian"] = times_of(
+            training.steps, _steps(aligner, loss, _frames_batch(training, channels), training)
+        )
     aligned = scenes * pairs.targets_per_scene * 2 * len(pairs.offsets)
-    times["generate_pairs"] = aligned * _pair(aligner, frames) / workers()
+    times["generate_pairs"] = times_of(aligned / workers(), _pairs(aligner, frames))
     denoiser = params.train_denoiser
     network = build_network(denoiser.network, channels, denoiser.arguments)
     if denoiser.normalise:
@@ -58,16 +66,31 @@ def seconds(params: Params, frames: NDArray[np.float32], scenes: int) -> dict[st
     loss = load_member(OBJECTIVES, denoiser.objective, "train_denoiser.objective").loss
     training = denoiser.training.settings()
     batch = _neighbours_batch(training, channels, 2 * len(pairs.offsets))
-    times["train_denoiser"] = training.steps * _step(network, loss, batch, training)
+    times["train_denoiser"] = times_of(training.steps, _steps(network, loss, batch, training))
     return times
 
 
-def duration_text(duration: float) -> str:
-    """Return a duration, given in seconds, with a suitable unit."""
-    minutes = duration / 60
-    if minutes < 1.5:
+def times_of(count: float, timed: Sequence[float]) -> Span:
+    """Return the time for so many steps of which some were timed, by the fastest and by the median of these."""
+    return count * float(np.min(timed)), count * float(np.median(timed))
+
+
+def together(times: Iterable[Span]) -> Span:
+    """Return the time of several stages, one after the other."""
+    low, high = zip(*times, strict=True)
+    return sum(low), sum(high)
+
+
+def duration_text(duration: Span) -> str:
+    """Return a duration, given in seconds from the least to the usual one, with a suitable unit."""
+    low, high = (one / 60 for one in duration)
+    if high < 1.5:
         return "a minute or less"
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    if high > ALIKE * low:
+        if high < 100:
+            return f"{max(low, 1):.0f} to {high:.0f} minutes"
+        return f"{low / 60:.1f} to {high / 60:.1f} hours"
+    return f"{high:.0f} minutes" if high < 100 else f"{high / 60:.1f} hours"
 
 
 def _frames_batch(settings: TrainingSettings, channels: int) -> dict[str, Tensor]:
@@ -86,8 +109,8 @@ def _neighbours_batch(settings: TrainingSettings, channels: int, neighbours: int
     }
 
 
-def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings: TrainingSettings) -> float:
-    """Return the seconds per training step: the fastest of a few, on one batch."""
+def _steps(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings: TrainingSettings) -> list[float]:
+    """Return the seconds of a few training steps on one batch."""
     where = device()
     few = replace(settings, steps=STEPS, checkpoint_every=STEPS, log_every=STEPS, validate_every=STEPS)
     marks: list[float] = []
@@ -109,11 +132,11 @@ def _step(network: nn.Module, loss: Loss, batch: Mapping[str, Tensor], settings:
             validation=[],
             watch=watch,
         )
-    return float(np.diff(marks).min())
+    return [float(one) for one in np.diff(marks)]
 
 
-def _pair(aligner: Aligner, frames: NDArray[np.float32]) -> float:
-    """Return the seconds for aligning two frames to each other, on one thread as in the stage."""
+def _pairs(aligner: Aligner, frames: NDArray[np.float32]) -> list[float]:
+    """Return the seconds for aligning two frames to each other a few times, on one thread as in the stage."""
     where = device()
     placed: Any = place(aligner, where).eval() if isinstance(aligner, nn.Module) else aligner
     first, second = torch.from_numpy(frames).to(where)
@@ -122,4 +145,4 @@ def _pair(aligner: Aligner, frames: NDArray[np.float32]) -> float:
         for _ in range(STEPS):
             marks.append(time.perf_counter())
             align_both(first, second, placed, True)
-    return float(np.diff(marks).min())
+    return [float(one) for one in np.diff(marks)]

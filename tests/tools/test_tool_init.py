@@ -107,7 +107,7 @@ def test_the_parameters_state_the_survey(project: Path, footage: Path) -> None:
     for word in (
         "112 x 128 px, 8 bits, RGB",
         "# Noise: sigma 14.8 of 255",
-        "# Time on this machine under its current load: about",
+        "# Time on this machine: about",
         "# Held out for validation: s1.",
     ):
         assert word in text
