@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from self2align.noise.estimation.brightness import by_brightness
 from self2align.noise.estimation.counts import photon
 from self2align.noise.estimation.measuring import UNEVEN, Measure, measure
 from self2align.noise.estimation.views import (
@@ -38,7 +39,7 @@ from self2align.noise.estimation.views import (
 
 FEWEST = 16  # blocks without a missing value: from fewer nothing is measured
 CERTAIN = 0.02  # expected relative error: of small frames of white noise up to 7 % are then off by more than 3 %
-BY_BRIGHTNESS = 0.5  # change of the variance from dark to light, as a share: less is one level
+BY_BRIGHTNESS = 0.25  # change of the variance from dark to light, as a share: less is one level
 STEADY = 0.2  # share of the places that is measured for what frames share
 FIXED = 0.02  # of the variance; photographs in motion without a fixed pattern give at most 0.01
 # Clean DAVIS frames with white noise of sigma 2 to 75 chose these. Differences of channels have unevenness 0.9 to 1.1
@@ -267,6 +268,9 @@ def _choose(blocks: Values, waves: Values, overlap: float, rounding: float) -> M
     better = [one for one in white if _is_better(one, first)]
     if better:
         return min(better, key=lambda one: one.error)
+    growing = by_brightness(found[0], overlap, first)
+    if growing is not None:
+        return growing
     colors = [one for view, one in zip(found[1:], rest, strict=True) if view.colors]
     demosaiced = any(one.variance > COLORED * first.variance for one in colors)
     if first.unevenness > TEXTURED[0] and first.dispersion > UNFLAT and not demosaiced:

@@ -84,7 +84,14 @@ class _Class:
     flat: NDArray[np.intp]
 
 
-def measure(view: View, overlap: float, kind: Kind = "white") -> Measure:
+def measure(
+    view: View,
+    overlap: float,
+    kind: Kind = "white",
+    *,
+    least: int = PER_CLASS,
+    usual: NDArray[np.float64] | None = None,
+) -> Measure:
     """Measure the noise of some blocks.
 
     Parameters
@@ -96,8 +103,12 @@ def measure(view: View, overlap: float, kind: Kind = "white") -> Measure:
     kind
         "white" noise, "correlated" noise, whose power at low frequencies is extrapolated, or "texture": nothing is
         flat, and of each class, and of the classes, those with the least power count.
+    least
+        Blocks, at the least, in a class of brightness.
+    usual
+        Variances by which the power of the blocks was divided, ``(N,)``; None if it was not.
     """
-    found, clipped = _classes(view, overlap, kind)
+    found, clipped = _classes(view, overlap, kind, least, usual is None)
     levels, variances, counts = (
         np.array([getattr(one, name) for one in found]) for name in ("level", "variance", "count")
     )
@@ -109,8 +120,12 @@ def measure(view: View, overlap: float, kind: Kind = "white") -> Measure:
         variances = variances / (1 + LEAK * np.maximum(tilts - 1, -0.1))
     if kind == "texture":
         excess = np.maximum(excess, variances / max(variances.min(), NOTHING) - 1)
+    if usual is not None:
+        variances = variances * [usual[one.flat].mean() for one in found]
     counts = 1 / (1 / counts + excess**2 * HIGH.sum() / 2)
     gain, read = _line(levels, variances, counts)
+    # What a line rests upon must be even; the other classes of a growing noise may be textured.
+    trust = np.ones(len(found)) if usual is None else counts
     texture = DOUBT * max(float(np.average(tilts, weights=counts)) - 1, 0)
     error = np.sqrt(2 / (counts.sum() * HIGH.sum()) + texture**2) / 2
     return Measure(
@@ -119,17 +134,26 @@ def measure(view: View, overlap: float, kind: Kind = "white") -> Measure:
         error=min(float(error), 1.0),
         unevenness=unevenness,
         variance=float(np.average(variances, weights=counts)),
-        dispersion=float(np.median([one.dispersion for one in found])),
-        uneven=float(np.median([one.uneven for one in found])),
+        dispersion=_median([one.dispersion for one in found], trust),
+        uneven=_median([one.uneven for one in found], trust),
         clipped=clipped,
     )
 
 
-def _classes(view: View, overlap: float, kind: Kind) -> tuple[list[_Class], bool]:
+def _median(values: list[float], weights: NDArray[np.float64]) -> float:
+    """Return the weighted median; under equal weights the usual one."""
+    if not np.ptp(weights):
+        return float(np.median(values))
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(below, below[-1] / 2)]])
+
+
+def _classes(view: View, overlap: float, kind: Kind, least: int, restored: bool) -> tuple[list[_Class], bool]:
     """Return classes of brightness, the clipped ones only if all are, and whether they are.
 
     Mean and noise of a clipped block depend on each other. Classes of it are a standard deviation wide, so that they do
-    not sort blocks by their noise.
+    not sort blocks by their noise. They are ``restored`` to what they were before.
     """
     kept = np.flatnonzero(view.ends.sum(1) < LOST)
     if len(kept) < FEW:
@@ -142,13 +166,13 @@ def _classes(view: View, overlap: float, kind: Kind) -> tuple[list[_Class], bool
         orders = (part[np.argsort(low[part], kind="stable")] for part in parts)
         return [_measure_class(view, kept[order], low[order], overlap, kind) for order in orders]
 
-    most = int(np.clip(len(kept) / overlap // PER_CLASS, 1, CLASSES))
+    most = int(np.clip(len(kept) / overlap // least, 1, CLASSES))
     found = classes(most)
     whole = [one for one in found if one.clipped <= CLIPPED]
     if whole:
         return whole, False
     width = np.sqrt(np.mean([one.variance for one in found]))
-    if not width:
+    if not width or not restored:
         return found, True
     low_level, high_level = np.quantile(levels, (0.05, 0.95))
     return [_restored(one, view) for one in classes(int(np.clip((high_level - low_level) / width, 1, most)))], True
