@@ -9,6 +9,11 @@ r"""Weights for footage of cameras, from DAVIS alone: its sequences filmed by ma
     cp work/first.safetensors work/starts
     $train second recorrupted_neighbours --steps 1500 --init first --learning-rate 4e-4 --batch 4 --crop 128 \
         --last-layer trained
+    cp work/second.safetensors work/starts
+    $train third recorrupted_neighbours --steps 5000 --init second --learning-rate 5e-4 --last-layer trained
+    cp work/third.safetensors work/starts
+    $train fourth recorrupted_neighbours --steps 1800 --init third --learning-rate 4e-4 --batch 4 --crop 128 \
+        --last-layer trained
 
 Every fourth sequence is held out. The others are cut in parts. Each part has a camera of its own: photons, read noise,
 white balance and demosaicking are drawn, and so is what becomes of it, a quarter each: pictures as they come from the
