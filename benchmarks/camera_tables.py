@@ -107,5 +107,6 @@ def table_of(
         lead = own in ranked and len(ranked) > 1
         margin = ranked[own] - max(value for name, value in ranked.items() if name != own) if lead else None
         shown.append("" if margin is None else f"{margin:+{FORMATS[measure]}}")
-        lines.append(f"| {' | '.join([clip.replace('_', ', '), *shown])} |")
+        title = clip.removesuffix(".mp4").replace("_crf", ", CRF ").replace("_", ", ")
+        lines.append(f"| {' | '.join([title, *shown])} |")
     return lines
