@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 if TYPE_CHECKING:
+    from self2align.denoising.purpose import NoiseNotes
+    from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.jobs import Job
     from self2align.media.medium import Choices, Medium
 
@@ -96,24 +98,15 @@ def denoise(
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
     from self2align.denoising.frames import choose_denoise
-    from self2align.denoising.purpose import NoiseNotes, Purpose
     from self2align.denoising.strength import Strength
-    from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.medium import Choices
     from self2align.media.run import denoise_media
     from self2align.media.trust import LastTrust
-    from self2align.media.trust_file import check_trust
-    from self2align.runtime.devices import device
-    from self2align.runtime.provenance import code_digest
-    from self2align.runtime.scratch import file_digest
     from self2align.sources.pattern import load_pattern
     from self2align.stages.screen import bar, say
-    from self2align.stores.header import load_checked
 
-    where = device()
     _check(sigma, dtype)
-    seen = NoiseNotes(Purpose.of(load_checked(weights)[1]), say)
-    denoiser = TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen)
+    denoiser, seen = _loaded(weights, memory)
     last = None if trust is None else LastTrust()
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip, trust=last)
     pattern = None if fixed_pattern is None else load_pattern(fixed_pattern)
@@ -132,22 +125,12 @@ def denoise(
         strength=Strength.told(strength, luma, chroma),
         trust=last,
     )
-    media = _opened(source, output, choices, overwrite, temporal)
-    if trust is not None:
-        check_trust(trust, source, media, output, overwrite)
+    media = _opened(source, output, choices, overwrite, temporal, trust)
     if unclip and denoiser.clipping:
         ends = denoiser.clipping.ends
         say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
-    inputs = {
-        **choices.record(),
-        "temporal": temporal,
-        "memory": memory,
-        "unclip": unclip,
-        "weights": file_digest(weights),
-        "aligner": file_digest(aligner) if temporal and aligner else None,
-        "network": code_digest(type(denoiser.network)),
-        "device": where.type,
-    }
+    inputs = {**choices.record(), "temporal": temporal, "memory": memory, "unclip": unclip}
+    inputs |= _digests(denoiser, weights, aligner if temporal else None)
     with bar(f"denoising {source}") as progress:
         denoise_media(media, output, denoise_frames, inputs, progress, trust)
     frames = sum(medium.count for _, medium in media)
@@ -157,6 +140,32 @@ def denoise(
     if trust is not None:
         say(f"{trust}: how far neighbours are trusted, 0 to 1 (white)")
     say(f"{output}: denoised, files: {len(media)}, frames: {frames}")
+
+
+def _loaded(weights: Path, memory: int) -> "tuple[TiledDenoiser, NoiseNotes]":
+    """Return the denoiser, and what tells the noise of the frames that it sees."""
+    from self2align.denoising.purpose import NoiseNotes, Purpose
+    from self2align.denoising.tiled import TiledDenoiser
+    from self2align.runtime.devices import device
+    from self2align.stages.screen import say
+    from self2align.stores.header import load_checked
+
+    where = device()
+    seen = NoiseNotes(Purpose.of(load_checked(weights)[1]), say)
+    return TiledDenoiser.load(weights, device=where, memory=memory * 2**20, watch=seen), seen
+
+
+def _digests(denoiser: "TiledDenoiser", weights: Path, aligner: Path | None) -> dict[str, str | None]:
+    """Return what decides the result besides the user's choices."""
+    from self2align.runtime.provenance import code_digest
+    from self2align.runtime.scratch import file_digest
+
+    return {
+        "weights": file_digest(weights),
+        "aligner": file_digest(aligner) if aligner else None,
+        "network": code_digest(type(denoiser.network)),
+        "device": denoiser.device.type,
+    }
 
 
 def _check(sigma: float | None, dtype: str | None) -> None:
@@ -170,11 +179,12 @@ def _check(sigma: float | None, dtype: str | None) -> None:
 
 
 def _opened(
-    source: str, output: Path, choices: "Choices", overwrite: bool, temporal: int
+    source: str, output: Path, choices: "Choices", overwrite: bool, temporal: int, trust: Path | None
 ) -> "list[tuple[Job, Medium]]":
     """Return the files to denoise, checked; say how they are read, and what their results do not keep."""
     from self2align.media.footage import check_footage
     from self2align.media.run import open_media
+    from self2align.media.trust_file import check_trust
     from self2align.stages.screen import bar, say
 
     with bar(f"checking {source}", stays=False) as checking:
@@ -185,4 +195,6 @@ def _opened(
                 say(line)
     if temporal:
         check_footage(source, media)
+    if trust is not None:
+        check_trust(trust, source, media, output, overwrite)
     return media
