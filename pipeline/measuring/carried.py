@@ -8,6 +8,7 @@ to both as a sum of noise of its own and of shares that decay from frame to fram
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -26,12 +27,37 @@ CARRIED = 0.005  # correlation: less is none
 # of 0.05 of the variance at most, so less is none.
 TRUST = {1: 1.0, 2: 0.3, 4: 0.1, 8: 0.05}
 ERROR = 0.05
+STRIPS, CHANCE = 8, 3.0  # of the frame, each left out once; standard errors within which a share may be chance
 SEEN, OFTEN = 0.1, 0.4  # what a target has to show by itself, and in which share of the targets
 FAR = 6.0  # robust deviations: a block as far from the middle counts for nothing
 
 
+@dataclass(frozen=True)
+class _Products:
+    """Means over the blocks of a target that count.
+
+    Attributes
+    ----------
+    values
+        Of each product, in the order of `_table`, ``(R, N)``.
+    strips
+        Number of the strip of the frame that a block is in, ``(N,)``.
+    """
+
+    values: Numbers
+    strips: NDArray[np.int64]
+
+    def without(self, strip: int) -> "_Products":
+        """Return what is left without a strip."""
+        kept = self.strips != strip
+        return _Products(self.values[:, kept], self.strips[kept])
+
+
 def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, float]]:
     """Return what is carried, and by distance the share of the variance that products hold.
+
+    No share is below 0, so chance makes some. What is within three of its standard errors, by a jackknife over strips
+    of the frame, is none.
 
     Parameters
     ----------
@@ -46,15 +72,33 @@ def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, f
     shares
         About 1 without such a correlation.
     """
-    if len(found) == 1:
-        return _fitted(found)
-    each = [_fitted([one]) for one in found]
-    if len(found[0][1].before) != CHROMA.shape[1]:
+    distances = sorted(set.intersection(*map(set, found)))
+    none = np.zeros(0), dict.fromkeys(distances, 1.0)
+    if len(distances) < 2:
+        return none
+    gray = len(found[0][distances[0]].before) != CHROMA.shape[1]
+    targets = [_products(one, distances) for one in found]
+    along, shares = _agreed(targets, distances, gray)
+    if not along.size:
+        return none
+    without = [
+        _agreed([one.without(strip) for one in targets], distances, gray)[0][:1].sum() for strip in range(STRIPS)
+    ]
+    if along[0] < CHANCE * (STRIPS - 1) ** 0.5 * float(np.std(without)):
+        return none
+    return along, shares
+
+
+def _agreed(targets: Sequence[_Products], distances: Sequence[int], gray: bool) -> tuple[Numbers, dict[int, float]]:
+    """Return what is carried by the targets together; nothing that few of them show."""
+    if len(targets) == 1:
+        return _fitted(targets, distances)
+    each = [_fitted([one], distances) for one in targets]
+    if gray:
         return min(each, key=lambda result: float(result[0].sum()))
-    # Nothing is below 0 in the fit, so chance alone gives something: here and there, not in most targets.
     if np.mean([one.size > 0 and one[0] > SEEN for one, _ in each]) < OFTEN:
-        return np.zeros(0), dict.fromkeys(each[0][1], 1.0)
-    along, shares = _fitted(found)
+        return np.zeros(0), dict.fromkeys(distances, 1.0)
+    along, shares = _fitted(targets, distances)
     # All together may give nothing where most of them give something: their median counts as well.
     longest = max(len(one) for one, _ in [*each, (along, shares)])
     usual = np.median([np.pad(one, (0, longest - len(one))) for one, _ in each], 0)
@@ -62,33 +106,42 @@ def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, f
     return most[: int(np.sum(most > CARRIED))], shares
 
 
-def _fitted(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, float]]:
-    """Return what is carried, from all targets together; see `carried`."""
-    distances = sorted(set.intersection(*map(set, found)))
-    places = [_places(one, distances) for one in found]
+def _fitted(targets: Sequence[_Products], distances: Sequence[int]) -> tuple[Numbers, dict[int, float]]:
+    """Return what is carried, from the blocks of all targets."""
+    values = np.concatenate([one.values for one in targets], 1)
     none = np.zeros(0), dict.fromkeys(distances, 1.0)
-    if len(distances) < 2 or sum(int(one.sum()) for one in places) < FEWEST:
+    if values.shape[1] < FEWEST:
         return none
-    rows, seen, weights = [], [], []
-    for one in distances:
-        rows.append([1.0, *(1 - 2 * DECAYS**one + DECAYS ** (2 * one))])
-        seen.append(_mean([_colors(triple[one].before) * _colors(triple[one].after) for triple in found], places))
-        weights.append(TRUST[one])
-    for a in distances:
-        for b, c in combinations(distances, 2):
-            rows.append([0.0, *(DECAYS**b - DECAYS**c - DECAYS ** (a + b) + DECAYS ** (a + c))])
-            seen.append(_mean([_apart(triple, a, b, c) for triple in found], places))
-            weights.append(min(10 * TRUST[max(a, c)], 1.0) if max(a, c) < 8 else TRUST[8])
-    table, wanted, weight = np.array(rows), np.array(seen), np.array(weights)
-    parts, _ = nnls(weight[:, None] * table, weight * wanted)
+    table, weight = _table(distances)
+    seen = location(values)
+    parts, _ = nnls(weight[:, None] * table, weight * seen)
     total = float(parts.sum())
     if total <= 0:
         return none
     along = (parts[1:] * DECAYS ** np.arange(1, 2 * distances[-1] + 1)[:, None]).sum(1) / total
     if along[0] < ERROR:
         return none
-    shares = {one: max(value / total, 0.1) for one, value in zip(distances, seen, strict=False)}
+    shares = {one: max(float(value) / total, 0.1) for one, value in zip(distances, seen, strict=False)}
     return along[: int(np.sum(along > CARRIED))], shares
+
+
+def _table(distances: Sequence[int]) -> tuple[Numbers, Numbers]:
+    """Return what a product holds of noise of its own and of each decay, ``(R, 1 + D)``, and its weight, ``(R,)``."""
+    rows = [[1.0, *(1 - 2 * DECAYS**one + DECAYS ** (2 * one))] for one in distances]
+    weights = [TRUST[one] for one in distances]
+    for a in distances:
+        for b, c in combinations(distances, 2):
+            rows.append([0.0, *(DECAYS**b - DECAYS**c - DECAYS ** (a + b) + DECAYS ** (a + c))])
+            weights.append(min(10 * TRUST[max(a, c)], 1.0) if max(a, c) < 8 else TRUST[8])
+    return np.array(rows), np.array(weights)
+
+
+def _products(triple: Mapping[int, Triple], distances: Sequence[int]) -> _Products:
+    places = _places(triple, distances)
+    products = [_colors(triple[one].before) * _colors(triple[one].after) for one in distances]
+    products += [_apart(triple, a, b, c) for a in distances for b, c in combinations(distances, 2)]
+    values = np.stack([block_means(one).mean(0)[places] for one in products])
+    return _Products(values, np.nonzero(places)[0] * STRIPS // len(places))
 
 
 def _places(triple: Mapping[int, Triple], distances: Sequence[int]) -> NDArray[np.bool_]:
@@ -113,16 +166,12 @@ def _colors(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.tensordot(CHROMA, values, 1).astype(np.float32) if len(values) == CHROMA.shape[1] else values
 
 
-def _mean(products: Sequence[NDArray[np.floating]], places: Sequence[NDArray[np.bool_]]) -> float:
-    parts = [block_means(one).mean(0)[place] for one, place in zip(products, places, strict=True)]
-    return location(np.concatenate(parts))
-
-
-def location(values: Numbers) -> float:
-    """Return the mean of values without outliers: Tukey's biweight."""
-    middle = float(np.median(values))
+def location(values: Numbers) -> Numbers:
+    """Return the mean of values without outliers, ``(R, N)`` to ``(R,)``: Tukey's biweight."""
+    middle = np.median(values, 1)
     for _ in range(10):
-        scale = 1.4826 * float(np.median(np.abs(values - middle))) + 1e-20
-        trust = np.clip(1 - ((values - middle) / (FAR * scale)) ** 2, 0, None) ** 2
-        middle = float(np.average(values, weights=trust))
-    return middle
+        apart = values - middle[:, None]
+        scale = 1.4826 * np.median(np.abs(apart), 1) + 1e-20
+        trust = np.clip(1 - (apart / (FAR * scale[:, None])) ** 2, 0, None) ** 2
+        middle = (trust * values).sum(1) / trust.sum(1)
+    return np.asarray(middle)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from self2align.measuring.carried import carried
 from self2align.measuring.covariance import covariance
-from self2align.measuring.triples import DISTANCES, Read, Triple, triples
-from self2align.measuring.variances import FEWEST, Blocks, Curve, cut_triples, fit_curve
+from self2align.measuring.triples import DISTANCES, Read, Triple, block_means, triples
+from self2align.measuring.variances import FEWEST, NOTHING, Blocks, Curve, cut_triples, fit_curve
 from self2align.noise.estimation.estimate import estimate_noise, too_small
 from self2align.noise.profile import NoiseProfile
 from self2align.runtime.spacing import evenly_spaced
@@ -19,6 +19,13 @@ APART = 0.75  # of the variance: at the distance at which products hold so much 
 # Relative errors of the variance: of what frames carry and of texture, as shares of what is corrected for them.
 DOUBT = 0.3
 UNKNOWN = 0.5  # of noise that cannot be told from the scene
+# Correlation of two channels: of a codec, whose chroma has a quarter of the samples; pictures have next to none. With
+# more, or where frames share more, or where most blocks hold far less than the mean, as only a few are renewed, a codec
+# hides noise (docs/decisions/noise.md).
+CODED, HIDDEN, REPEATED, PATCHY = 0.3, 0.5, 0.25, 0.7
+SAME = 0.95  # of channels that are copies of each other
+UNEVEN = 0.2  # relative error of the variance of coded noise, which is not the same in flat places and in texture
+MOST = 10.0  # times the variance: what a block counts at the most
 
 
 def measure_profile(read: Read, count: int, targets: int = TARGETS) -> NoiseProfile:
@@ -59,14 +66,50 @@ def measure_profile(read: Read, count: int, targets: int = TARGETS) -> NoiseProf
     if shared is None:
         return _single(read, count)
     correlation, rows = shared
+    excess, doubt, least = 1.0, _error(blocks, curve, share), False
+    channels = _of_all_channels(correlation)
+    if CODED < channels < SAME:
+        excess = _elsewhere(chosen, curve)
+    if along.size or CODED < channels < SAME:
+        least = _typical(blocks, curve) < PATCHY or HIDDEN < channels < SAME or along[:1].sum() > REPEATED
+        doubt = float(np.hypot(max(doubt, UNKNOWN if least else UNEVEN), excess - 1))
     return NoiseProfile(
         curve.levels,
-        curve.variances / share,
+        curve.variances * excess / share,
         correlation,
         along=along,
         rows=rows,
-        error=_error(blocks, curve, share),
+        error=doubt,
+        least=least,
     )
+
+
+def _of_all_channels(correlation: NDArray[np.float64]) -> float:
+    """Return the mean correlation of two channels at one pixel; 0 of one channel, and of independent pixels."""
+    if correlation.shape[-1] == 1:
+        return 0.0
+    middle, channels = correlation.shape[-1] // 2, len(correlation)
+    held = correlation[..., middle, middle]
+    return float((held.sum() - channels) / max(channels * (channels - 1), 1))
+
+
+def _elsewhere(found: Sequence[Triple], curve: Curve) -> float:
+    """Return the variance of coded noise over that in flat places, where a codec leaves least of it.
+
+    In texture a codec leaves more noise, and what aligns badly adds to the products: the mean over all trusted places
+    is too much, that of flat ones too little. Their geometric mean is taken.
+    """
+    products = np.concatenate([block_means(one.before * one.after)[:, one.trusted] for one in found], 1)
+    levels = np.concatenate([block_means(one.brightness)[:, one.trusted] for one in found], 1)
+    fitted = np.maximum(curve.at(levels), NOTHING)
+    whole = np.clip(products / fitted, -MOST, MOST) * fitted
+    return float(np.sqrt(max(whole.mean() / fitted.mean(), 1.0)))
+
+
+def _typical(blocks: Blocks, curve: Curve) -> float:
+    """Return the median of the products of blocks over their mean, at the same brightness."""
+    relative = (blocks.products / np.maximum(curve.at(blocks.levels), NOTHING)).mean(0)
+    return float(np.median(relative) / max(relative.mean(), NOTHING))
 
 
 def _masks(blocks: Blocks, found: Sequence[Triple]) -> list[NDArray[np.bool_]]:

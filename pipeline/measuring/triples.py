@@ -25,7 +25,10 @@ Read = Callable[[int], Values]
 
 DISTANCES = (1, 2, 4, 8)  # frames, to both sides
 BLOCK = 8  # px
-BLUR = 2.0  # px: before frames are aligned, and of the brightness that sorts places
+BLUR = 2.0  # px: of the brightness that sorts places
+# px, before frames are aligned. With 2 px DIS fits noise that neighbours share, and takes 7 to 10 % off its variance;
+# with 3 px 6 % (docs/decisions/noise.md).
+ALIGNED = 3.0
 AGREE = (1.5, 3.0)  # px: differences of neighbours are blurred, squared, and blurred again
 DOUBT = 2.0  # times the median of places as bright: neighbours that differ by more in their low frequencies disagree
 CLASSES = 8  # of brightness, for this median
@@ -86,7 +89,7 @@ def triples(read: Read, count: int, at: int) -> dict[int, Triple]:
     """
     distances = [one for one in DISTANCES if one <= min(at, count - 1 - at)]
     target = read(at)
-    flow = Dis(len(target), blur=BLUR)
+    flow = Dis(len(target), blur=ALIGNED)
     around = {step: _aligned(target, read(at + step), flow) for one in distances for step in (-one, one)}
     return {one: _triple(target, around, one, distances) for one in distances}
 

@@ -42,6 +42,8 @@ class NoiseProfile:
         Share of the variance that whole rows have in common.
     error
         Expected relative error of the variance.
+    least
+        Whether the variance is what there is at the least: a codec repeats noise, which cannot be told from the scene.
     """
 
     levels: NDArray[np.float64]
@@ -51,6 +53,7 @@ class NoiseProfile:
     fixed: float = 0.0
     rows: float = 0.0
     error: float = 0.0
+    least: bool = False
 
     @classmethod
     def white(cls, channels: int, gain: float, read: float) -> "NoiseProfile":
@@ -75,6 +78,7 @@ class NoiseProfile:
             float(np.mean([one.fixed for one in profiles])),
             float(np.mean([one.rows for one in profiles])),
             float(np.mean([one.error for one in profiles])),
+            any(one.least for one in profiles),
         )
 
     @property
@@ -88,7 +92,12 @@ class NoiseProfile:
         around = self.covariance.copy()
         around[..., self.reach, self.reach] = 0.0
         shared = float(np.abs(around).max()) > SLIGHT
-        return shared and self.error < UNRELIABLE and bool((self.variances.mean(1) > 0).all())
+        return shared and self.is_relied and bool((self.variances.mean(1) > 0).all())
+
+    @property
+    def is_relied(self) -> bool:
+        """Return whether it is known what noise shares: where a codec hides some of the variance, the rest tells it."""
+        return self.error < UNRELIABLE or self.least
 
     @property
     def is_white(self) -> bool:
@@ -166,6 +175,7 @@ class NoiseProfile:
             "fixed": self.fixed,
             "rows": self.rows,
             "error": self.error,
+            **({"least": True} if self.least else {}),
         }
 
     @classmethod
@@ -184,7 +194,7 @@ class NoiseProfile:
             fixed, rows, error = (float(values[name]) for name in ("fixed", "rows", "error"))
         except (KeyError, TypeError, ValueError) as wrong:
             raise ValueError(f"noise_profile: found no {wrong}, expected the noise as it is recorded") from wrong
-        made = cls(levels, variances, covariance, along, fixed, rows, error)
+        made = cls(levels, variances, covariance, along, fixed, rows, error, bool(values.get("least", False)))
         channels, side = len(np.atleast_1d(variances)), 2 * min(made.reach, REACH) + 1
         sizes = {
             "levels": (levels.shape, (max(levels.size, 1),)),

@@ -16,7 +16,9 @@ def in_words(profile: NoiseProfile) -> str:
     parts = [f"sigma {whole:.3g} of 255"]
     if each.min() * DEPENDS < each.max():
         parts[0] += f" ({each[0]:.3g} in the darkest places, {each[-1]:.3g} in the brightest)"
-    if profile.error:
+    if profile.least:
+        parts[0] += " or more: a codec repeats noise, which looks like the scene then"
+    elif profile.error:
         parts[0] += f", within {profile.error / 2:.0%}" if profile.error < 1 else ", hardly known"
     if not profile.is_shared and abs(profile.neighbour) < SAID:
         parts.append("independent from pixel to pixel")

@@ -18,7 +18,7 @@ from self2align.alignment.copies import copied_pixels
 from self2align.alignment.exposure import LIMITS
 from self2align.alignment.loading import load_aligner
 from self2align.noise.model import NoiseSettings
-from self2align.noise.profile import UNRELIABLE, NoiseProfile
+from self2align.noise.profile import NoiseProfile
 from self2align.noise.synthesis import warped_coding
 from self2align.pairs.evidence import Evidence
 from self2align.pairs.generate import crop_rows, cut_source
@@ -167,7 +167,7 @@ def make_pairs(
         "noisy": store.content,
         "aligner": file_digest(aligner),
     }
-    relied = {title: one for title, one in (profiles or {}).items() if one.error < UNRELIABLE}
+    relied = {title: one for title, one in (profiles or {}).items() if one.is_relied}
     known = {title: one for title, one in relied.items() if one.is_shared}
     if relied:
         inputs["noise"] = {title: one.record() for title, one in relied.items()}

@@ -9,6 +9,7 @@ from self2align.measuring.covariance import covariance
 from self2align.measuring.profile import measure_profile
 from self2align.measuring.triples import Triple
 from self2align.measuring.variances import Curve
+from self2align.noise.profile import NoiseProfile
 
 COUNT, HEIGHT, WIDTH, SPEED = 11, 152, 184, 2
 Values = NDArray[np.float32]
@@ -77,7 +78,8 @@ def test_what_a_codec_carries_along_the_motion_is_no_less_noise() -> None:
     noise = np.stack([one[..., at * SPEED : at * SPEED + WIDTH] for at, one in enumerate(drawn)])
     frames = passing(whole, np.float32(15 / 255) * noise)
     found = measure_profile(frames.__getitem__, COUNT, targets=3)
-    assert 255 * np.sqrt(found.variances.mean()) == pytest.approx(15, rel=0.1)
+    assert 255 * np.sqrt(found.variances.mean()) == pytest.approx(15, rel=0.12)  # off by 1 to 10 %, by the draw
+    assert found.least
     assert found.along[:2] == pytest.approx([0.71, 0.5], abs=0.12)
 
 
@@ -130,3 +132,31 @@ def test_white_noise_of_few_pixels_is_exactly_white(channels: int, side: int, mo
             found = covariance([triple], [places], curve)
             assert found is not None
             assert (found[0].shape[-1] == 1 and np.array_equal(found[0][..., 0, 0], np.eye(channels))) != shared
+
+
+def test_of_noise_that_is_independent_in_time_nothing_is_carried_by_chance() -> None:
+    rng = np.random.default_rng(2)  # one of the draws where some of it seems to be carried, within its error
+    drawn = rng.standard_normal((3, 112, 130)).astype(np.float32)
+    whole = np.stack([0.3 * cv2.GaussianBlur(one, (0, 0), 4) + 0.5 for one in drawn])
+    noise = rng.standard_normal((9, 3, 112, 112)).astype(np.float32)
+    noise = np.stack([cv2.GaussianBlur(one.transpose(1, 2, 0), (0, 0), 0.9).transpose(2, 0, 1) for one in noise])
+    noise *= 0.06 / noise.std((1, 2, 3), keepdims=True)
+    frames = np.stack([whole[..., 2 * at : 2 * at + 112] + one for at, one in enumerate(noise)])
+    found = measure_profile(frames.__getitem__, 9)
+    assert not found.along.size
+    assert found.variances.mean() == pytest.approx(0.06**2, rel=0.1)
+
+
+@pytest.mark.parametrize(("common", "least"), [(0.2, False), (0.65, True)])
+def test_noise_as_a_codec_leaves_it_is_said_to_be_more_than_what_is_found(common: float, least: bool) -> None:
+    rng = np.random.default_rng(9)
+    drawn = rng.standard_normal((COUNT, 4, HEIGHT, WIDTH), np.float32)
+    noise: Values = np.float32(common**0.5) * drawn[:, 3:] + np.float32((1 - common) ** 0.5) * drawn[:, :3]
+    noise = np.asarray((noise + np.roll(noise, 1, -1)) / np.float32(2**0.5), np.float32)
+    frames = passing(scene(rng, 3), np.asarray(12 / 255 * noise, np.float32))
+    found = measure_profile(frames.__getitem__, COUNT, targets=3)
+    assert found.least is least
+    assert found.is_relied
+    assert found.is_shared
+    assert (found.error >= 0.5) is least
+    assert NoiseProfile.recorded(found.record()).least is least

@@ -66,6 +66,10 @@ def test_noise_is_said_in_words() -> None:
     assert "neighbouring pixels correlate at" in text
     assert "carries 40% of it to the next frame and some over 2 frames" in text
     assert "rows share 20%" in text
+    assert "within 5%" in text
+    assert "of 255 (8.06 in the darkest places, 16.1 in the brightest) or more: a codec" in in_words(
+        replace(SHARED, least=True)
+    )
     assert "independent from pixel to pixel" in in_words(NoiseProfile.white(1, 0.0, 0.01))
     # What little white noise seems to share by chance goes unsaid.
     chance = replace(SHARED, covariance=SHARED.covariance * 0.04 + 0.96 * (SHARED.covariance == 1))
