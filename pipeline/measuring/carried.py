@@ -53,17 +53,19 @@ class _Products:
         return _Products(self.values[:, kept], self.strips[kept])
 
 
-def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, float]]:
+def carried(found: Sequence[Mapping[int, Triple]], *, coded: bool = False) -> tuple[Numbers, dict[int, float]]:
     """Return what is carried, and by distance the share of the variance that products hold.
 
     No share is below 0, so chance makes some. What is within three of its standard errors, by a jackknife over strips
-    of the frame, is none.
+    of the frame, is none, unless a codec is known to be there.
 
     Parameters
     ----------
     found
         Triples of some targets, by distance. Where there is one channel, whose differences hold all texture, the target
         counts of which least is carried: what aligns badly only adds to it.
+    coded
+        Whether something else tells of a codec.
 
     Returns
     -------
@@ -79,8 +81,8 @@ def carried(found: Sequence[Mapping[int, Triple]]) -> tuple[Numbers, dict[int, f
     gray = len(found[0][distances[0]].before) != CHROMA.shape[1]
     targets = [_products(one, distances) for one in found]
     along, shares = _agreed(targets, distances, gray)
-    if not along.size:
-        return none
+    if coded or not along.size:
+        return along, shares
     without = [
         _agreed([one.without(strip) for one in targets], distances, gray)[0][:1].sum() for strip in range(STRIPS)
     ]

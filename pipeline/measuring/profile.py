@@ -1,7 +1,7 @@
 """The noise of a scene, measured between aligned frames."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,38 +50,68 @@ def measure_profile(read: Read, count: int, targets: int = TARGETS) -> NoiseProf
     margin = min(DISTANCES[-1], max(1, (count - 1) // 4))
     numbers = sorted({margin + at for at in evenly_spaced(count - 2 * margin, targets).tolist()})
     found = [triples(read, count, at) for at in numbers]
-    near = cut_triples([one[1] for one in found])
-    if near.chosen.sum() < FEWEST:
-        return _single(read, count)
+    near = _look(found, 1)
+    coded = near is not None and HIDDEN < _of_all_channels(near.correlation) < SAME
     far = max(map(max, found))
-    along, shares = carried([one for one in found if far in one])
+    along, shares = carried([one for one in found if far in one], coded=coded)
     distance = next((one for one in sorted(shares) if shares[one] >= APART), far)
-    chosen = [one[distance] for one in found if distance in one]
-    blocks = cut_triples(chosen)
-    if blocks.chosen.sum() < FEWEST:
-        distance, chosen, blocks = 1, [one[1] for one in found], near
-    share = min(shares[distance], 1.0)
-    curve = fit_curve(blocks, distance)
-    shared = covariance(chosen, _masks(blocks, chosen), curve)
-    if shared is None:
+    # Far away it may be too little that aligns.
+    look = near if distance == 1 else _look(found, distance) or near
+    if look is None:
         return _single(read, count)
-    correlation, rows = shared
-    excess, doubt, least = 1.0, _error(blocks, curve, share), False
-    channels = _of_all_channels(correlation)
+    share = min(shares[look.distance], 1.0)
+    excess, doubt, least = 1.0, _error(look.blocks, look.curve, share), False
+    channels = _of_all_channels(look.correlation)
     if CODED < channels < SAME:
-        excess = _elsewhere(chosen, curve)
+        excess = _elsewhere(look.found, look.curve)
     if along.size or CODED < channels < SAME:
-        least = _typical(blocks, curve) < PATCHY or HIDDEN < channels < SAME or along[:1].sum() > REPEATED
+        patchy = _typical(look.blocks, look.curve) < PATCHY
+        least = patchy or HIDDEN < channels < SAME or along[:1].sum() > REPEATED
         doubt = float(np.hypot(max(doubt, UNKNOWN if least else UNEVEN), excess - 1))
     return NoiseProfile(
-        curve.levels,
-        curve.variances * excess / share,
-        correlation,
+        look.curve.levels,
+        look.curve.variances * excess / share,
+        look.correlation,
         along=along,
-        rows=rows,
+        rows=look.rows,
         error=doubt,
         least=least,
     )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What frames at a distance from their neighbours tell.
+
+    Attributes
+    ----------
+    distance
+        Frames.
+    found, blocks
+        The triples of that distance, and their blocks.
+    curve
+        Variance by brightness.
+    correlation, rows
+        See `covariance`.
+    """
+
+    distance: int
+    found: Sequence[Triple]
+    blocks: Blocks
+    curve: Curve
+    correlation: NDArray[np.float64]
+    rows: float
+
+
+def _look(found: Sequence[Mapping[int, Triple]], distance: int) -> _Look | None:
+    """Return what the triples of a distance tell; None if too few places align, or their products hold nothing."""
+    chosen = [one[distance] for one in found if distance in one]
+    blocks = cut_triples(chosen)
+    if blocks.chosen.sum() < FEWEST:
+        return None
+    curve = fit_curve(blocks, distance)
+    shared = covariance(chosen, _masks(blocks, chosen), curve)
+    return None if shared is None else _Look(distance, chosen, blocks, curve, *shared)
 
 
 def _of_all_channels(correlation: NDArray[np.float64]) -> float:

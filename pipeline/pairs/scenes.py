@@ -19,6 +19,7 @@ from self2align.stores.pairs import ROLES, PairStore
 
 SHARED = 0.1  # of the variance of the noise: less in common, and frames can judge each other
 FARTHEST = 8  # frames; further apart, little of a moving scene is still seen
+HIDDEN = 4  # frames: where a codec repeats so much noise that its share cannot be told, most of it is renewed by then
 ALIKE = 0.1  # of the variance of the noise: a difference that makes none to what is a copy
 
 
@@ -77,6 +78,8 @@ def stride_of(profile: NoiseProfile, frames: int) -> int:
         Number of frames of the scene.
     """
     apart = next((at for at, share in enumerate(profile.along, 1) if share <= SHARED), len(profile.along) + 1)
+    if profile.least and not profile.along.size:
+        apart = HIDDEN
     return max(1, min(apart, FARTHEST, (frames - 1) // 2))
 
 

@@ -76,6 +76,12 @@ def test_pairs_are_as_far_apart_as_it_takes_for_noise_of_their_own(
     assert {abs(row.target - row.source) for row in rows} == {stride, stride + 1}
 
 
+@pytest.mark.parametrize(("along", "stride"), [([], 4), ([0.3, 0.05], 2), ([0.6, 0.5, 0.4, 0.3, 0.2], 6)])
+def test_pairs_are_apart_where_a_codec_hides_how_much_it_repeats(along: list[float], stride: int) -> None:
+    noise = replace(NoiseProfile.white(1, 0.0, 0.01), along=np.array(along), least=True)
+    assert stride_of(noise, 40) == stride
+
+
 def test_crops_of_a_known_shift_agree_exactly(texture: NDArray[np.float32]) -> None:
     first, second = _two_frames(texture, 5, -3)
     ways = align_both(first, second, _shift(5, -3), exposure=False)
