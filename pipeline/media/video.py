@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from self2align.denoising.frames import DenoiseFrames, Unclipped
+from self2align.denoising.frames import DenoiseFrames, Kept, Unclipped
 from self2align.media.containers import CONTAINERS, ENCODERS, default_codec, encoder_options
 from self2align.media.medium import Choices, check_channels, check_size, coding_of
 from self2align.media.pixels import frame_of
@@ -138,10 +138,11 @@ class VideoFile:
 
     def _ends(self, denoise: DenoiseFrames) -> tuple[float, float]:
         """Return the range of values that a denoiser expects: where it undoes clipping, that of RGB footage."""
-        if not isinstance(denoise, Unclipped):
+        inner = denoise.denoise if isinstance(denoise, Kept) else denoise
+        if not isinstance(inner, Unclipped):
             return _ANY
         white = np.iinfo(self.pixels.dtype).max * self.coding.scale
-        return 0.0 if denoise.clipping.low else -inf, white if denoise.clipping.high else inf
+        return 0.0 if inner.clipping.low else -inf, white if inner.clipping.high else inf
 
     def _noisy(self, first: int, waiting: deque["_Read"], ends: tuple[float, float]) -> Iterator[Values]:
         """Yield frames from number ``first`` on, ``(C, H, W)``, limited to a range, and note them as they are."""

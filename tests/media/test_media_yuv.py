@@ -273,7 +273,7 @@ def test_where_clipping_is_undone_frames_are_clipped_as_footage_to_train_on(
     denoise: Any = Watched.__new__(Watched)
     denoise.radius, denoise.clipping = 0, Clipping(0.0, 0.01, low=low, high=high)
     _write(tmp_path / "in.mkv", _random("yuv444p"), "yuv444p", LIMITED, BT709)
-    _pass(tmp_path / "in.mkv", tmp_path / "out.mkv", "ffv1", denoise)
+    _pass(tmp_path / "in.mkv", tmp_path / "out.mkv", "ffv1", Kept(denoise))  # as `choose_denoise` makes it
     assert (seen[0].min() == 0, seen[0].max() == 1) == (low, high)
 
 
