@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from self2align.denoising.frames import OneByOne, Unclipped
+from self2align.denoising.frames import Kept, OneByOne, Unclipped
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
 from self2align.media.pixels import frame_of
