@@ -237,10 +237,9 @@ def table(
     given, filters, own = (Rows(work / f"{name}.csv") for name in ("given", "competitors", "ours"))
     clips = names_of(work, "*")
     for name in clips:
-        clean = clean_of(work, name)
         for method, path in ((NOISY, work / "clips" / name), (IDEAL, ideal_of(work, name))):
             if (name, method) not in given:
-                given.add(name, method, scores_of(read_clip(path, FRAMES), clean, FRAMES))
+                given.add(name, method, scores_of(read_clip(path, FRAMES), clean_of(work, name), FRAMES))
     sources = {NOISY: given, **dict.fromkeys(filters.methods, filters)}
     sources |= {**dict.fromkeys(methods.split(",") if methods else own.methods, own), IDEAL: given}
     lines = []
