@@ -204,7 +204,7 @@ def test_twelve_bits_in_sixteen_get_another_white(
     windows = np.stack([texture[0, t : 120 + t, t : 140 + t] for t in range(6)])
     codes = (200 + 2500 * windows + 60 * draw.standard_normal(windows.shape)).clip(0, 4095).astype(np.uint16)
     tifffile.imwrite(tmp_path / "series.tif", codes)
-    monkeypatch.setattr("self2align.survey.findings.seconds", lambda *_: {"train_denoiser": 60.0})
+    monkeypatch.setattr("self2align.survey.findings.seconds", lambda *_: {"train_denoiser": (60.0, 60.0)})
     init(tmp_path / "work", tmp_path / "series.tif")
     shown = capsys.readouterr().out
     assert "gray" in shown
