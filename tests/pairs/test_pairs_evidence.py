@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from self2align.alignment.copies import copied_pixels
 from self2align.images.files import read_image
+from self2align.measuring.scenes import distinct
 from self2align.pairs.evidence import _compare, _measure, _Seen, judge
 from self2align.pairs.plan import Footage, plan_crops
 
@@ -28,15 +29,20 @@ def _noisy(clean: Frames, sigma: float = SIGMA) -> Frames:
     return (clean + np.random.default_rng(3).normal(0, sigma, clean.shape)).astype(np.float32)
 
 
-def test_of_five_frames_of_which_one_repeats_the_one_before_four_are_kept(clean: Frames) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.3], ids=["as they were", "coded again", "coded badly"])
+def test_of_five_frames_of_which_one_repeats_the_one_before_four_are_kept(clean: Frames, share: float) -> None:
+    """A film of 24 frames a second in a video of 30."""
     frames = _noisy(clean)[[0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]]
+    copies = [4, 9, 14]
+    frames[copies] += np.random.default_rng(5).normal(0, share * SIGMA, frames[copies].shape).astype(np.float32)
     found = judge(iter(frames), LINE)
     assert found.left_out == {"copy": (4, 9, 14)}
     assert found.kept == (0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13)
     assert found.note == ("of 15 frames 3 are the frame before again: left out, pairs take the next other frame")
     rows = plan_crops([Footage("a", 15, 96, 128, found.kept)], offsets=[1], targets=15, crops=1, size=32, seed=0)
     assert (5, 3) in {(row.target, row.source) for row in rows}
-    assert not any((frames[row.target] == frames[row.source]).all() for row in rows)
+    assert not {4, 9, 14} & {frame for row in rows for frame in (row.target, row.source)}
+    assert distinct(frames.__getitem__, len(frames)) == list(found.kept)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.3])
