@@ -14,6 +14,7 @@ from torch import nn
 
 from self2align.denoising import tiling
 from self2align.denoising.consistent import RAISED, consistent_level
+from self2align.denoising.false_colour import without_false_colour
 from self2align.denoising.inference import core, denoise_at_level, framed, load_denoiser, margin_of
 from self2align.denoising.levels import FrameNoise, Sigma, frame_noise, uneven_sigmas
 from self2align.networks.network import multiple_of
@@ -24,6 +25,7 @@ from self2align.noise.profile import NoiseProfile
 from self2align.runtime.progress import Progress, part
 
 SINGLE = 1.5  # of what single frames show, there is at least so much noise that pixels share
+PICTURES = {"uint8", "video"}  # types of training footage: of cameras, three channels are colours
 ALIKE = 0.1  # of the level that a network was trained on: nearer is taken for the same
 
 
@@ -202,7 +204,9 @@ class TiledDenoiser:
         assert fits_channels(len(noisy), self.channels), (len(noisy), self.channels)
         whole = filled(noisy, np.isnan(noisy))
         if len(noisy) == self.channels:
-            return self._denoise(whole, noise or self.noise_of(noisy, sigma), progress, copies)
+            known = noise or self.noise_of(noisy, sigma)
+            made = self._denoise(whole, known, progress, copies)
+            return without_false_colour(made, known.sigma) if copies == 1 and self._was_demosaicked(known) else made
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(whole[number : number + 1], self.channels, axis=0)
@@ -227,6 +231,12 @@ class TiledDenoiser:
             first, self.watched = not self.watched, True
             self.watch(replace(noise, quarters=uneven_sigmas(noisy, noise)) if first else noise)
         return noise
+
+    def _was_demosaicked(self, noise: FrameNoise) -> bool:
+        """Return whether a frame is a colour picture of a camera, as the training footage was."""
+        pictures = self.channels == 3 and bool(self.whites) and set(self.whites) <= PICTURES
+        white = noise.measured is not None and noise.measured.certain
+        return self.blind and pictures and not (noise.nothing or white)
 
     def _consistent(self, noisy: NDArray[np.float32], noise: FrameNoise) -> float:
         """Return the level of noise that pixels share; see `self2align.denoising.consistent`."""
