@@ -17,7 +17,7 @@ MOST = 2.0  # standard deviations of the noise: the most that a colour differenc
 _YPBPR = np.array([[0.2126, 0.7152, 0.0722], [-0.1146, -0.3854, 0.5], [0.5, -0.4542, -0.0458]])
 
 
-def without_false_colour(image: Image, sigma: float) -> Image:
+def without_false_colour(image: Image, sigma: float | Image) -> Image:
     """Return an RGB image whose colour differences are medians of 5 x 5 px; its luma stays.
 
     Parameters
@@ -26,7 +26,7 @@ def without_false_colour(image: Image, sigma: float) -> Image:
         ``(3, H, W)``, finite.
     sigma
         Standard deviation of the noise that was taken off, in the unit of the image: colours of fine lines that stand
-        out of it stay, but for twice that.
+        out of it stay, but for twice that. One value, or that at each pixel, ``(H, W)``.
     """
     luma, *differences = np.tensordot(_YPBPR, image, 1).astype(np.float32)
     limit = np.float32(MOST * sigma)

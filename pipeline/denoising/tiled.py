@@ -48,6 +48,14 @@ def level_was_known(header: Mapping[str, Any]) -> bool:
     return "noise" not in header or not NoiseSettings.recorded(header).at().measured
 
 
+def _of_one_colour(image: NDArray[np.float32], noise: FrameNoise) -> NDArray[np.float32]:
+    """Return an image without false colour; where it was told that there is no noise, it stays."""
+    if noise.known is None:
+        return without_false_colour(image, noise.sigma)
+    level = np.sqrt(np.square(noise.known).mean(0))
+    return np.where(noise.known > 0, without_false_colour(image, level), image)
+
+
 class TiledDenoiser:
     """Denoises single frames, in tiles if they need more memory than allowed.
 
@@ -206,7 +214,7 @@ class TiledDenoiser:
         if len(noisy) == self.channels:
             known = noise or self.noise_of(noisy, sigma)
             made = self._denoise(whole, known, progress, copies)
-            return without_false_colour(made, known.sigma) if copies == 1 and self._was_demosaicked(known) else made
+            return _of_one_colour(made, known) if copies == 1 and self._was_demosaicked(known) else made
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(whole[number : number + 1], self.channels, axis=0)

@@ -87,9 +87,11 @@ def duration_text(duration: Span) -> str:
     if high < 1.5:
         return "a minute or less"
     if high > ALIKE * low:
-        if high < 100:
-            return f"{max(low, 1):.0f} to {high:.0f} minutes"
-        return f"{low / 60:.1f} to {high / 60:.1f} hours"
+        unit, factor, digits = ("minutes", 1, 0) if high < 100 else ("hours", 60, 1)
+        least = 10.0**-digits
+        ends = [f"{max(one / factor, least):.{digits}f}" for one in (low, high)]
+        if ends[0] != ends[1]:
+            return f"{ends[0]} to {ends[1]} {unit}"
     return f"{high:.0f} minutes" if high < 100 else f"{high / 60:.1f} hours"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from self2align.denoising.false_colour import MOST, without_false_colour
 from self2align.denoising.tiled import TiledDenoiser
@@ -76,3 +77,35 @@ def test_only_weights_of_camera_footage_take_false_colour_off(
     assert (np.abs(denoiser(noisy, sigma=0.05) - noisy).max() > 0.05) == changes
     one = denoiser(noisy[:1], sigma=0.05)
     np.testing.assert_allclose(one, noisy[:1], atol=1e-5)  # gray has no colour
+
+
+def test_a_map_of_the_noise_tells_how_much_colour_may_change_at_each_pixel() -> None:
+    network = Normalised(_Same())
+    denoiser = TiledDenoiser(
+        network, 3, device=torch.device("cpu"), memory=2**28, exact=False, blind=True, whites={"uint8": 255.0}
+    )
+    noisy = np.random.default_rng(0).uniform(0.3, 0.7, (3, 64, 64)).astype(np.float32)
+    sigma = np.zeros((64, 64), np.float32)
+    sigma[:, 32:48], sigma[:, 48:] = 0.01, 0.05
+    changed = np.abs(denoiser(noisy, sigma=sigma) - noisy)
+    assert not changed[:, :, :32].any()
+    assert 0.01 < changed[:, :, 32:48].max() <= MOST * 0.01 * 1.9
+    assert changed[:, :, 48:].max() > 0.05
+
+
+@pytest.mark.parametrize(("blur", "changes"), [(0.0, False), (1.2, True)])
+def test_noise_that_is_found_to_be_white_leaves_colours_alone(blur: float, changes: bool) -> None:
+    """Nothing was demosaicked where the noise of neighbouring pixels is independent."""
+    noise = np.random.default_rng(0).normal(0, 1, (3, 256, 256))
+    noise = gaussian_filter(noise, (0, blur, blur)) if blur else noise
+    noisy = (0.5 + 0.05 * noise / noise.std()).astype(np.float32)
+    denoiser = TiledDenoiser(
+        Normalised(_Same()),
+        3,
+        device=torch.device("cpu"),
+        memory=2**28,
+        exact=False,
+        blind=True,
+        whites={"video": 1.0},
+    )
+    assert (np.abs(denoiser(noisy) - noisy).max() > 0.01) == changes

@@ -25,6 +25,8 @@ def test_stages_follow_each_other() -> None:
         (20, 600, "1 to 10 minutes"),
         (9000, 9360, "2.6 hours"),
         (3600, 9000, "1.0 to 2.5 hours"),
+        (96, 138, "2 minutes"),  # both ends round to 2
+        (60, 7200, "0.1 to 2.0 hours"),
     ],
 )
 def test_durations_have_a_range_where_the_ends_differ(low: float, high: float, said: str) -> None:
