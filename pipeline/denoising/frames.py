@@ -99,6 +99,7 @@ class WithNeighbours:
     def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int, trust: Trust | None = None) -> None:
         self.denoiser, self.aligner, self.neighbours, self.trust = denoiser, aligner, radius, trust
         self.radius = reach(radius)
+        self.noise: FrameNoise | None = None  # of the frame that is being fused
 
     def __call__(
         self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
@@ -156,12 +157,15 @@ class WithNeighbours:
         noise = None if profile is None or profile.is_white else profile
         shown = None if trust is None else lambda values: trust(values.cpu().numpy())
         for clean in fuse(placed, alone, self.aligner, radius=self.neighbours, exposure=True, noise=noise, trust=shown):
-            yield clean.cpu().numpy()
+            fused = clean.cpu().numpy()
+            # The mean of the noisy frames brings false colour back that the single frame had lost.
+            yield self.denoiser.without_false_colour(fused, self.noise) if copies == 1 and self.noise else fused
 
     def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:
         noisy = frame.cpu().numpy()
         whole = torch.from_numpy(filled(noisy, np.isnan(noisy))).to(frame)
         noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
+        self.noise = noise
         if noise.nothing:
             return None
 

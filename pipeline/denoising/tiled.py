@@ -214,7 +214,7 @@ class TiledDenoiser:
         if len(noisy) == self.channels:
             known = noise or self.noise_of(noisy, sigma)
             made = self._denoise(whole, known, progress, copies)
-            return _of_one_colour(made, known) if copies == 1 and self._was_demosaicked(known) else made
+            return self.without_false_colour(made, known) if copies == 1 else made
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(whole[number : number + 1], self.channels, axis=0)
@@ -222,6 +222,10 @@ class TiledDenoiser:
             told = sigma[number] if isinstance(sigma, np.ndarray) and sigma.ndim == 3 and len(sigma) > 1 else sigma
             clean[number] = self._denoise(repeated, self.noise_of(plane[None], told), shown, self.channels).mean(axis=0)
         return clean
+
+    def without_false_colour(self, clean: NDArray[np.float32], noise: FrameNoise) -> NDArray[np.float32]:
+        """Return a denoised frame, ``(C, H, W)``, without false colour, if its noise is that of colour pictures."""
+        return _of_one_colour(clean, noise) if self._was_demosaicked(noise) else clean
 
     def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""

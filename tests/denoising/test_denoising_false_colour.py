@@ -6,7 +6,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from self2align.alignment.dis import Dis
 from self2align.denoising.false_colour import MOST, without_false_colour
+from self2align.denoising.frames import WithNeighbours
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.networks.normalised import Normalised
 from self2align.noise.camera import Camera, frame_draw
@@ -109,3 +111,26 @@ def test_noise_that_is_found_to_be_white_leaves_colours_alone(blur: float, chang
         whites={"video": 1.0},
     )
     assert (np.abs(denoiser(noisy) - noisy).max() > 0.002) == changes
+
+
+def test_what_neighbours_bring_back_goes_too() -> None:
+    """Every frame has the same false colour: the mean of noisy frames restores it, as neighbours agree on it."""
+    texture = _gray_texture()
+    false = 0.08 * np.sin(2.6 * np.arange(96, dtype=np.float32))
+    seen = texture + np.stack([np.broadcast_to(sign * false, (96, 96)) for sign in (1, 0, -1)])
+    rng = np.random.default_rng(0)
+    frames = [(seen + rng.normal(0, 0.05, seen.shape)).astype(np.float32) for _ in range(7)]
+    denoiser = TiledDenoiser(
+        Normalised(_Same()),
+        3,
+        device=torch.device("cpu"),
+        memory=2**28,
+        exact=False,
+        blind=True,
+        whites={"video": 1.0},
+    )
+    fused = list(WithNeighbours(denoiser, Dis(3), 2)(iter(frames), sigma=0.05))[3]
+    single = denoiser(frames[3], sigma=0.05)
+    before, alone, after = (np.square(one[0] - one[2]).mean() for one in (frames[3], single, fused))
+    assert alone < before / 2
+    assert after < 1.05 * alone
