@@ -97,6 +97,7 @@ class Denoiser:
         dtype: DTypeLike | None = None,
         fixed_pattern: str | Path | ArrayLike | None = None,
         trust: Trust | None = None,
+        colours: bool | None = None,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
         """Denoise one frame or many.
@@ -143,6 +144,9 @@ class Denoiser:
         trust
             With ``temporal``: called before each frame with the share of its noise's variance that averaging it with
             its neighbours takes off, ``(H, W)``, float32: 0 where none is trusted, at most 1 - 1 / (2 temporal + 1).
+        colours
+            Whether three channels are red, green and blue of a picture, from which weights of camera footage also take
+            false colour off. Default: those of uint8 are, as those of weights that do so were.
         progress
             Called with frames done and all frames.
 
@@ -185,7 +189,8 @@ class Denoiser:
         level = None if sigma is None else _told(sigma, stack.shape[1:], coding.scale)
         fixed = None if fixed_pattern is None else _pattern(fixed_pattern, stack.shape[1:])
         result = np.empty(stack.shape, kind.newbyteorder("="))
-        for number, clean in enumerate(denoise(_values(stack, coding, fixed), None, level)):
+        seen_as = array.dtype == np.uint8 if colours is None else colours
+        for number, clean in enumerate(denoise(_values(stack, coding, fixed), None, level, seen_as)):
             result[number] = coding.encode_changes(clean, stack[number], kind.name)
             if progress is not None:
                 progress(number + 1, len(stack))

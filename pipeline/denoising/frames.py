@@ -42,7 +42,11 @@ class DenoiseFrames(Protocol):
     radius: int
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, white being 1.0, for each noisy one.
 
@@ -55,6 +59,8 @@ class DenoiseFrames(Protocol):
         sigma
             Standard deviation of their noise, white being 1.0: one value, or a map ``(H, W)`` or ``(C, H, W)``; None to
             measure it on each frame.
+        colours
+            Whether three channels are red, green and blue of a picture; else false colour is not looked for.
         """
         ...
 
@@ -74,11 +80,15 @@ class OneByOne:
         self.denoiser = denoiser
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; progress counts the tiles of a frame."""
         for frame in frames:
-            yield self.denoiser(frame, progress, sigma)
+            yield self.denoiser(frame, progress, sigma, colours=colours)
 
 
 class WithNeighbours:
@@ -102,7 +112,11 @@ class WithNeighbours:
         self.noise: FrameNoise | None = None  # of the frame that is being fused
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; for channels see the denoiser.
 
@@ -116,7 +130,7 @@ class WithNeighbours:
             return
         alike = self._alike(first.shape, chain([first], frames))
         if len(first) == self.denoiser.channels:
-            yield from self._fused(alike, sigma, self.trust)
+            yield from self._fused(alike, sigma, self.trust, colours=colours)
             return
         planes = tee(alike, len(first))
         copies = self.denoiser.channels
@@ -149,19 +163,24 @@ class WithNeighbours:
         return (np.repeat(frame[number : number + 1], self.denoiser.channels, axis=0) for frame in frames)
 
     def _fused(
-        self, frames: Iterable[Frame], sigma: Sigma | None, trust: Trust | None, copies: int = 1
+        self,
+        frames: Iterable[Frame],
+        sigma: Sigma | None,
+        trust: Trust | None,
+        copies: int = 1,
+        colours: bool = False,
     ) -> Iterator[Frame]:
         placed = (torch.from_numpy(frame).to(self.denoiser.device) for frame in frames)
-        alone = partial(self._alone, sigma, copies)
+        alone = partial(self._alone, sigma, copies, colours)
         profile = self.denoiser.profile if copies == 1 else None
         noise = None if profile is None or profile.is_white else profile
         shown = None if trust is None else lambda values: trust(values.cpu().numpy())
         for clean in fuse(placed, alone, self.aligner, radius=self.neighbours, exposure=True, noise=noise, trust=shown):
             fused = clean.cpu().numpy()
             # The mean of the noisy frames brings false colour back that the single frame had lost.
-            yield self.denoiser.without_false_colour(fused, self.noise) if copies == 1 and self.noise else fused
+            yield self.denoiser.without_false_colour(fused, self.noise) if colours and self.noise else fused
 
-    def _alone(self, sigma: Sigma | None, copies: int, frame: Tensor) -> Pilot | None:
+    def _alone(self, sigma: Sigma | None, copies: int, colours: bool, frame: Tensor) -> Pilot | None:
         noisy = frame.cpu().numpy()
         whole = torch.from_numpy(filled(noisy, np.isnan(noisy))).to(frame)
         noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
@@ -170,7 +189,7 @@ class WithNeighbours:
             return None
 
         def single(image: Tensor) -> Tensor:
-            clean = self.denoiser(image.cpu().numpy(), noise=noise, copies=copies)
+            clean = self.denoiser(image.cpu().numpy(), noise=noise, copies=copies, colours=colours)
             return torch.from_numpy(clean).to(self.denoiser.device)
 
         alike = copies > 1 or noise.shared > ALIKE
@@ -212,11 +231,15 @@ class Kept:
         self.missing = self.outliers = self.frames = 0
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
         held: deque[tuple[Frame, NDArray[np.bool_] | None]] = deque()
-        for clean in self.denoise(self._marked(frames, held), progress, sigma):
+        for clean in self.denoise(self._marked(frames, held), progress, sigma, colours):
             frame, kept = held.popleft()
             yield clean if kept is None else np.where(kept, frame, clean)
 
@@ -260,10 +283,14 @@ class Unclipped:
         self.denoise, self.denoiser, self.clipping, self.radius = denoise, denoiser, clipping, denoise.radius
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one."""
-        for clean in self.denoise(frames, progress, sigma):
+        for clean in self.denoise(frames, progress, sigma, colours):
             # A frame that was left as it is has no noise whose mean clipping could change.
             yield clean if self.denoiser.untouched else self.clipping.undo(clean)
 

@@ -100,7 +100,11 @@ class _Mixed:
         self.denoise, self.strength, self.weights, self.radius = denoise, strength, weights, denoise.radius
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Yield a denoised frame, ``(C, H, W)``, for each noisy one; only those on their way are held."""
         held: deque[Frame] = deque()
@@ -110,5 +114,5 @@ class _Mixed:
                 held.append(frame)
                 yield frame
 
-        for clean in self.denoise(noted(), progress, sigma):
+        for clean in self.denoise(noted(), progress, sigma, colours):
             yield self.strength.mixed(held.popleft(), clean, self.weights)

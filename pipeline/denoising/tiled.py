@@ -187,6 +187,7 @@ class TiledDenoiser:
         sigma: Sigma | None = None,
         noise: FrameNoise | None = None,
         copies: int = 1,
+        colours: bool = True,
     ) -> NDArray[np.float32]:
         """Denoise one image.
 
@@ -203,6 +204,8 @@ class TiledDenoiser:
             From `noise_of`, for a frame of as many channels as the network has; instead of sigma.
         copies
             See `self2align.denoising.inference.denoise_at_level`.
+        colours
+            Whether three channels are red, green and blue of a picture: only these have false colour.
 
         Returns
         -------
@@ -214,7 +217,7 @@ class TiledDenoiser:
         if len(noisy) == self.channels:
             known = noise or self.noise_of(noisy, sigma)
             made = self._denoise(whole, known, progress, copies)
-            return self.without_false_colour(made, known) if copies == 1 else made
+            return self.without_false_colour(made, known) if colours and copies == 1 else made
         clean = np.empty_like(noisy)
         for number, plane in enumerate(noisy):
             repeated = np.repeat(whole[number : number + 1], self.channels, axis=0)

@@ -50,7 +50,8 @@ def _finish(wanted: Sequence[Wanted], denoise: DenoiseFrames, progress: Progress
     # For a single frame, progress counts tiles.
     shown = progress if count == 1 else None
     told = wanted[0][0]  # the same choices for all
-    for at, values in enumerate(told.strength.over(denoise)(noisy(), shown, told.level), first):
+    colours = all(frames.colours for frames, _, _ in wanted)
+    for at, values in enumerate(told.strength.over(denoise)(noisy(), shown, told.level, colours), first):
         stored = held.popleft()
         if at < done:
             continue

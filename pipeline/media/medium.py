@@ -161,6 +161,8 @@ class Frames:
         How much of the noise is taken off.
     trust
         See `Choices`.
+    colours
+        Whether three channels are red, green and blue of a picture, not channels of another kind.
     """
 
     source: Path
@@ -173,6 +175,7 @@ class Frames:
     pattern: FixedPattern | None = None
     strength: Strength = FULL
     trust: LastTrust | None = None
+    colours: bool = True
 
     @property
     def level(self) -> float | None:

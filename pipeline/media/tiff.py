@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import TiffFile, TiffPage
+from tifffile import PHOTOMETRIC, PLANARCONFIG, TiffFile, TiffPage
 
 from self2align.denoising.frames import DenoiseFrames
 from self2align.images.tiff import SUFFIXES, TiffArray, as_line, decoded, opened, page_of
@@ -53,6 +53,7 @@ class TiffStack:
             check_channels(source, self.planes.channels, choices)
             choices.fits(source, *self.shape)
             self.coding = coding_of(source, layout.dtype, choices)
+            self.colours = self._are_colours(page_of(file, layout.first))
             known = choices.white is not None or trained_white(layout.dtype, choices.trained) is not None
             if layout.white is not None and not known:
                 self.coding = Coding(layout.dtype.name, 1 / layout.white)
@@ -68,6 +69,15 @@ class TiffStack:
             self.notes = [f"{source}: {what}" for what in [*told, *lost, *self._beside(), *changed]]
             self.notes += choices.gray(source, self.planes.channels)
         self.reading = layout.describe(source) if self.count > 1 or layout.remarks else ""
+
+    def _are_colours(self, page: TiffPage) -> bool:
+        """Return whether the file says that channels are red, green and blue, and nobody calls them otherwise.
+
+        Each in a plane of its own is no word: tifffile writes any three planes of integers so, unless told their axes.
+        """
+        samples = self.planes.c is not None and self.planes.axes.letters[self.planes.c] == "S"
+        said = page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and page.planarconfig == PLANARCONFIG.CONTIG
+        return samples and said
 
     def _beside(self) -> list[str]:
         """Return what of the file is not denoised, or not written."""
@@ -97,6 +107,7 @@ class TiffStack:
             pattern=self.pattern,
             strength=self.strength,
             trust=self.trust,
+            colours=self.colours,
         )
 
     def still(self) -> Frames:

@@ -102,6 +102,7 @@ class ZarrPlanes:
             self.pattern,
             self.strength,
             self.trust,
+            colours=False,  # an array does not say so
         )
 
     def _hidden(self, index: int, stored: NDArray[Any]) -> NDArray[np.bool_]:

@@ -129,8 +129,10 @@ def test_what_neighbours_bring_back_goes_too() -> None:
         blind=True,
         whites={"video": 1.0},
     )
-    fused = list(WithNeighbours(denoiser, Dis(3), 2)(iter(frames), sigma=0.01))[3]
+    fuse = WithNeighbours(denoiser, Dis(3), 2)
+    fused, stack = (list(fuse(iter(frames), sigma=0.01, colours=colours))[3] for colours in (True, False))
     single = denoiser(frames[3], sigma=0.01)
-    before, alone, after = (np.square(one[0] - one[2]).mean() for one in (frames[3], single, fused))
+    before, alone, after, channels = (np.square(one[0] - one[2]).mean() for one in (frames[3], single, fused, stack))
     assert alone < before / 2
     assert after < 1.05 * alone
+    assert channels > 0.9 * before  # what differs between channels that are no colours stays

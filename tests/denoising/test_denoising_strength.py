@@ -70,7 +70,9 @@ class _Late:
 
     radius = 2
 
-    def __call__(self, frames: Iterator[Frame], progress: Any = None, sigma: Any = None) -> Iterator[Frame]:
+    def __call__(
+        self, frames: Iterator[Frame], progress: Any = None, sigma: Any = None, colours: bool = True
+    ) -> Iterator[Frame]:
         held: list[Frame] = []
         for frame in frames:
             held.append(frame)

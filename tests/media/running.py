@@ -47,9 +47,13 @@ class Watched:
         self.radius = clean.radius
 
     def __call__(
-        self, frames: Iterator[NDArray[np.float32]], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[NDArray[np.float32]],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[NDArray[np.float32]]:
-        return self.clean(self._noted(frames), progress, sigma)
+        return self.clean(self._noted(frames), progress, sigma, colours)
 
     def _noted(self, frames: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         for frame in frames:

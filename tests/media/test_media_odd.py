@@ -241,7 +241,7 @@ class Same:
 
     radius = 0
 
-    def __call__(self, frames: Any, progress: Any = None, sigma: Any = None) -> Any:
+    def __call__(self, frames: Any, progress: Any = None, sigma: Any = None, colours: bool = True) -> Any:
         """Yield the frames."""
         for frame in frames:
             yield frame.copy()

@@ -33,7 +33,7 @@ class Same:
 
     radius = 0
 
-    def __call__(self, frames: Any, progress: Any = None, sigma: Any = None) -> Any:
+    def __call__(self, frames: Any, progress: Any = None, sigma: Any = None, colours: bool = True) -> Any:
         """Yield the frames."""
         for frame in frames:
             yield frame.copy()
@@ -265,7 +265,7 @@ def test_where_clipping_is_undone_frames_are_clipped_as_footage_to_train_on(
     seen = []
 
     class Watched(Unclipped):
-        def __call__(self, frames: Any, progress: Any = None, sigma: Any = None) -> Any:
+        def __call__(self, frames: Any, progress: Any = None, sigma: Any = None, colours: bool = True) -> Any:
             for frame in frames:
                 seen.append(frame)
                 yield frame
