@@ -24,6 +24,7 @@ is told the covariance of the noise, measured on a second draw of the same clip.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -42,6 +43,8 @@ from typer import Argument, Option, Typer
 
 from self2align.images.files import read_image
 from self2align.images.levels import to_levels
+from self2align.runtime.disk import move, written
+from self2align.runtime.locks import locked
 
 SCENES = ("blackswan", "car-roundabout")
 EXPOSURES = {"bright": 1000.0, "mid": 300.0, "dark": 100.0}  # electrons at white
@@ -111,7 +114,8 @@ def make(
             top, left = (frame.shape[1] - HEIGHT) // 2, (frame.shape[2] - WIDTH) // 2
             if not (clean / f"{number:03d}.png").exists():
                 window = frame[:, top : top + HEIGHT, left : left + WIDTH].transpose(1, 2, 0)
-                cv2.imwrite(str(clean / f"{number:03d}.png"), window[..., ::-1])
+                with written(clean / f"{number:03d}.png") as file:
+                    file.write(cv2.imencode(".png", window[..., ::-1])[1].tobytes())
         for kind in KINDS:
             film(clean, work / "ideal" / f"{scene}_{kind}", kind, peak=1e8, read=0, seed=7, frames=count)
             for exposure, peak in EXPOSURES.items():
@@ -216,12 +220,18 @@ def ours(
 
 
 def cut_of(work: Path, name: str, frames: Sequence[int]) -> Path:
-    """Return a clip of some frames of another, made unless it is there."""
+    """Return a clip of some frames of another, made unless it is there; it gets its name when it is whole."""
     path = work / "clips" / name
     folder = work / "cuts" / "-".join(map(str, frames))
     out = folder / Path(name).with_suffix(".mkv" if path.is_file() else "")
-    if not out.exists():
-        cut_clip(path, out, frames)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / f".{name}.lock"):  # other processes may want the same cut
+        if not out.exists():
+            partial = folder / f".{name}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            cut_clip(path, partial / out.name, frames)
+            move(partial / out.name, out)
+            partial.rmdir()
     return out
 
 

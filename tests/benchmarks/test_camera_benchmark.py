@@ -1,7 +1,9 @@
 """The benchmark of camera footage: settings are searched, noise is told, clips are cut and scored as they should be."""
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
+from time import sleep
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +11,8 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from self2align.images.png import encode_png
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +91,45 @@ def test_frames_are_cut_out_of_a_video_without_loss(benchmark: Any, tmp_path: Pa
     assert np.array_equal(cut, whole[[1, 2, 5]])
     assert not np.array_equal(cut[0], cut[1])
     assert np.array_equal(clips.read_clip(tmp_path / "clip.mp4", [4]), whole[[4]])
+
+
+def test_a_cut_that_was_killed_half_way_is_made_again(benchmark: Any, tmp_path: Path) -> None:
+    noise, clips = benchmark("camera_noise"), benchmark("camera_clips")
+    folder = tmp_path / "clips" / "dog_mid_raw"
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(np.random.default_rng(0).integers(0, 256, (4, 16, 24, 3), np.uint8)):
+        (folder / f"{number}.png").write_bytes(encode_png(frame, []))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clips, "read_clip", killed)  # the pictures are there, but not yet compared
+        with pytest.raises(KeyboardInterrupt):
+            noise.cut_of(tmp_path, folder.name, [1, 2])
+    assert not (tmp_path / "cuts" / "1-2" / folder.name).exists()
+    cut = noise.cut_of(tmp_path, folder.name, [1, 2])
+    assert np.array_equal(clips.read_clip(cut), clips.read_clip(folder)[1:3])
+
+
+def test_processes_that_want_the_same_cut_make_it_once(
+    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise, made = benchmark("camera_noise"), []
+
+    def cut_clip(path: Path, out: Path, frames: Any) -> None:
+        made.append(out)
+        out.parent.mkdir(parents=True)
+        sleep(0.2)
+        out.mkdir()
+
+    (tmp_path / "clips" / "dog_mid_raw").mkdir(parents=True)
+    monkeypatch.setattr(noise, "cut_clip", cut_clip)
+    with ThreadPoolExecutor(2) as pool:
+        cuts = list(pool.map(lambda _: noise.cut_of(tmp_path, "dog_mid_raw", [1]), range(2)))
+    assert len(made) == 1
+    assert cuts[0] == cuts[1]
+    assert cuts[0].is_dir()
 
 
 def test_measurements_are_kept_and_means_are_over_the_same_frames(benchmark: Any, tmp_path: Path) -> None:
