@@ -19,7 +19,7 @@ from self2align.runtime.scratch import workspace
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.training.feed import FrameFeed
 from self2align.training.fitting import fit, hold_scenes, write_curve
-from self2align.training.holding import hold, memory_limit
+from self2align.training.holding import hold, memory_limit, memory_of
 from self2align.training.settings import TrainingSettings
 from self2align.training.starting import init_digest, load_aligner_start, with_seed
 
@@ -185,7 +185,7 @@ def _feed(
 ) -> FrameFeed:
     """Return batches of neighbouring frames."""
     held = hold_scenes(store, scenes, scratch, memory_limit(), "align")
-    left = memory_limit() - sum(array.nbytes for array in held)
+    left = memory_limit() - sum(memory_of(array) for array in held)
     return FrameFeed(
         [{"frames": array} for array in held],
         [store.coding(scene) for scene in scenes],
@@ -220,7 +220,7 @@ def hold_drawings(
         drawing = NoiseDrawing(profile, crop, crop)
         root = drawing.root
         drawing.root = hold(f"noise-{number}", iter([root]), root.shape, root.dtype, folder, budget)
-        budget -= root.nbytes
+        budget -= memory_of(drawing.root)
         drawings.append(drawing)
     return drawings
 

@@ -28,7 +28,7 @@ from self2align.stores.pairs import PairStore
 from self2align.training.crops import Crops
 from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser
 from self2align.training.fitting import write_curve
-from self2align.training.holding import hold, memory_limit
+from self2align.training.holding import hold, memory_limit, memory_of
 from self2align.training.settings import TRAINED, CropSettings, DenoiserSettings
 from self2align.training.starting import init_digest
 
@@ -159,7 +159,7 @@ def baseline_crops(
         crops_of = (coding.recode(cut, coding_of(scene)) for scene, cut in _crops(scenes, rows, size, frames_of))
         shape = (len(rows), store.channels(scenes[0]), size, size)
         held[name] = hold(name, crops_of, shape, np.dtype(coding.dtype), folder, budget)
-        budget -= held[name].nbytes
+        budget -= memory_of(held[name])
     roles = [0 if "pairs" in scenes[row.scene].roles else 1 for row in rows]
     noises = [scene_noise(store, scene, one or None) for scene, one in zip(scenes, kept, strict=True)]
     lines = np.array([one.line for one in noises], np.float32)[[row.scene for row in rows]]

@@ -18,7 +18,7 @@ from self2align.runtime.workers import exact_threads
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.stores.pairs import PairStore
 from self2align.training.feed import Batch, Draw
-from self2align.training.holding import hold, memory_limit
+from self2align.training.holding import hold, memory_limit, memory_of
 from self2align.training.loop import Trained, train
 from self2align.training.settings import TrainingSettings
 
@@ -122,7 +122,7 @@ def hold_scenes(store: FrameStore, scenes: Sequence[SceneRecord], folder: Path, 
         shape = (scene.count, *first.shape[1:])
         blocks = (store.codes(scene, at, min(at + 16, scene.count)) for at in range(0, scene.count, 16))
         array = hold(f"{name}-{number}", blocks, shape, first.dtype, folder, budget)
-        budget -= array.nbytes
+        budget -= memory_of(array)
         held.append(array)
     return held
 
@@ -137,5 +137,5 @@ def hold_pairs(store: PairStore, names: Sequence[str], folder: Path, bars: Bars)
             array = store.array(name)
             blocks = (np.asarray(array[at : at + shard]) for at in range(0, store.count, shard))
             held[name] = hold(name, blocks, array.shape, array.dtype, folder, budget)
-            budget -= held[name].nbytes
+            budget -= memory_of(held[name])
     return held

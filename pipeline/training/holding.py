@@ -67,3 +67,8 @@ def hold(
         row += len(block)
     assert row == shape[0], (name, row, shape)
     return held
+
+
+def memory_of(held: NDArray[Any]) -> int:
+    """Return how many bytes of the budget an array from `hold` takes: none if it is mapped."""
+    return 0 if isinstance(held, np.memmap) else held.nbytes

@@ -118,3 +118,14 @@ def test_spectra_beyond_the_budget_are_mapped_and_draw_the_same(tmp_path: Path) 
     assert [isinstance(one.root, np.memmap) for one in drawings] == [False, True]
     first, second = (one(image, np.random.default_rng(0)) for one in drawings)
     np.testing.assert_array_equal(first, second)
+
+
+def test_what_is_mapped_leaves_the_budget_for_what_fits(tmp_path: Path) -> None:
+    """A spectrum beyond the budget takes no memory, so the smaller ones after it are held there."""
+    blur = np.outer((0.5, 1, 0.5), (0.5, 1, 0.5))
+    white = NoiseProfile.white(6, 0.0, 0.01)
+    wide = NoiseProfile(white.levels, white.variances, np.eye(6)[:, :, None, None] * blur)
+    large, small = (NoiseDrawing(one, 32, 32).root.nbytes for one in (wide, SHARED))
+    assert large > 2 * small
+    held = hold_drawings([wide, SHARED, SHARED], 32, tmp_path, 2 * small)
+    assert [isinstance(one.root, np.memmap) for one in held if one is not None] == [True, False, False]
