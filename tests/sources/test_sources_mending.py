@@ -69,6 +69,30 @@ def test_what_is_not_finite_is_refused_with_its_frame(texture: NDArray[np.float3
             check(scene)
 
 
+def test_no_store_for_training_holds_what_is_not_finite(
+    texture: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So noise is never measured on such values: stores of frames are made by ingest, or of its stores."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SELF2ALIGN_WORKERS", "1")
+    frames = _scene(texture).frames.copy()
+    frames[3, 0, 40, 50] = np.nan
+    tifffile.imwrite("cells.tif", frames[:, 0], photometric="minisblack", metadata={"axes": "TYX"})
+    with pytest.raises(ValueError, match=r"cells: found 1 values that are not finite in frame 3"):
+        ingest_source(
+            "mine",
+            stage="ingest",
+            kind="stack",
+            path=Path("cells.tif"),
+            selection=Selection(color="gray"),
+            out=Path("mine.zarr"),
+            bars=silent,
+            white=1023.0,
+            roles=["pairs"],
+        )
+    assert not Path("mine.zarr").exists()
+
+
 def test_a_survey_is_not_led_astray_by_a_cosmic_ray_or_copies(texture: NDArray[np.float32]) -> None:
     usual = survey_scene(_scene(texture))
     assert (usual.outliers, usual.evidence.note) == (0, "")
