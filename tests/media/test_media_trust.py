@@ -119,6 +119,27 @@ def test_every_kind_of_footage_has_maps_and_results_stay(here: Path, name: str, 
     assert sorted(path.name for path in here.iterdir()) == sorted([name, out, f"same{out}", "maps", WEIGHTS.name])
 
 
+def test_video_of_10_bits_has_the_maps_of_its_values_and_keeps_its_bits(here: Path) -> None:
+    deep = (4 * _values().astype(np.uint16) + np.random.default_rng(1).integers(0, 4, (COUNT, *SIZE))).astype(np.uint16)
+    with av.open("in.mkv", "w") as out:
+        stream: Any = out.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "gray10le"
+        for frame in deep:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray10le")))
+        out.mux(stream.encode(None))
+    denoise("in.mkv", Path("out.mkv"), weights=WEIGHTS, temporal=2, trust=Path("t.tif"), codec="ffv1")
+    denoise("in.mkv", Path("same.mkv"), weights=WEIGHTS, temporal=2, codec="ffv1")
+    maps: list[NDArray[np.float32]] = []
+    Denoiser.load(WEIGHTS, device="cpu")(deep, axes="TYX", white=1023, temporal=2, trust=maps.append)
+    found = _read(Path("t.tif"))
+    assert found.std() > 20
+    # A pixel at the edge of being trusted may turn by rounding alone.
+    assert (np.abs(found.astype(int) - np.rint(255 * np.stack(maps))) <= 1).mean() > 0.99
+    assert Path("out.mkv").read_bytes() == Path("same.mkv").read_bytes()
+    with av.open("out.mkv") as container:
+        assert container.streams.video[0].format.name == "gray10le"
+
+
 @pytest.mark.parametrize(("suffix", "trust"), [(".tif", "t.tif"), (".mkv", "t.mkv")])
 def test_killed_at_any_moment_both_end_in_the_same_bytes(
     here: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, trust: str
