@@ -15,6 +15,7 @@ import typer
 STAGES = (
     "ingest",
     "benchmark_sets",
+    "benchmark_videos",
     "synthesize",
     "measure_noise",
     "train_ian",
@@ -25,6 +26,7 @@ STAGES = (
     "train_baselines",
     "evaluate_denoiser",
     "benchmark",
+    "benchmark_video",
     "report",
 )
 TOOLS = (

@@ -22,6 +22,7 @@ def report(
     out: Annotated[Path, Option(help="Folder to write the report to.")],
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
     noise: Annotated[Path | None, Option(help="Noise of the scenes (.json), for its picture.")] = None,
+    benchmark_video: Annotated[Path | None, Option(help="Folder of the methods' figures on video.")] = None,
 ) -> None:
     """Write the report: tables, the visual comparison, training curves."""
     from self2align.params.loading import load
@@ -34,20 +35,24 @@ def report(
     chosen = load(params)
     keep_only(benchmark_sets, list(chosen.benchmark_sets))
     keep_only(benchmark, list(chosen.benchmark.methods))
+    if benchmark_video is not None:
+        keep_only(benchmark_video, list(chosen.benchmark_video.methods))
     keep_only(ablation, list(chosen.train_ablation.runs))
     keep_only(baselines, list(chosen.train_baselines.runs))
-    outputs = StageOutputs(benchmark_sets, benchmark, alignment, pairs, held_out, noise)
+    outputs = StageOutputs(benchmark_sets, benchmark, alignment, pairs, held_out, noise, benchmark_video)
     results, pages = make_report(out, outputs, _inputs(chosen, denoiser, ablation, baselines))
     if results.benchmark:
         header, rows = benchmark_table(results.benchmark, results.sets, results.noisy, mark=lambda cell: f"{cell} *")
         table(f"{results.noise}; {results.repeats}", header, rows)
         for line in skipped_lines(results.benchmark):
             say(line)
+    for title, (header, rows) in results.videos.tables() if results.videos else ():
+        table(title, header, rows)
     say(f"report: {', '.join(map(str, pages))}")
 
 
 def _inputs(params: "Params", denoiser: Path, ablation: Path, baselines: Path) -> "ReportInputs":
-    from self2align.report.inputs import ReportInputs, TrainingRun
+    from self2align.report.inputs import ReportInputs, TrainingRun, VideoMethod
 
     weights, sampler = denoiser / "denoiser.safetensors", params.sampler.settings()
     runs = [TrainingRun("denoiser", weights, params.train_denoiser.objective, sampler)]
@@ -67,4 +72,5 @@ def _inputs(params: "Params", denoiser: Path, ablation: Path, baselines: Path) -
         crop=params.report.crop,
         images=params.report.images,
         parameters=params.model_dump(),
+        videos={name: VideoMethod(row.file, row.temporal) for name, row in params.benchmark_video.methods.items()},
     )

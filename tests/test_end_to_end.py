@@ -21,6 +21,8 @@ from self2align.images.files import write_png
 from self2align.params.loading import load
 from self2align.stages.benchmark import benchmark
 from self2align.stages.benchmark_sets import benchmark_sets
+from self2align.stages.benchmark_video import benchmark_video
+from self2align.stages.benchmark_videos import benchmark_videos
 from self2align.stages.evaluate_alignment import evaluate_alignment
 from self2align.stages.evaluate_denoiser import evaluate_denoiser
 from self2align.stages.generate_pairs import generate_pairs
@@ -71,6 +73,12 @@ def tiny_params(footage: Path, photographs: Path) -> dict[str, Any]:
         "n2n": {"file": "data/train_baselines/n2n.safetensors"},
         "ours": {"file": str(DENOISER)},
     }
+    params["benchmark_videos"] = {"moving": {"kind": "folder", "path": str(footage), "glob": ["s2"]}}
+    params["benchmark_video"]["methods"] = {
+        "noisy": {"file": str(methods / "noisy.py")},
+        "single": {"file": str(DENOISER)},
+        "fused": {"file": str(DENOISER), "temporal": 1, "aligner": "refined_dis"},
+    }
     params["report"] = {"crop": 32, "images": 1}
     return params
 
@@ -106,6 +114,7 @@ def _the_rest() -> None:
         train_ian(aligner, NOISY, DATA / "train_ian" / f"{aligner}.safetensors")
     evaluate_alignment(NOISY, DATA / "ingest", DATA / "train_ian", DATA / "evaluate_alignment")
     benchmark_sets("photographs", DATA / "benchmark_sets" / "photographs.zarr")
+    benchmark_videos("moving", DATA / "benchmark_videos" / "moving.zarr")
     train_denoiser(PAIRS, DENOISER)
     train_ablation("map", PAIRS, DATA / "train_ablation" / "map.safetensors")
     for name in BASELINES:
@@ -120,9 +129,12 @@ def _the_rest() -> None:
     )
     for method in ("noisy", "nlm", "n2n", "ours"):
         benchmark(method, DATA / "benchmark_sets", DATA / "benchmark" / method)
+    for method in ("noisy", "single", "fused"):
+        benchmark_video(method, DATA / "benchmark_videos", DATA / "train_ian", DATA / "benchmark_video" / method)
     report(
         benchmark_sets=DATA / "benchmark_sets",
         benchmark=DATA / "benchmark",
+        benchmark_video=DATA / "benchmark_video",
         alignment=DATA / "evaluate_alignment",
         pairs=DATA / "generate_pairs",
         denoiser=DATA / "train_denoiser",
@@ -174,10 +186,20 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
     )
     assert noisy == pytest.approx(20.3, abs=0.5)
     assert ours > noisy + 2
+    noisy, single, fused = (
+        json.loads((DATA / "benchmark_video" / method / "metrics.json").read_text())["moving"]["25"]
+        for method in ("noisy", "single", "fused")
+    )
+    assert noisy["psnr"] == pytest.approx(20.3, abs=0.5)
+    assert single["psnr"] > noisy["psnr"] + 2
+    assert fused["psnr"] > single["psnr"] + 0.2
+    assert fused["flicker"] < single["flicker"] < noisy["flicker"]
     held_out = json.loads((DATA / "evaluate_denoiser" / "metrics.json").read_text())
     assert set(held_out) == {"noisy", "denoiser", "map", *BASELINES}
     assert held_out["denoiser"]["psnr"] > held_out["noisy"]["psnr"] + 2
-    assert "ours" in (DATA / "report" / "report.md").read_text(encoding="utf-8")
+    page = (DATA / "report" / "report.md").read_text(encoding="utf-8")
+    assert "ours" in page
+    assert "moving, sigma 25, 1 sequence of 5 frames" in page
     inspect(PAIRS, Path("sheet.png"))
     assert Path("sheet.png").stat().st_size > 1000
     first = _bytes(DATA)

@@ -11,7 +11,7 @@ from self2align.noise import NOISE
 from self2align.noise.model import CAMERA
 from self2align.objectives import OBJECTIVES
 from self2align.objectives.objective import Objective
-from self2align.params.schema import Params
+from self2align.params.schema import MethodParams, Params
 from self2align.runtime.families import check_arguments, load
 from self2align.samplers import SAMPLERS
 from self2align.samplers.sampler import load_sampler
@@ -36,6 +36,7 @@ def check(params: Params) -> None:
     _check_augmentation(params)
     _check_crops(params)
     _check_benchmark(params)
+    _check_video(params)
 
 
 def _objective(name: str, key: str = "objective") -> Objective:
@@ -53,6 +54,8 @@ def _check_sources(params: Params) -> None:
             )
     for name, test_set in params.benchmark_sets.items():
         load(SOURCES, test_set.kind, f"benchmark_sets.{name}.kind")
+    for name, videos in params.benchmark_videos.items():
+        load(SOURCES, videos.kind, f"benchmark_videos.{name}.kind")
     if "pairs" not in {role for source in params.ingest.sources.values() for role in source.roles}:
         raise ValueError("ingest.sources: found no source with the role 'pairs', expected at least one")
 
@@ -220,15 +223,42 @@ def _check_crops(params: Params) -> None:
 
 def _check_benchmark(params: Params) -> None:
     for name, row in params.benchmark.methods.items():
-        key = f"benchmark.methods.{name}"
-        try:
-            method = method_name(row.file)
-        except ValueError as error:
-            raise ValueError(f"{key}.file: {error}") from error
-        if method == DENOISER:
-            if row.arguments:
-                raise ValueError(f"{key}.arguments: found {row.arguments}, expected none for weights")
-            continue
-        check_arguments(load_method(method).denoise, row.arguments, f"{key}.arguments")
+        _check_method(f"benchmark.methods.{name}", row)
     if params.benchmark.methods and not params.benchmark_sets:
         raise ValueError("benchmark_sets: found none, expected at least one for benchmark.methods")
+
+
+def _check_method(key: str, row: MethodParams) -> bool:
+    """Check one row of a benchmark; return whether its file is weights."""
+    try:
+        method = method_name(row.file)
+    except ValueError as error:
+        raise ValueError(f"{key}.file: {error}") from error
+    if method == DENOISER:
+        if row.arguments:
+            raise ValueError(f"{key}.arguments: found {row.arguments}, expected none for weights")
+        return True
+    check_arguments(load_method(method).denoise, row.arguments, f"{key}.arguments")
+    return False
+
+
+def _check_video(params: Params) -> None:
+    video, known = params.benchmark_video, params.train_ian.aligners
+    if len(set(video.sigma)) < len(video.sigma):
+        raise ValueError(f"benchmark_video.sigma: found {video.sigma}, expected each level once")
+    for name, row in video.methods.items():
+        key = f"benchmark_video.methods.{name}"
+        weights = _check_method(key, row)
+        for option, value, rest in (("temporal", row.temporal, 0), ("aligner", row.aligner, None)):
+            if value and not weights:
+                raise ValueError(
+                    f"{key}.{option}: found {value!r}, expected {rest}: {row.file} sees one frame at a time"
+                )
+        if row.told and not weights:
+            raise ValueError(f"{key}.told: found true, expected false: a method is always told the level")
+        if row.aligner is not None and not row.temporal:
+            raise ValueError(f"{key}.aligner: found {row.aligner!r}, expected null with temporal 0")
+        if row.aligner is not None and row.aligner not in known:
+            raise ValueError(f"{key}.aligner: found {row.aligner!r}, expected one of {', '.join(sorted(known))}")
+    if video.methods and not params.benchmark_videos:
+        raise ValueError("benchmark_videos: found none, expected at least one for benchmark_video.methods")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from self2align.evaluation.protocol import BenchmarkSet, MethodRow
+from self2align.evaluation.video_protocol import MOST, VideoRow, VideoSet
 from self2align.noise.model import NoiseSettings
 from self2align.pairs.making import PairSettings
 from self2align.training.settings import CropSettings, DenoiserSettings, SamplerSettings, TrainingSettings
@@ -63,6 +64,16 @@ class BenchmarkSetParams(Section):
     path: str
     glob: list[str] = ["*"]
     repeats: Count = 1
+
+
+class BenchmarkVideosParams(Section):
+    """One set of clean sequences."""
+
+    kind: str
+    path: str
+    glob: list[str] = ["*"]
+    exclude: list[str] = []
+    max_frames: Annotated[int, Field(ge=2)] | None = MOST
 
 
 class SynthesizeParams(Section):
@@ -251,6 +262,36 @@ class BenchmarkParams(Section):
         return {name: MethodRow(name, Path(row.file), row.arguments) for name, row in self.methods.items()}
 
 
+class VideoMethodParams(MethodParams):
+    """One row of the table of video: neighbours each way, a key of ``train_ian.aligners``, whether sigma is told."""
+
+    temporal: Annotated[int, Field(ge=0, le=8)] = 0
+    aligner: str | None = None
+    told: bool = False
+
+
+class BenchmarkVideoParams(Section):
+    """The benchmark of video; without clean sequences it may have no methods."""
+
+    sigma: Annotated[list[Annotated[float, Field(gt=0, le=255)]], Field(min_length=1)] = [25.0]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    methods: dict[Name, VideoMethodParams] = {}
+
+    def rows(self, aligners: Path) -> dict[str, VideoRow]:
+        """Return the rows of the table, for the library; the aligners' weights lie in a folder."""
+        return {
+            name: VideoRow(
+                name,
+                Path(row.file),
+                row.temporal,
+                None if row.aligner is None else aligners / f"{row.aligner}.safetensors",
+                row.told,
+                row.arguments,
+            )
+            for name, row in self.methods.items()
+        }
+
+
 class ReportParams(Section):
     """The report."""
 
@@ -264,6 +305,7 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     ingest: IngestParams
     benchmark_sets: dict[Name, BenchmarkSetParams]
+    benchmark_videos: dict[Name, BenchmarkVideosParams] = {}
     synthesize: SynthesizeParams
     measure_noise: MeasureNoiseParams = MeasureNoiseParams()
     train_ian: TrainIanParams
@@ -275,6 +317,7 @@ class Params(Section):
     train_baselines: TrainBaselinesParams
     evaluate_denoiser: EvaluateDenoiserParams
     benchmark: BenchmarkParams
+    benchmark_video: BenchmarkVideoParams = BenchmarkVideoParams()
     report: ReportParams
 
     def benchmark_noise(self) -> NoiseSettings:
@@ -286,3 +329,7 @@ class Params(Section):
         """Return the test sets, in order, whose stores lie in a folder."""
         sets = self.benchmark_sets.items()
         return [BenchmarkSet(name, folder / f"{name}.zarr", one.repeats) for name, one in sets]
+
+    def video_sets(self, folder: Path) -> list[VideoSet]:
+        """Return the sets of sequences, in order, whose stores lie in a folder."""
+        return [VideoSet(name, folder / f"{name}.zarr") for name in self.benchmark_videos]

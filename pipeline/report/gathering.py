@@ -25,6 +25,7 @@ from self2align.report.reading import (
     read_trainings,
 )
 from self2align.report.results import Illustrations, Results
+from self2align.report.videos import read_videos
 from self2align.runtime.scratch import write_atomically
 from self2align.runtime.tables import read_json, read_rows
 from self2align.runtime.versions import package_versions
@@ -66,6 +67,7 @@ def read_results(outputs: StageOutputs, inputs: ReportInputs) -> Results:
         curves=curves,
         parameters=inputs.parameters,
         versions=package_versions(),
+        videos=read_videos(outputs.video, inputs.videos) if outputs.video and inputs.videos else None,
     )
 
 

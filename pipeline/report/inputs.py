@@ -1,7 +1,7 @@
 """What the report is made from: where earlier stages left their results, and what the run was asked to do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class StageOutputs:
         File of the denoisers' figures on held-out frames.
     noise
         File of the noise of scenes; None for no picture of it.
+    video
+        Folder of the methods' figures on video; None for none.
     """
 
     benchmark_sets: Path
@@ -35,6 +37,15 @@ class StageOutputs:
     pairs: Path
     held_out: Path
     noise: Path | None = None
+    video: Path | None = None
+
+
+@dataclass(frozen=True)
+class VideoMethod:
+    """One row of the benchmark of video: a method's module, or weights; and neighbours each way."""
+
+    file: str
+    temporal: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,8 @@ class ReportInputs:
         Side of the crops of the visual comparison, px, and how many images it has.
     parameters
         All of them, as the report prints them.
+    videos
+        Row of the benchmark of video -> what it is.
     """
 
     noise: NoiseSettings
@@ -96,3 +109,4 @@ class ReportInputs:
     crop: int
     images: int
     parameters: Mapping[str, Any]
+    videos: Mapping[str, VideoMethod] = field(default_factory=dict)

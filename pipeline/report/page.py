@@ -24,6 +24,7 @@ def markdown_page(results: Results, shown: Illustrations) -> str:
     sections = [
         _introduction(results),
         *(measured if results.benchmark else []),
+        *_video(results),
         *_samples(results, shown),
         *_noise(shown),
         _alignment(results, shown),
@@ -87,6 +88,20 @@ def _ablation(results: Results) -> list[str]:
 
 def _listed(lines: Sequence[str]) -> list[str]:
     return ["\n".join(lines)] if lines else []
+
+
+def _video(results: Results) -> list[str]:
+    if results.videos is None:
+        return []
+    parts = ["## Video", *texts.VIDEO]
+    tables = results.videos.tables()
+    for title, table in tables:
+        parts += [f"{title}:", markdown(*table)]
+    parts += [] if tables else ["Nothing was measured."]
+    parts += _listed(skipped_lines(results.videos.figures))
+    for title, table in results.videos.details():
+        parts += [f"{title}:", markdown(*table)]
+    return ["\n\n".join(parts)]
 
 
 def _comparison(shown: Illustrations) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from self2align.report.figures import Compared, Curve
 from self2align.report.samples import Samples
 from self2align.report.tables import AblationLine
+from self2align.report.videos import VideoResults
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Results:
         All of them.
     versions
         Of the packages that affect the figures.
+    videos
+        Of the benchmark of video; None if it has no rows.
     """
 
     noise: str
@@ -65,6 +68,7 @@ class Results:
     curves: Sequence[Curve]
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
+    videos: VideoResults | None = None
 
     @property
     def measured(self) -> list[str]:

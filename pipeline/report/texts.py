@@ -27,6 +27,14 @@ COMPARISON = (
     "The same crop for every method, from the first repeat, where the clean image has the most detail. PSNR and SSIM "
     "are those of the whole image."
 )
+VIDEO = (
+    "How well each method removes noise from the sequences of `benchmark_videos`, by DVDnet's protocol: white Gaussian "
+    "noise that is not clipped; PSNR (dB) and SSIM of a sequence are means over its frames, and the tables have means "
+    "over sequences. All methods get the same noisy frames.",
+    "*Flicker* is the RMS error of the difference of neighbouring frames along the motion, in levels of 255: lower is "
+    "steadier. *Ghosting* compares a method that uses neighbours with the single-frame row: the ratio of their squared "
+    "errors, in dB, over the one in a hundred blocks of 16 px where the method does worst against it. 0 is no ghost.",
+)
 NO_PICTURES = "No method saved a picture (`benchmark.pictures`)."
 ALIGNMENT = (
     "Measured on scenes with the role `test`. The clean neighbour is warped with the field estimated from the noisy "

@@ -182,6 +182,7 @@ def check_folder(params: Params) -> Iterator[Finding]:
         yield Finding("dvc.yaml", f"that of self2align {__version__}")
     sources = {f"ingest.sources.{key}": one.path for key, one in params.ingest.sources.items()}
     sources |= {f"benchmark_sets.{key}": one.path for key, one in params.benchmark_sets.items()}
+    sources |= {f"benchmark_videos.{key}": one.path for key, one in params.benchmark_videos.items()}
     missing = [f"{key}: {path}" for key, path in sources.items() if not Path(path).exists()]
     if missing:
         text = f"no such file or folder ({listed(missing)})"

@@ -16,7 +16,7 @@ from self2align.survey.profile import written
 STARTS = ("README.md", "davis_motion.safetensors", "davis_camera.safetensors")
 TEMPLATE = ("dvc.yaml", ".dvcignore", ".gitignore", *(f"starts/{name}" for name in STARTS))
 # Other stages depend on these folders, which must exist even without items.
-EMPTY = ("benchmark", "benchmark_sets", "train_ablation", "train_baselines")
+EMPTY = ("benchmark", "benchmark_sets", "benchmark_video", "benchmark_videos", "train_ablation", "train_baselines")
 COPIED = (
     "there are no symbolic links here: pipeline and stages are copies, which an update of self2align does not change; "
     "make a new folder then"

@@ -210,6 +210,7 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
     profile["ingest"]["color"] = "gray" if survey.gray else "rgb"
     profile["ingest"]["sources"] = _sources(survey, chosen)
     profile["benchmark_sets"] = _empty()
+    profile["benchmark_videos"] = _empty()
     profile["synthesize"].update(model="none", sigma_max=None)
     profile["benchmark"]["sigma"] = None
     aligners = profile["train_ian"]["aligners"]
@@ -241,7 +242,7 @@ def apply(profile: CommentedMap, survey: FootageSurvey, chosen: Choices, threads
         profile["train_denoiser"]["objective"] = "aligned_neighbours"
     if 2 * training["crop"] - 1 > chosen.crop:
         profile["train_denoiser"]["subsample"] = 0.0
-    for section, key in (("train_baselines", "runs"), ("benchmark", "methods")):
+    for section, key in (("train_baselines", "runs"), ("benchmark", "methods"), ("benchmark_video", "methods")):
         profile[section][key] = _empty()
     for section in list(profile)[1:]:
         profile.yaml_set_comment_before_after_key(section, before="\n")

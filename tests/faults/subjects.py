@@ -98,6 +98,10 @@ STAGES = (
         "benchmark_sets", "photographs", "--name", "photographs", "--out", "data/benchmark_sets/photographs.zarr",
         outputs=["photographs.zarr"],
     ),
+    _stage(
+        "benchmark_videos", "moving", "--name", "moving", "--out", "data/benchmark_videos/moving.zarr",
+        outputs=["moving.zarr"],
+    ),
     _stage("synthesize", "", "--frames", "data/ingest", "--out", "data/synthesize/noisy.zarr", outputs=["noisy.zarr"]),
     _stage(
         "measure_noise", "", "--noisy", "data/synthesize/noisy.zarr", "--out", "data/measure_noise/profiles.json",
@@ -137,8 +141,16 @@ STAGES = (
         )
         for item in ("noisy", "nlm", "ours")
     ),
+    *(
+        _stage(
+            "benchmark_video", item, "--method", item, "--benchmark-videos", "data/benchmark_videos", "--aligners",
+            "data/train_ian", "--out", f"data/benchmark_video/{item}", outputs=[item],
+        )
+        for item in ("noisy", "single", "fused")
+    ),
     _stage(
-        "report", "", "--benchmark-sets", "data/benchmark_sets", "--benchmark", "data/benchmark", "--alignment",
+        "report", "", "--benchmark-sets", "data/benchmark_sets", "--benchmark", "data/benchmark",
+        "--benchmark-video", "data/benchmark_video", "--alignment",
         "data/evaluate_alignment", "--pairs", "data/generate_pairs", "--denoiser", "data/train_denoiser", "--ablation",
         "data/train_ablation", "--baselines", "data/train_baselines", "--held-out",
         "data/evaluate_denoiser/metrics.json", "--out", "data/report", outputs=[""],

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
+from self2align.evaluation.block_errors import write_blocks
 from self2align.images.files import write_png
 from self2align.params.loading import load
 from self2align.params.schema import Params
@@ -100,7 +101,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(project: Path, out: str = "report") -> Path:
+def make(project: Path, out: str = "report", **folders: Path) -> Path:
     names = (
         "benchmark_sets",
         "benchmark",
@@ -113,7 +114,7 @@ def make(project: Path, out: str = "report") -> Path:
         out,
         "params.yaml",
     )
-    report(*(project / name for name in names))
+    report(*(project / name for name in names), **folders)
     return project / out
 
 
@@ -143,6 +144,22 @@ def test_the_page_tells_the_figures(project: Path) -> None:
     assert "| keep-probability | 0.500 |" in text
     for package in ("self2align", "torch", "numpy", "zarr"):
         assert f"| {package} | " in text
+
+
+def test_the_page_tells_the_figures_on_video_of_the_rows_that_the_parameters_name(project: Path) -> None:
+    folder, header = project / "video", "set,sequence,sigma,frames,psnr,ssim,flicker,frames_sha256,noise_sha256"
+    for number, method in enumerate(("noisy", "single", "fused", "former")):
+        one = {"sequences": 1, "frames": 8, "psnr": 20.0 + number, "ssim": 0.5, "flicker": 9.0 - number}
+        as_json(folder / method / "metrics.json", {"carphone": {"25": one}})
+        (folder / method / "sequences.csv").write_text(f"{header}\ncarphone,a,25,8,{20 + number},0.5,9,ab,cd\n")
+        errors = np.full((8, 9, 11), 100.0 / (1 + number), np.float32)
+        write_blocks(folder / method / "blocks.safetensors", {"carphone/a/25": errors})
+    text = (make(project, benchmark_video=folder) / "report.md").read_text()
+    assert "carphone, sigma 25, 1 sequence of 8 frames:" in text
+    assert "| noisy | 20.00 | 0.500 | 9.00 | \u2013 |" in text
+    assert "| fused | 22.00 | 0.500 | 7.00 | -1.76 |" in text  # 33 for 50
+    assert not (folder / "former").exists()
+    assert "## Video" not in (make(project, "without") / "report.md").read_text()
 
 
 def test_the_systems_of_the_paper_keep_their_rows(project: Path) -> None:

@@ -103,6 +103,8 @@ def test_the_parameters_state_the_survey(project: Path, footage: Path) -> None:
     assert params.synthesize.model == "none"
     assert not params.benchmark_sets
     assert not params.benchmark.methods
+    assert not params.benchmark_videos
+    assert not params.benchmark_video.methods
     text = (project / "params.yaml").read_text(encoding="utf-8")
     for word in (
         "112 x 128 px, 8 bits, RGB",
@@ -120,7 +122,8 @@ def test_dvc_finds_every_dependency(project: Path) -> None:
     found = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
     status = json.loads(found.stdout)
     stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    without = {"benchmark_sets", "benchmark", "train_ablation", "train_baselines"}
+    without = {"benchmark_sets", "benchmark", "benchmark_videos", "benchmark_video"}
+    without |= {"train_ablation", "train_baselines"}
     assert {name.split("@")[0] for name in status} == set(stages) - without
     missing = {
         path

@@ -37,6 +37,7 @@ def html_page(results: Results, shown: Illustrations) -> str:
         versions=grid("Packages that affect the figures.", (["package", "version"], list(results.versions.items()))),
         **_benchmark(results, shown),
         **_paper(results),
+        **_video(results),
         **_pipeline(results),
     )
 
@@ -79,6 +80,15 @@ def _paper(results: Results) -> dict[str, Any]:
         "published_2": grid(f"PSNR, dB. {texts.PUBLISHED_ABLATION}", published_ablation(places))
         if places and results.ablation
         else None,
+    }
+
+
+def _video(results: Results) -> dict[str, Any]:
+    """Return the tables of the benchmark of video; none without rows."""
+    videos = results.videos
+    return {
+        "videos": [grid(f"{title}.", table, videos.figures) for title, table in videos.tables()] if videos else [],
+        "video_details": [grid(f"{title}.", table) for title, table in videos.details()] if videos else [],
     }
 
 
