@@ -86,15 +86,22 @@ def main(stages_only: bool = False) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv[1:] or bool(os.environ.get("SELF2ALIGN_DEBUG"))
-    commands = [(name, "self2align.stages", "Stages of the pipeline, run by `dvc repro`") for name in STAGES]
-    if not stages_only:
-        commands += [(name, "self2align.stages.tools", "Tools") for name in TOOLS]
-    for name, package, panel in commands:
-        app.command(name, rich_help_panel=panel)(getattr(import_module(f"{package}.{name}"), name))
+    _add_commands(stages_only)
     if not debug:
         sys.excepthook = _one_line
     # The command itself: Typer's own call would put its traceback in place of our line.
     typer.main.get_command(app)(prog_name="self2align")
+
+
+def _add_commands(stages_only: bool) -> None:
+    """Add the command that was asked for; all of them for the help, and where there is none of that name."""
+    table = dict.fromkeys(STAGES, ("self2align.stages", "Stages of the pipeline, run by `dvc repro`"))
+    if not stages_only:
+        table |= dict.fromkeys(TOOLS, ("self2align.stages.tools", "Tools"))
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    for name in [asked] if asked in table else table:
+        package, panel = table[name]
+        app.command(name, rich_help_panel=panel)(getattr(import_module(f"{package}.{name}"), name))
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -103,8 +110,6 @@ def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 def message_of(kind: type[BaseException], error: BaseException) -> str:
     """Return the line that tells an error: what was found and expected, and the way out."""
-    from self2align.runtime.disk import FULL
-
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or (not isinstance(error, (ValueError, OSError)) and _MEMORY.search(text)):
         return (
@@ -112,6 +117,8 @@ def message_of(kind: type[BaseException], error: BaseException) -> str:
             f"denoise --memory, SELF2ALIGN_MEMORY or SELF2ALIGN_WORKERS; {_GOES_ON}"
         )
     if isinstance(error, OSError):
+        from self2align.runtime.disk import FULL
+
         # Of a move, the second name is where the result should have gone.
         name = error.filename2 or error.filename
         place = "" if name is None else f"{Path(os.fsdecode(name))}: "

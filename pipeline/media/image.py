@@ -32,7 +32,6 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
     ".webp": ("WEBP", {"lossless": True, "exact": True}),
 }
-SUFFIXES = frozenset(SAVED)
 
 
 class ImageFile:

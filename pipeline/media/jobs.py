@@ -2,16 +2,14 @@
 
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 from self2align.images.names import natural
-from self2align.media import MEDIA
+from self2align.media import SUFFIXES
 from self2align.media.containers import ANY, CONTAINERS
-from self2align.stores.arrays import is_zarr
+from self2align.stores.presence import is_zarr
 
 # What to do with formats that are not read, by the end of the name.
 _VOLUME = "save its frames as a TIFF stack or a Zarr array"
@@ -31,7 +29,7 @@ class Job:
     Attributes
     ----------
     kind
-        A key of `self2align.media.MEDIA`.
+        A key of `self2align.media.KINDS`.
     source
         Its path.
     target
@@ -43,18 +41,12 @@ class Job:
     target: Path
 
 
-@cache
-def suffixes() -> Mapping[str, frozenset[str]]:
-    """Return the suffixes of each kind of file, lower case: ``SUFFIXES`` of the member's module."""
-    return {kind: import_module(place.partition(":")[0]).SUFFIXES for kind, place in MEDIA.items()}
-
-
 def kind_of(path: Path) -> str | None:
     """Return the kind of a file, by its suffix, or of a folder that is a Zarr array; None for anything else."""
     if path.is_dir():
         return "zarr" if is_zarr(path) else None
     suffix = path.suffix.lower()
-    return next((kind for kind, known in suffixes().items() if suffix in known), None)
+    return next((kind for kind, known in SUFFIXES.items() if suffix in known), None)
 
 
 def find_jobs(source: str, output: Path) -> list[Job]:
@@ -94,7 +86,7 @@ def _advice(path: Path) -> str:
 
 def known_kinds() -> str:
     """Return the kinds of files that are read, in words."""
-    known = sorted(frozenset[str]().union(*suffixes().values()))
+    known = sorted(frozenset[str]().union(*SUFFIXES.values()))
     return f"a picture, video ({', '.join(known)}) or Zarr array"
 
 

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from self2align.denoising.levels import RANGE, frame_noise
 from self2align.denoising.scale import sampled
+from self2align.media import FLOAT
 from self2align.media.medium import Choices, Frames
 
-FLOAT = "float32"
-DTYPES = ("same", FLOAT)
 # Steps of an integer type. Rounding adds 0.29 of noise; denoising leaves about a quarter of the noise, so below
 # two steps rounding is more than half of what is left (docs/decisions/denoising-in-tiles.md#type-of-a-result).
 COARSE = 2.0

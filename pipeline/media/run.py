@@ -13,10 +13,10 @@ from self2align.denoising.frames import DenoiseFrames
 from self2align.media import MEDIA
 from self2align.media.finishing import finish_series
 from self2align.media.footage import footage
-from self2align.media.jobs import Job, find_jobs
+from self2align.media.jobs import Job
 from self2align.media.medium import Choices, Medium, Pictures
 from self2align.media.rounding import is_coarse, rounding_note
-from self2align.media.staging import check_output, publish, staging, unfinished_bytes, work_folder
+from self2align.media.staging import publish, staging, unfinished_bytes, work_folder
 from self2align.media.trust import saved_map
 from self2align.media.trust_file import write_trust
 from self2align.runtime.disk import at, check_room, move, move_into_place
@@ -26,21 +26,15 @@ from self2align.runtime.progress import Progress, ignore
 PARTS = "parts"  # folder of the finished frames of a file
 
 
-def open_media(
-    source: str, output: Path, choices: Choices, overwrite: bool, progress: Progress = ignore
-) -> list[tuple[Job, Medium]]:
-    """Find the files to denoise and check every one before any work is done.
+def open_media(jobs: list[Job], choices: Choices, progress: Progress = ignore) -> list[tuple[Job, Medium]]:
+    """Open the files to denoise and check every one before any work is done.
 
     Parameters
     ----------
-    source
-        A file, a folder or a pattern.
-    output
-        A file, or a folder for a folder or pattern.
+    jobs
+        See `self2align.media.staging.asked`.
     choices
         See `Choices`.
-    overwrite
-        Whether an existing output is replaced.
     progress
         Called with files checked, of all; of a single video with its frames.
 
@@ -49,8 +43,6 @@ def open_media(
     ValueError
         If a file cannot be denoised, or its result cannot be written.
     """
-    jobs = find_jobs(source, output)
-    check_output(jobs, output, overwrite)
     media: list[tuple[Job, Medium]] = []
     types: dict[Path, str] = {}  # of the results of a folder's pictures, which may be frames of one footage
     looked_at: set[Path] = set()

@@ -24,18 +24,39 @@ from typing import Any
 
 from filelock import Timeout
 
-from self2align.denoising.frames import choose_denoise
 from self2align.media import MEDIA
-from self2align.media.jobs import Job
+from self2align.media.jobs import Job, find_jobs
 from self2align.runtime.disk import move, move_into_place, written
 from self2align.runtime.families import load
 from self2align.runtime.locks import locked
 from self2align.runtime.provenance import code_digest
-from self2align.stores.arrays import is_zarr
+from self2align.stores.presence import is_zarr
 
 LOCKS = ("lock", "lock.soft")
 _BESIDE, _WHERE = "beside", "beside.json"
 LONGEST = 255  # bytes of a name
+
+
+def asked(source: str, output: Path, overwrite: bool) -> list[Job]:
+    """Return the files to denoise; what names alone tell is refused, before anything heavy is loaded.
+
+    Parameters
+    ----------
+    source
+        A file, a folder or a pattern.
+    output
+        A file, or a folder for a folder or pattern.
+    overwrite
+        Whether an existing output is replaced.
+
+    Raises
+    ------
+    ValueError
+        See `self2align.media.jobs.find_jobs` and `check_output`.
+    """
+    jobs = find_jobs(source, output)
+    check_output(jobs, output, overwrite)
+    return jobs
 
 
 def check_output(jobs: Sequence[Job], output: Path, overwrite: bool) -> None:
@@ -138,6 +159,9 @@ def work_folder(staged: Path, job: Job, series: Sequence[Path], inputs: Mapping[
     inputs
         Everything else that decides its result (weights, choices); JSON values only.
     """
+    # Imported here: what names alone tell is checked above, before torch is loaded.
+    from self2align.denoising.frames import choose_denoise
+
     told = [
         job.kind,
         job.target.suffix,

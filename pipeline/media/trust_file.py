@@ -16,7 +16,8 @@ from self2align.media.recording import SUFFIXES as VIDEOS
 from self2align.media.recording import encode
 from self2align.media.trust import WHITE
 from self2align.runtime.disk import at
-from self2align.stores.arrays import is_zarr, write_frames
+from self2align.stores.arrays import write_frames
+from self2align.stores.presence import is_zarr
 
 Map = NDArray[np.uint8]
 

@@ -24,13 +24,11 @@ from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole
 from self2align.stores.codes import Coding
 from self2align.videos.decoding import Damage, decode
-from self2align.videos.opening import SUFFIXES as VIDEO_SUFFIXES
 from self2align.videos.opening import find_footage, opened
 from self2align.videos.pixels import Values, pixels_of
 from self2align.videos.tags import FIELDS, chroma_location, display_matrix, frame_data
 from self2align.videos.timing import look_through
 
-SUFFIXES = VIDEO_SUFFIXES
 SEGMENT = 24  # frames: what a kill can lose, and the largest distance of key frames
 _ANY = (-inf, inf)
 

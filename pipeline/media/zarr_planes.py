@@ -29,7 +29,6 @@ from self2align.stores.arrays import absent_chunks, as_type, dimension_names, op
 from self2align.stores.codes import Coding
 from self2align.stores.damaged import as_line
 
-SUFFIXES: frozenset[str] = frozenset()  # an array is a folder: see `self2align.media.jobs.kind_of`
 _NO_DATA = ("_FillValue", "missing_value")  # attributes of CF
 
 

@@ -4,14 +4,14 @@ import inspect
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
-from self2align.params.checks import check
-from self2align.params.schema import Params, Section
+if TYPE_CHECKING:
+    from self2align.params.schema import Params
 
 Item = TypeVar("Item")
 LONGEST = 300  # characters of what the parser says, which may quote all of a line
@@ -19,7 +19,7 @@ LONGEST = 300  # characters of what the parser says, which may quote all of a li
 _BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, ReusedAnchorWarning, TypeError, ValueError)
 
 
-def load(path: Path) -> Params:
+def load(path: Path) -> "Params":
     """Read and check a parameter file.
 
     Raises
@@ -36,6 +36,10 @@ def load(path: Path) -> Params:
     except (YAMLError, *_BROKEN) as error:
         text = " ".join(str(error).split())[:LONGEST] or type(error).__name__
         raise ValueError(f"{path}: found broken YAML ({text}), expected parameters") from error
+    # Imported here: a missing file is told before torch is loaded, which the schema needs.
+    from self2align.params.checks import check
+    from self2align.params.schema import Params
+
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
@@ -64,6 +68,8 @@ def _first_error(error: ValidationError) -> str:
 
 
 def _siblings(place: tuple[int | str, ...]) -> str:
+    from self2align.params.schema import Params
+
     model: Any = Params
     for part in place[:-1]:
         fields = getattr(model, "model_fields", None)
@@ -73,6 +79,8 @@ def _siblings(place: tuple[int | str, ...]) -> str:
 
 
 def _section_of(hint: Any) -> Any:
+    from self2align.params.schema import Section
+
     if inspect.isclass(hint) and issubclass(hint, Section):
         return hint
     for inner in getattr(hint, "__args__", ()):

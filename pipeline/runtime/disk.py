@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Errors of a rename that may be gone a moment later: a virus scanner or a backup holds the file, a server is slow.
 _PASSING = {errno.EACCES, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EPERM, errno.ESTALE}
@@ -123,8 +123,10 @@ def move_into_place(made: Path, final: Path) -> None:
         shutil.rmtree(former)
 
 
-def mapped_array(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+def mapped_array(path: Path, shape: tuple[int, ...], dtype: Any) -> "NDArray[Any]":
     """Return a new array in a file. Its room is taken at once: a mapped page without room kills the process."""
+    import numpy as np  # here alone: commands that refuse a wrong name need none of it
+
     kind = np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
     with at(path), path.open("wb") as file:

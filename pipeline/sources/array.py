@@ -11,8 +11,9 @@ from self2align.images.files import to_color
 from self2align.images.names import natural
 from self2align.images.types import check_type, stored
 from self2align.sources.source import Selection, choose
-from self2align.stores.arrays import absent_chunks, dimension_names, is_zarr, open_array, values
+from self2align.stores.arrays import absent_chunks, dimension_names, open_array, values
 from self2align.stores.codes import WHITES
+from self2align.stores.presence import is_zarr
 from self2align.stores.scene import Scene
 
 

@@ -16,11 +16,6 @@ _ANY_TYPE = frozenset({"crc32c", "gzip", "transpose", "zstd"})  # codecs of Zarr
 _METADATA = ("zarr.json", ".zarray", ".zattrs")
 
 
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a Zarr array or group."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
-
-
 def open_array(path: Path) -> "zarr.Array[Any]":
     """Open an array for reading.
 

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from self2align.runtime.scratch import write_atomically
+from self2align.stores.presence import check_weights
 
 BUNDLE = "bundle"
 CONTENT = "content"  # of the header: a digest of the tensors
@@ -58,8 +59,7 @@ def load_header(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if not path.is_file():
-        raise ValueError(f"{path}: found no file, expected weights (.safetensors)")
+    check_weights(path)
     tensors = {}
     try:
         with safe_open(path, framework="pt") as file:

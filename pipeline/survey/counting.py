@@ -5,7 +5,7 @@ from pathlib import Path
 from self2align.sources import stack
 from self2align.sources.array import array_axes, list_arrays
 from self2align.sources.folder import scenes_root, walk
-from self2align.stores.arrays import is_zarr
+from self2align.stores.presence import is_zarr
 
 
 def count_frames(kind: str, path: Path, axes: str | None = None) -> int:

@@ -11,6 +11,7 @@ from self2align.params.schema import Params
 from self2align.runtime.disk import move, partial_of, remove_abandoned
 from self2align.runtime.locks import has_locks
 from self2align.runtime.shipped import code_folders, shipped
+from self2align.survey.place import FINISHED, UNFINISHED, put_items
 from self2align.survey.profile import written
 
 STARTS = ("README.md", "davis_motion.safetensors", "davis_camera.safetensors")
@@ -21,31 +22,11 @@ COPIED = (
     "there are no symbolic links here: pipeline and stages are copies, which an update of self2align does not change; "
     "make a new folder then"
 )
-# Of an existing folder, while it is filled.
-UNFINISHED, FINISHED = ".init.unfinished", ".init.finished"
 CONFIG = """[core]
     analytics = false
 {more}[cache]
     type = "reflink,copy"
 """
-
-
-def check_place(folder: Path, source: Path) -> None:
-    """Check that a working folder can be made at a path.
-
-    Raises
-    ------
-    ValueError
-        If it exists and is not empty, or lies within the footage. Stages depend on all files of the footage.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: found a file, expected a new or empty folder")
-    if (folder / FINISHED).is_dir():
-        _put_items(folder)  # which a kill has interrupted
-    if folder.is_dir() and any(item.name != UNFINISHED for item in folder.iterdir()):
-        raise ValueError(f"{folder}: found files in it, expected a new or empty folder")
-    if folder.resolve().is_relative_to(source.resolve()):
-        raise ValueError(f"{folder}: found a folder within the footage ({source}), expected one outside it")
 
 
 def make_folder(folder: Path, content: CommentedMap, describe: Callable[[Params], Sequence[str]]) -> Sequence[str]:
@@ -125,11 +106,4 @@ def _put(made: Path, place: Path) -> None:
         move(made, place)
         return
     move(made, place / FINISHED)
-    _put_items(place)
-
-
-def _put_items(place: Path) -> None:
-    """Move the items of a finished folder up into the existing folder that it lies in."""
-    for item in sorted((place / FINISHED).iterdir()):
-        move(item, place / item.name)
-    (place / FINISHED).rmdir()
+    put_items(place)

@@ -16,8 +16,9 @@ from self2align.sources.array import list_arrays
 from self2align.sources.folder import scenes_root, walk
 from self2align.sources.ingest import open_source, shows_nothing, summarised
 from self2align.sources.source import Selection
-from self2align.stores.arrays import is_zarr
+from self2align.stores.presence import is_zarr
 from self2align.survey.counting import count_frames
+from self2align.survey.place import check_source
 from self2align.survey.scene import LAGS, SceneSurvey, survey_scene
 from self2align.videos.opening import SUFFIXES as VIDEOS
 from self2align.videos.opening import stated_frames
@@ -115,20 +116,11 @@ def source_kind(path: Path, axes: str | None = None) -> str:
     ValueError
         If the path holds neither videos nor images, or is a file of another kind.
     """
+    check_source(path)
     if path.is_file():
-        suffix = path.suffix.lower()
-        if suffix in TIFF:
-            return "stack"
-        if suffix not in VIDEOS:
-            known = ", ".join(sorted(VIDEOS | TIFF))
-            raise ValueError(f"{path}: found suffix {path.suffix!r}, expected footage: a file of {known}, or a folder")
-        return "video"
+        return "stack" if path.suffix.lower() in TIFF else "video"
     if is_zarr(path):
         return "array"
-    if not path.is_dir():
-        raise ValueError(
-            f"{path}: found nothing, expected a video, a TIFF stack, or a folder of videos, stacks or images"
-        )
     images = next(walk(path), None)
     if images is not None:
         stacks = (images[0] / name for name in sorted(images[1]) if Path(name).suffix.lower() in TIFF)

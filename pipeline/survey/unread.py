@@ -8,7 +8,7 @@ from self2align.report.contents import size_text
 from self2align.sources import stack
 from self2align.sources.array import list_arrays
 from self2align.sources.folder import walk
-from self2align.stores.arrays import is_zarr
+from self2align.stores.presence import is_zarr
 from self2align.videos.opening import SUFFIXES
 
 SHARE = 0.1  # of the folder's bytes: less costs little

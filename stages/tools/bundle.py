@@ -20,10 +20,15 @@ def bundle(
     if out.exists() and not overwrite:
         raise ValueError(f"{out}: found a file, expected none (--overwrite replaces it)")
     from self2align.params.loading import load
+    from self2align.stores.presence import check_weights
+
+    check_weights(weights)
+    if aligner is None:
+        aligner = folder / f"{load(params).generate_pairs.aligner}.safetensors"
+    check_weights(aligner)
+
     from self2align.stages.screen import say
     from self2align.stores.weights import save_bundle
 
-    if aligner is None:
-        aligner = folder / f"{load(params).generate_pairs.aligner}.safetensors"
     save_bundle(out, {"denoiser": weights, "aligner": aligner})
     say(f"{out}: denoiser of {weights}, aligner of {aligner}; use: self2align denoise --weights {out} --temporal 2 ...")

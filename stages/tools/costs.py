@@ -17,14 +17,16 @@ def costs(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Measure the costs of the methods beside their PSNR; times are not part of the report."""
-    from self2align.evaluation.costs import conditions, cost_image, cost_row
     from self2align.params.loading import load
+
+    chosen = load(params)
+
+    from self2align.evaluation.costs import conditions, cost_image, cost_row
     from self2align.report.html.costs import cost_parts
     from self2align.report.pages import write_page
     from self2align.runtime.scratch import write_json
     from self2align.stages.screen import bar, show_page
 
-    chosen = load(params)
     noise, rows = chosen.benchmark_noise(), chosen.benchmark.rows()
     title, image = cost_image(chosen.test_sets(benchmark_sets), noise, seed=chosen.benchmark.seed, side=side)
     measured = {}

@@ -97,15 +97,17 @@ def denoise(
     overwrite: Overwrite = False,
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
+    jobs = _asked(source, output, weights, sigma, dtype, overwrite)
+
     from self2align.denoising.frames import choose_denoise
     from self2align.denoising.strength import Strength
     from self2align.media.medium import Choices
     from self2align.media.run import denoise_media
     from self2align.media.trust import LastTrust
+    from self2align.media.trust_file import check_trust
     from self2align.sources.pattern import load_pattern
     from self2align.stages.screen import bar, say
 
-    _check(sigma, dtype)
     denoiser, seen = _loaded(weights, memory)
     last = None if trust is None else LastTrust()
     denoise_frames = choose_denoise(denoiser, radius=temporal, aligner=aligner or weights, unclip=unclip, trust=last)
@@ -125,7 +127,9 @@ def denoise(
         strength=Strength.told(strength, luma, chroma),
         trust=last,
     )
-    media = _opened(source, output, choices, overwrite, temporal, trust)
+    media = _opened(source, jobs, choices, temporal)
+    if trust is not None:
+        check_trust(trust, source, media, output, overwrite)
     if unclip and denoiser.clipping:
         ends = denoiser.clipping.ends
         say(f"noise was clipped at {ends} in training: its mean is corrected (--no-unclip turns this off)")
@@ -168,33 +172,35 @@ def _digests(denoiser: "TiledDenoiser", weights: Path, aligner: Path | None) -> 
     }
 
 
-def _check(sigma: float | None, dtype: str | None) -> None:
-    """Refuse values that mean nothing for any file."""
-    from self2align.media.rounding import DTYPES
+def _asked(
+    source: str, output: Path, weights: Path, sigma: float | None, dtype: str | None, overwrite: bool
+) -> "list[Job]":
+    """Return the files to denoise; what needs no torch to be refused is refused before it is loaded."""
+    from self2align.media import DTYPES
+    from self2align.media.staging import asked
+    from self2align.stores.presence import check_weights
 
     if sigma is not None and not 0 < sigma < math.inf:
         raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
     if dtype not in (None, *DTYPES):
         raise ValueError(f"--dtype: found {dtype!r}, expected {' or '.join(DTYPES)}")
+    jobs = asked(source, output, overwrite)
+    check_weights(weights)
+    return jobs
 
 
-def _opened(
-    source: str, output: Path, choices: "Choices", overwrite: bool, temporal: int, trust: Path | None
-) -> "list[tuple[Job, Medium]]":
+def _opened(source: str, jobs: "list[Job]", choices: "Choices", temporal: int) -> "list[tuple[Job, Medium]]":
     """Return the files to denoise, checked; say how they are read, and what their results do not keep."""
     from self2align.media.footage import check_footage
     from self2align.media.run import open_media
-    from self2align.media.trust_file import check_trust
     from self2align.stages.screen import bar, say
 
     with bar(f"checking {source}", stays=False) as checking:
-        media = open_media(source, output, choices, overwrite, checking)
+        media = open_media(jobs, choices, checking)
     for _, medium in media:
         for line in [medium.reading, *medium.notes]:
             if line:
                 say(line)
     if temporal:
         check_footage(source, media)
-    if trust is not None:
-        check_trust(trust, source, media, output, overwrite)
     return media

@@ -12,6 +12,14 @@ def export(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a denoiser as ONNX for images of any size, once onnxruntime matches torch."""
+    from self2align.stores.presence import check_weights
+
+    if output.suffix != ".onnx":
+        raise ValueError(f"{output}: found suffix {output.suffix!r}, expected .onnx")
+    if output.exists() and not overwrite:
+        raise ValueError(f"{output}: found a file, expected none (--overwrite replaces it)")
+    check_weights(weights)
+
     import torch
 
     from self2align.denoising.inference import load_denoiser
@@ -22,10 +30,6 @@ def export(
     from self2align.runtime.scratch import write_atomically
     from self2align.stages.screen import say
 
-    if output.suffix != ".onnx":
-        raise ValueError(f"{output}: found suffix {output.suffix!r}, expected .onnx")
-    if output.exists() and not overwrite:
-        raise ValueError(f"{output}: found a file, expected none (--overwrite replaces it)")
     network, header = load_denoiser(weights, torch.device("cpu"))
     check_packages()
     channels, multiple = header["channels"], multiple_of(network)

@@ -18,18 +18,22 @@ def init(
     skip_damaged: Annotated[bool, Option("--skip-damaged", help="Leave out damaged frames of videos.")] = False,
 ) -> None:
     """Survey noisy footage and make a working folder for it: dvc.yaml and params.yaml."""
-    from self2align.runtime.shipped import shipped
+    from self2align.survey.place import check_place, check_source
+
+    if profile not in ("default", "quality"):
+        raise ValueError(f"--profile: found {profile!r}, expected default or quality")
+    check_source(source)
+    check_place(folder, source)
+
     from self2align.runtime.workers import cores
+    from self2align.runtime.shipped import shipped
     from self2align.stages.screen import say
     from self2align.survey.findings import findings
-    from self2align.survey.folder import check_place, make_folder
+    from self2align.survey.folder import make_folder
     from self2align.survey.footage import survey_footage
     from self2align.survey.profile import read_profile
     from self2align.survey.settings import apply, choose
 
-    if profile not in ("default", "quality"):
-        raise ValueError(f"--profile: found {profile!r}, expected default or quality")
-    check_place(folder, source)
     say(f"reading {source}")
     survey = survey_footage(source, axes, skip_damaged)
     for line in survey.readings:

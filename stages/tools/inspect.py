@@ -23,6 +23,8 @@ def inspect(
     """Show what a store or a weights file holds, and write a contact sheet."""
     if sheet is not None and sheet.suffix != ".png":
         raise ValueError(f"--sheet: found {sheet}, expected a name that ends in .png")
+    if not path.exists():
+        raise ValueError(f"{path}: found nothing there, expected a store (.zarr) or weights (.safetensors)")
     if path.suffix == ".safetensors":
         from self2align.report.contents import describe_weights
 

@@ -18,12 +18,16 @@ def pattern(
     skip_damaged: Annotated[bool, Option("--skip-damaged", help="Leave out damaged frames of videos.")] = False,
 ) -> None:
     """Estimate the pattern that stays at its place on the sensor while the scene moves, to take it off."""
+    from self2align.survey.place import check_source
+
+    if out.suffix.lower() != ".npz":
+        raise ValueError(f"OUT: found {out}, expected a name that ends in .npz")
+    check_source(source)
+
     from self2align.sources.source import Selection
     from self2align.stages.screen import bar, say
     from self2align.survey.pattern import pattern_of_footage
 
-    if out.suffix.lower() != ".npz":
-        raise ValueError(f"OUT: found {out}, expected a name that ends in .npz")
     selection = Selection(max_frames=frames, skip_damaged=skip_damaged, axes=axes)
     made, lines = pattern_of_footage(source, selection, bar)
     for line in lines:

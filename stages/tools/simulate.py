@@ -44,6 +44,11 @@ def simulate(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Film clean footage with a noisy camera, through a real codec if wanted: footage whose truth is known."""
+    from self2align.media.jobs import known_kinds
+
+    if not source.exists():
+        raise ValueError(f"{source}: found nothing there, expected {known_kinds()} or a folder of pictures")
+
     from fractions import Fraction
 
     from self2align.media.clean import open_clean

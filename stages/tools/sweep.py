@@ -22,9 +22,12 @@ def sweep(
     params: Annotated[Path, Option(help="Parameter file.")] = Path("params.yaml"),
 ) -> None:
     """Measure methods at several noise levels; default: sigma 10 to 75, and 10 to 50 photons."""
+    from self2align.params.loading import load
+
+    chosen = load(params)
+
     from self2align.evaluation.benchmark import HEADER
     from self2align.evaluation.sweep import choose_rows, measure_levels, noise_levels
-    from self2align.params.loading import load
     from self2align.report.html.sweep import Level, sweep_parts
     from self2align.report.pages import write_page
     from self2align.report.texts import REPEATS
@@ -32,7 +35,6 @@ def sweep(
     from self2align.runtime.versions import version_text
     from self2align.stages.screen import bar, show_page
 
-    chosen = load(params)
     repeats, sets = chosen.benchmark.repeats, chosen.test_sets(benchmark_sets)
     rows = choose_rows(list(chosen.benchmark.rows().values()), method or [])
     default = sigma is None and peak is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from self2align.survey.folder import FINISHED, UNFINISHED, check_place
+from self2align.survey.place import FINISHED, UNFINISHED, check_place
 from tests.faults.conftest import subject
 from tests.faults.kills import Known, at_operation, drawn, killed, uninterrupted
 from tests.faults.running import Conditions

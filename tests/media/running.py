@@ -15,6 +15,7 @@ from self2align.denoising.strength import Strength
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.medium import Choices
 from self2align.media.run import denoise_media, open_media
+from self2align.media.staging import asked
 from self2align.networks.normalised import Normalised
 from self2align.networks.unet import UNet
 from self2align.runtime.progress import Progress
@@ -112,7 +113,7 @@ class Run:
     ) -> None:
         told["strength"] = Strength.told(strength, luma, chroma)
         choices = Choices(self.denoiser.channels, white, codec, axes, sigma, dtype=dtype, **told)
-        media = open_media(str(source), output, choices, overwrite)
+        media = open_media(asked(str(source), output, overwrite), choices)
         self.notes = [note for _, medium in media for note in medium.notes]
         clean: DenoiseFrames = OneByOne(self.denoiser)
         if self.radius:

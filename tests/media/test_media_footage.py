@@ -13,6 +13,7 @@ from self2align.media.footage import check_footage
 from self2align.media.medium import Choices
 from self2align.media.planes import Planes
 from self2align.media.run import open_media
+from self2align.media.staging import asked
 
 REFUSED = "temporal: found channels or planes beside time in "
 
@@ -35,7 +36,8 @@ def test_lines(axes: dict[str, int], lines: int) -> None:
 
 
 def _check(source: Path, **told: Any) -> None:
-    check_footage(str(source), open_media(str(source), source.with_stem("out"), Choices(1, **told), False))
+    jobs = asked(str(source), source.with_stem("out"), False)
+    check_footage(str(source), open_media(jobs, Choices(1, **told)))
 
 
 @pytest.mark.parametrize(

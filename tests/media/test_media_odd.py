@@ -16,6 +16,7 @@ from self2align.media.image import ImageFile
 from self2align.media.medium import Choices
 from self2align.media.picture import written_metadata
 from self2align.media.run import open_media
+from self2align.media.staging import asked
 from self2align.media.video import VideoFile
 from self2align.survey.footage import survey_footage
 from self2align.videos.decoding import decode
@@ -107,13 +108,13 @@ def test_white_point_and_primaries_have_their_counts(tmp_path: Path, odd: Path, 
 
 def test_directories_are_written(odd: Path, tmp_path: Path) -> None:
     source = odd / "tiff" / "ifd_tag_type.tiff"
-    ((_, medium),) = open_media(str(source), tmp_path / "out.tif", Choices(1), False)
+    ((_, medium),) = open_media(asked(str(source), tmp_path / "out.tif", False), Choices(1))
     assert medium.notes == []
 
 
 def test_two_channels_of_one_moment_are_no_footage(odd: Path, tmp_path: Path) -> None:
     source = str(odd / "tiff" / "xyc_16bit__nuclei_tubulin.tif")
-    media = open_media(source, tmp_path / "out.tif", Choices(1), False)
+    media = open_media(asked(source, tmp_path / "out.tif", False), Choices(1))
     with pytest.raises(ValueError, match=r"temporal: found channels or planes beside time in .*, expected time alone"):
         check_footage(source, media)
 
@@ -138,7 +139,7 @@ def test_what_is_not_read_is_refused_before_any_work(
 ) -> None:
     shutil.copyfile(odd / path, tmp_path / f"in{suffix}")
     with pytest.raises(ValueError, match=message) as told:
-        open_media(str(tmp_path / f"in{suffix}"), tmp_path / f"out{suffix}", Choices(3), False)
+        open_media(asked(str(tmp_path / f"in{suffix}"), tmp_path / f"out{suffix}", False), Choices(3))
     assert "\n" not in str(told.value)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from self2align.denoising.denoiser import Denoiser
 from self2align.media.medium import Choices
 from self2align.media.run import open_media
+from self2align.media.staging import asked
 from self2align.media.tiff import TiffStack
 from self2align.media.zarr_planes import ZarrPlanes
 from tests.media.running import KilledError, Run
@@ -148,7 +149,8 @@ def test_white_of_training_counts_for_types_that_are_stored_alike(
         zarr.create_array(tmp_path / f"{number}.zarr", data=data)
         choices = Choices(1, axes="TYX", trained=trained)
         for suffix in (".tif", ".zarr"):
-            [(_, medium)] = open_media(str(tmp_path / f"{number}{suffix}"), tmp_path / f"out{suffix}", choices, False)
+            jobs = asked(str(tmp_path / f"{number}{suffix}"), tmp_path / f"out{suffix}", False)
+            [(_, medium)] = open_media(jobs, choices)
             assert isinstance(medium, (TiffStack, ZarrPlanes))
             whites.add((1 / medium.coding.scale, medium.coding.offset))
         Denoiser(_SHARED.denoiser)(data)

@@ -9,6 +9,7 @@ import pytest
 
 from self2align.media.medium import Choices
 from self2align.media.run import open_media
+from self2align.media.staging import asked
 from self2align.media.video import VideoFile
 from self2align.videos.decoding import decode
 from self2align.videos.tags import chroma_location
@@ -96,11 +97,11 @@ def test_the_check_before_the_work_shows_how_far_it_is(tmp_path: Path) -> None:
         write(tmp_path / "videos" / f"{name}.mkv", "ffv1", 7)
     shown: list[tuple[int, int]] = []
     one = str(tmp_path / "videos" / "a.mkv")
-    open_media(one, tmp_path / "out.mkv", Choices(3), False, lambda done, total: shown.append((done, total)))
+    open_media(asked(one, tmp_path / "out.mkv", False), Choices(3), lambda done, total: shown.append((done, total)))
     assert shown == [(number, 7) for number in range(1, 8)]
     shown.clear()
     every = str(tmp_path / "videos")
-    open_media(every, tmp_path / "out", Choices(3), False, lambda done, total: shown.append((done, total)))
+    open_media(asked(every, tmp_path / "out", False), Choices(3), lambda done, total: shown.append((done, total)))
     assert shown == [(1, 2), (2, 2)]
 
 
