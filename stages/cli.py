@@ -11,6 +11,8 @@ from types import TracebackType
 
 import typer
 
+from self2align.runtime.cores import prepare_threads
+
 # Names of the modules here and in `tools`, which hold a function of the same name and import nothing heavy.
 STAGES = (
     "ingest",
@@ -81,6 +83,7 @@ def main(stages_only: bool = False) -> None:
     """Run a command; an error is one line and a non-zero exit, a traceback only with --debug."""
     # For processes that this one starts: Python would look for modules in the working folder first.
     os.environ["PYTHONSAFEPATH"] = "1"
+    prepare_threads()
     # A name that the terminal cannot show must not stop the work.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -9,22 +9,18 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
+from self2align.runtime.cores import cores, prepare_threads
 from self2align.runtime.progress import Progress
 
 
-def cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def workers() -> int:
-    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, or one per core."""
+    """Return the number of processes for data stages: ``$SELF2ALIGN_WORKERS``, at most and by default one per core."""
     text = os.environ.get("SELF2ALIGN_WORKERS", "")
     if not text:
         return cores()
     if not text.isdigit() or int(text) < 1:
         raise ValueError(f"SELF2ALIGN_WORKERS: found {text!r}, expected a whole number from 1")
-    return int(text)
+    return min(int(text), cores())
 
 
 def run_tasks(
@@ -88,6 +84,7 @@ def exact_threads(threads: int) -> Iterator[None]:
 
 
 def _start_worker(parent: int) -> None:
+    prepare_threads()  # for a script that uses the library: the launcher has done so
     import cv2
     import torch
 

@@ -23,11 +23,12 @@ from self2align.denoising.inference import load_denoiser
 from self2align.params.loading import load
 from self2align.params.schema import Params
 from self2align.report.contents import size_text
+from self2align.runtime.cores import cores
 from self2align.runtime.devices import device, use_bfloat16
 from self2align.runtime.locks import has_locks
 from self2align.runtime.scratch import root
 from self2align.runtime.shipped import PACKAGE, code_folders, shipped
-from self2align.runtime.workers import cores, workers
+from self2align.runtime.workers import workers
 from self2align.stores.build import verify
 from self2align.stores.contents import damage, store_kind
 from self2align.stores.weights import load_weights

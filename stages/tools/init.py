@@ -25,7 +25,7 @@ def init(
     check_source(source)
     check_place(folder, source)
 
-    from self2align.runtime.workers import cores
+    from self2align.runtime.cores import cores
     from self2align.runtime.shipped import shipped
     from self2align.stages.screen import say
     from self2align.survey.findings import findings
