@@ -1,5 +1,8 @@
 """The report of `init`: the survey of the footage, the values chosen for it, and the computing time."""
 
+import shlex
+
+from self2align.media.containers import ANY, CONTAINERS
 from self2align.noise.estimation.estimate import NoiseEstimate
 from self2align.noise.profile import NoiseProfile
 from self2align.noise.words import in_words
@@ -7,10 +10,11 @@ from self2align.params.schema import Params
 from self2align.report.contents import size_text
 from self2align.survey.footage import FootageSurvey
 from self2align.survey.pace import duration_text, seconds, together
-from self2align.survey.settings import Choices
+from self2align.survey.settings import CAMERA, Choices
 from self2align.survey.unread import unread_note
 
 RESOLVED = 1.2  # times the variance of rounding: less is no noise
+LOOK = 4  # frames of the preview that is proposed
 UNSURE = 0.2  # relative error of sigma: with more, its kind cannot be told
 
 
@@ -43,6 +47,19 @@ def findings(survey: FootageSurvey, chosen: Choices, params: Params, profile: st
     unread = unread_note(survey.kind, survey.path)
     remarks = [*chosen.remarks, *([unread] if unread else [])]
     return [*lines, *(f"Note: {remark}." for remark in remarks)]
+
+
+def first_look(survey: FootageSurvey) -> str:
+    """Return a line with the command that shows some denoised frames, which takes seconds, before all are denoised."""
+    suffix = survey.path.suffix.lower()
+    if survey.path.is_file() or survey.kind == "array":
+        suffix = suffix if survey.kind != "video" or suffix in CONTAINERS else ANY
+    else:
+        suffix = ""  # a folder of files
+    command = f"self2align denoise {shlex.quote(str(survey.path.resolve()))} clean{suffix} --preview {LOOK}"
+    if survey.noise.correlated and not survey.gray:
+        return f"to try first, before that: {command} --weights starts/{CAMERA}.safetensors"
+    return f"to try first, after that: {command}"
 
 
 def _footage(survey: FootageSurvey) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 if TYPE_CHECKING:
+    from self2align.denoising.frames import Kept
     from self2align.denoising.purpose import NoiseNotes
     from self2align.denoising.tiled import TiledDenoiser
     from self2align.media.jobs import Job
@@ -68,6 +69,10 @@ Preset = Annotated[
     str | None, Option(help="Preset of a video's encoder, from ultrafast to placebo; libsvtav1: 13 to 0.")
 ]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace an existing output.")]
+Preview = Annotated[
+    int | None,
+    Option(min=1, max=16, help="Only look: so many frames of a crop, before and after, as a picture beside OUTPUT."),
+]
 Memory = Annotated[
     int, Option(min=1, envvar="SELF2ALIGN_MEMORY", help="MiB that the network may use; decides the tiles.")
 ]
@@ -95,9 +100,10 @@ def denoise(
     fixed_pattern: Pattern = None,
     skip_damaged: SkipDamaged = False,
     overwrite: Overwrite = False,
+    preview: Preview = None,
 ) -> None:
     """Denoise files; a killed run continues where it stopped."""
-    jobs = _asked(source, output, weights, sigma, dtype, overwrite)
+    jobs = _asked(source, output, weights, sigma, dtype, overwrite, preview, trust)
 
     from self2align.denoising.frames import choose_denoise
     from self2align.denoising.strength import Strength
@@ -127,6 +133,9 @@ def denoise(
         strength=Strength.told(strength, luma, chroma),
         trust=last,
     )
+    if preview is not None:
+        _preview(source, output, jobs, denoise_frames, choices, preview, temporal)
+        return
     media = _opened(source, jobs, choices, temporal)
     if trust is not None:
         check_trust(trust, source, media, output, overwrite)
@@ -173,10 +182,18 @@ def _digests(denoiser: "TiledDenoiser", weights: Path, aligner: Path | None) -> 
 
 
 def _asked(
-    source: str, output: Path, weights: Path, sigma: float | None, dtype: str | None, overwrite: bool
+    source: str,
+    output: Path,
+    weights: Path,
+    sigma: float | None,
+    dtype: str | None,
+    overwrite: bool,
+    preview: int | None,
+    trust: Path | None,
 ) -> "list[Job]":
     """Return the files to denoise; what needs no torch to be refused is refused before it is loaded."""
     from self2align.media import DTYPES
+    from self2align.media.jobs import find_jobs
     from self2align.media.staging import asked
     from self2align.stores.presence import check_weights
 
@@ -184,7 +201,10 @@ def _asked(
         raise ValueError(f"--sigma: found {sigma:g}, expected more than 0")
     if dtype not in (None, *DTYPES):
         raise ValueError(f"--dtype: found {dtype!r}, expected {' or '.join(DTYPES)}")
-    jobs = asked(source, output, overwrite)
+    if preview is not None and trust is not None:
+        raise ValueError("--trust: found it together with --preview, expected one of them")
+    # A preview leaves the output alone, so that one may be there.
+    jobs = find_jobs(source, output) if preview is not None else asked(source, output, overwrite)
     check_weights(weights)
     return jobs
 
@@ -204,3 +224,20 @@ def _opened(source: str, jobs: "list[Job]", choices: "Choices", temporal: int) -
     if temporal:
         check_footage(source, media)
     return media
+
+
+def _preview(
+    source: str, output: Path, jobs: "list[Job]", denoise: "Kept", choices: "Choices", count: int, temporal: int
+) -> None:
+    """Write a picture of a few frames, before and after, and say where it lies."""
+    from self2align.images.png import encode_png
+    from self2align.media.preview import looked_at, preview, preview_of
+    from self2align.runtime.scratch import write_atomically
+    from self2align.stages.screen import bar, say
+
+    place = preview_of(output, jobs)
+    media = _opened(source, looked_at(jobs, count, temporal), choices, temporal)
+    with bar(f"looking at {source}") as progress:
+        sheet = preview(media, denoise, choices.strength, count, place, progress)
+    write_atomically(place, encode_png(sheet))
+    say(f"{place}: the middle of some frames, noisy on the left, denoised on the right; {output} was not touched")

@@ -28,7 +28,7 @@ def init(
     from self2align.runtime.cores import cores
     from self2align.runtime.shipped import shipped
     from self2align.stages.screen import say
-    from self2align.survey.findings import findings
+    from self2align.survey.findings import findings, first_look
     from self2align.survey.folder import make_folder
     from self2align.survey.footage import survey_footage
     from self2align.survey.profile import read_profile
@@ -44,3 +44,4 @@ def init(
     for line in make_folder(folder, content, lambda params: findings(survey, chosen, params, profile)):
         say(line)
     say(f"{folder}: made; next: cd {folder} && dvc repro")
+    say(first_look(survey))

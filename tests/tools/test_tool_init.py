@@ -29,6 +29,7 @@ from self2align.stages.train_ian import train_ian
 from self2align.stores.frames import FrameStore
 from self2align.stores.pairs import PairStore
 from self2align.stores.weights import load_header
+from self2align.survey.findings import first_look
 from self2align.survey.footage import FootageSurvey
 from self2align.survey.profile import read_profile, written
 from self2align.survey.scene import SceneSurvey
@@ -211,6 +212,10 @@ def test_twelve_bits_in_sixteen_get_another_white(
     init(tmp_path / "work", tmp_path / "series.tif")
     shown = capsys.readouterr().out
     assert "gray" in shown
+    series = tmp_path / "series.tif"
+    assert " ".join(shown.split()).endswith(
+        f"to try first, after that: self2align denoise {series} clean.tif --preview 4"
+    )
     sigma = re.search(r"sigma ([\d.]+) of 255", shown)
     assert sigma is not None
     assert float(sigma.group(1)) == pytest.approx(255 * 60 / 4095, rel=0.15)
@@ -317,6 +322,23 @@ def test_where_pixels_share_noise_the_aligner_is_one_that_was_trained_on_such_no
     denoiser = made["train_denoiser"]
     assert denoiser["init"] == (None if init is None else "davis_camera")
     assert denoiser["training"]["steps"] == (3000 if init is None else 1000)
+
+
+@pytest.mark.parametrize(
+    ("survey", "path", "line"),
+    [
+        (SURVEY, "/my clips", "after that: self2align denoise '/my clips' clean --preview 4"),
+        (
+            noise(unevenness=4.0),
+            "/clips",
+            "before that: self2align denoise /clips clean --preview 4 --weights starts/davis_camera.safetensors",
+        ),
+    ],
+)
+def test_the_last_line_is_a_preview_before_training_where_shipped_weights_fit(
+    survey: FootageSurvey, path: str, line: str
+) -> None:
+    assert first_look(replace(survey, path=Path(path))) == f"to try first, {line}"
 
 
 def test_frames_smaller_than_the_aligners_patches_are_refused() -> None:
