@@ -134,12 +134,17 @@ class _Look(Kept):
         self.last = self.shown[-1] + self.radius
         self.crops: dict[int, Frame] = {}
         self.sigma: Sigma | None = None
+        self.colours = True
 
     def __call__(
-        self, frames: Iterator[Frame], progress: Progress | None = None, sigma: Sigma | None = None
+        self,
+        frames: Iterator[Frame],
+        progress: Progress | None = None,
+        sigma: Sigma | None = None,
+        colours: bool = True,
     ) -> Iterator[Frame]:
         """Take the crops of the frames to show and of their neighbours."""
-        self.sigma = sigma
+        self.sigma, self.colours = sigma, colours
         for number, frame in enumerate(frames):
             if any(abs(number - one) <= self.radius for one in self.shown):
                 self.crops[number] = _middle(frame)
@@ -151,7 +156,7 @@ class _Look(Kept):
         """Yield each frame to show, ``(C, H, W)``: as it was and denoised."""
         for one in self.shown:
             near = [number for number in sorted(self.crops) if abs(number - one) <= self.radius]
-            clean = super().__call__((self.crops[number] for number in near), None, self.sigma)
+            clean = super().__call__((self.crops[number] for number in near), None, self.sigma, self.colours)
             yield self.crops[one], next(islice(clean, near.index(one), None))
 
 
