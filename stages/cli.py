@@ -31,6 +31,7 @@ STAGES = (
     "benchmark_video",
     "report",
 )
+TRAININGS = ("train_ian", "train_denoiser", "train_ablation", "train_baselines")
 TOOLS = (
     "bundle",
     "costs",
@@ -73,10 +74,17 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    pass
+    from self2align.training.launched import processes
+
+    if processes() > 1 and context.invoked_subcommand not in TRAININGS:
+        raise ValueError(
+            f"torchrun: found {context.invoked_subcommand} on {processes()} processes, "
+            f"expected one of {', '.join(TRAININGS)}; run it without torchrun"
+        )
 
 
 def main(stages_only: bool = False) -> None:

@@ -5,9 +5,11 @@ makes, a folder that ``self2align init`` made), so that code must run, and not a
 command `self2align` never does this: it runs the installed code.
 
 ``-P`` keeps the working folder out of the import path, so that no file in it can stand in for a module. Worker
-processes import this file again, and with it the same package.
+processes import this file again, and with it the same package. ``torchrun stages/run.py STAGE ...`` runs it without
+``-P``; this folder, with which the import path then begins, is taken off it.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -35,7 +37,9 @@ class _ThisFolder(MetaPathFinder):
 sys.meta_path.insert(0, _ThisFolder())
 
 if __name__ == "__main__":
-    if not sys.flags.safe_path:
+    if not sys.flags.safe_path and "TORCHELASTIC_RUN_ID" in os.environ:
+        sys.path.remove(str(STAGES))
+    elif not sys.flags.safe_path:
         sys.exit(f"self2align: error: {__file__}: found python without -P, expected: python -P {__file__} STAGE ...")
     if find_spec("typer") is None:
         sys.exit(

@@ -19,11 +19,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from self2align.training.launched import is_first
+
 if TYPE_CHECKING:
     from self2align.report.html.extra import PageSection
     from self2align.stores.frames import SceneRecord
 
-console = Console(highlight=False, soft_wrap=True)
+# Of several processes that train together the first one tells how it goes.
+console = Console(highlight=False, soft_wrap=True, quiet=not is_first())
 EVERY = 15.0  # seconds between plain lines
 LISTED = 20  # rows of a table
 

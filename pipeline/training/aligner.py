@@ -15,11 +15,12 @@ from self2align.noise.profile import NoiseProfile
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.provenance import code_digest
-from self2align.runtime.scratch import workspace
 from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.training.feed import FrameFeed
 from self2align.training.fitting import fit, hold_scenes, write_curve
 from self2align.training.holding import hold, memory_limit, memory_of
+from self2align.training.launched import is_first
+from self2align.training.ranks import shared_workspace
 from self2align.training.settings import TrainingSettings
 from self2align.training.starting import init_digest, load_aligner_start, with_seed
 
@@ -100,7 +101,7 @@ def train_aligner(
     inputs = {"aligner": settings, "noisy": store.content, "seed": seed, "name": name, **init_digest(init, key)}
     if noise is not None:
         inputs["noise"] = [None if one is None else one.record() for one in noise]
-    with workspace(f"train_ian-{name}", inputs, train_aligner, criterion, make) as scratch:
+    with shared_workspace(f"train_ian-{name}", inputs, train_aligner, criterion, make) as scratch:
         network: nn.Module = with_seed(lambda: make(channels, **arguments), seed, "train_ian", name)
         if init is not None:
             load_aligner_start(init, network, kind, key)
@@ -116,15 +117,15 @@ def train_aligner(
             out=out,
             bars=bars,
         )
-        write_curve(out.with_suffix(".csv"), trained.curve)
-        save_aligner(out, network.to("cpu").eval(), header)
+        if is_first():
+            write_curve(out.with_suffix(".csv"), trained.curve)
+            save_aligner(out, network.to("cpu").eval(), header)
     final = f"{out}: {training.steps} steps, loss {trained.curve[-1]['loss']:.5f}"
     return TrainedAligner((*notes, *trained.notes, final))
 
 
 def _store_untrained(out: Path, header: Mapping[str, Any], init: Path | None, key: str) -> TrainedAligner:
     """Write an aligner as its settings, or with the weights that it starts from, and an empty curve."""
-    write_curve(out.with_suffix(".csv"), [])
     kind = header["aligner"]
     untrained = make_aligner(kind, header["channels"], header["arguments"])
     told = f"{kind} has nothing to train; its settings are stored"
@@ -132,7 +133,9 @@ def _store_untrained(out: Path, header: Mapping[str, Any], init: Path | None, ke
         assert isinstance(untrained, nn.Module)
         load_aligner_start(init, untrained, kind, key)
         told = f"the weights of {init} as they are"
-    save_aligner(out, untrained, header)
+    if is_first():
+        write_curve(out.with_suffix(".csv"), [])
+        save_aligner(out, untrained, header)
     return TrainedAligner((f"{out}: {told}",))
 
 

@@ -21,7 +21,7 @@ from self2align.pairs.plan import PairCrop
 from self2align.pairs.scenes import recorded_frames, recorded_strides, usable_scenes
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
-from self2align.runtime.scratch import workspace, write_json
+from self2align.runtime.scratch import write_json
 from self2align.stores.codes import Coding, common
 from self2align.stores.frames import FrameStore, SceneRecord, opened
 from self2align.stores.pairs import PairStore
@@ -29,6 +29,8 @@ from self2align.training.crops import Crops
 from self2align.training.denoiser import OnValidation, TrainedDenoiser, fit_denoiser
 from self2align.training.fitting import write_curve
 from self2align.training.holding import hold, memory_limit, memory_of
+from self2align.training.launched import is_first
+from self2align.training.ranks import shared_workspace
 from self2align.training.settings import TRAINED, CropSettings, DenoiserSettings
 from self2align.training.starting import init_digest
 
@@ -51,6 +53,8 @@ def skip_baseline(out: Path, objective: str, noisy: Path) -> str | None:
     if noise.at().synthetic or not load(OBJECTIVES, objective, "objective").supervised:
         return None
     why = "the footage has no clean frames"
+    if not is_first():
+        return why
     write_json(out.with_suffix(".json"), {"skipped": why})
     write_curve(out.with_suffix(".csv"), [])
     out.write_bytes(b"")
@@ -94,7 +98,7 @@ def train_on_frames(
     inputs = {"noisy": store.content, "pairs": PairStore(pairs).content, **init_digest(settings.init)}
     work = {**inputs, "settings": settings.deciding_checkpoint(), "crops": asdict(crops), "seed": seed}
     members = (objective.loss, load(NETWORKS, settings.network, "train_denoiser.network"))
-    with workspace(name.replace("@", "-"), work, train_on_frames, *members) as scratch:
+    with shared_workspace(name.replace("@", "-"), work, train_on_frames, *members) as scratch:
         held, codings, columns, roles = baseline_crops(store, frames, pairs, crops, seed, objective.needs, scratch)
         trained = fit_denoiser(
             name,
@@ -109,7 +113,8 @@ def train_on_frames(
             bars=bars,
             on_validation=on_validation,
         )
-        write_json(out.with_suffix(".json"), trained.figures)
+        if is_first():
+            write_json(out.with_suffix(".json"), trained.figures)
     return trained
 
 

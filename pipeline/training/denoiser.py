@@ -23,7 +23,7 @@ from self2align.objectives.objective import Objective
 from self2align.runtime.families import load
 from self2align.runtime.progress import Bars
 from self2align.runtime.provenance import code_digest
-from self2align.runtime.scratch import workspace, write_json
+from self2align.runtime.scratch import write_json
 from self2align.runtime.tables import spread
 from self2align.samplers.sampler import keep_probabilities, load_sampler
 from self2align.stores.codes import VIDEO, Coding
@@ -31,6 +31,8 @@ from self2align.stores.pairs import PairStore
 from self2align.stores.weights import save_weights
 from self2align.training.crops import TRAINING, Crops
 from self2align.training.fitting import fit, hold_pairs, write_curve
+from self2align.training.launched import is_first
+from self2align.training.ranks import shared_workspace
 from self2align.training.sampling import sampled_by_map
 from self2align.training.settings import AUTO, STEIN, TRAINED, DenoiserSettings, SamplerSettings
 from self2align.training.solving import last_layer_solver
@@ -73,6 +75,8 @@ def fit_denoiser(
 ) -> TrainedDenoiser:
     """Train a network; write its weights and its curve.
 
+    With several processes (`self2align.training.ranks`) the first one does what follows the training.
+
     Parameters
     ----------
     name
@@ -112,6 +116,8 @@ def fit_denoiser(
         bars=bars,
         on_validation=None if on_validation is None else partial(on_validation, network),
     )
+    if not is_first():
+        return TrainedDenoiser({}, trained.notes)
     network.eval()
     solved, notes = solve() if solve else ({}, ())
     network.to("cpu")
@@ -246,7 +252,7 @@ def train_on_pairs(
         load_sampler(sampler.strategy).keep,
         load(NETWORKS, settings.network, "train_denoiser.network"),
     )
-    with workspace(name.replace("@", "-"), work, train_on_pairs, *members) as scratch:
+    with shared_workspace(name.replace("@", "-"), work, train_on_pairs, *members) as scratch:
         trained = fit_denoiser(
             name,
             objective,
@@ -260,6 +266,8 @@ def train_on_pairs(
             bars=bars,
             on_validation=on_validation,
         )
+        if not is_first():
+            return trained
         if "keep" in columns:
             trained.figures["keep_probability"] = spread(columns["keep"][store.rows("pairs")])
         # While the checkpoint still exists: after a kill before this line only the last steps are trained again.

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from self2align.objectives.objective import Loss
-from self2align.runtime.devices import device, use_bfloat16
+from self2align.runtime.devices import use_bfloat16
 from self2align.runtime.progress import Bars
 from self2align.runtime.scratch import write_json
 from self2align.runtime.tables import write_rows
@@ -19,7 +19,9 @@ from self2align.stores.frames import FrameStore, SceneRecord
 from self2align.stores.pairs import PairStore
 from self2align.training.feed import Batch, Draw
 from self2align.training.holding import hold, memory_limit, memory_of
+from self2align.training.launched import is_first, processes
 from self2align.training.loop import Trained, train
+from self2align.training.ranks import agree, own_device
 from self2align.training.settings import TrainingSettings
 
 FIELDS = ("step", "loss", "validation", "learning_rate")
@@ -55,6 +57,8 @@ def fit(
 ) -> Fit:
     """Run the training loop; the curve is written beside ``out`` as it grows.
 
+    With several processes (`self2align.training.ranks`) the first one writes it, and calls ``on_validation``.
+
     Parameters
     ----------
     name
@@ -70,8 +74,10 @@ def fit(
     on_validation
         Called after each validation.
     """
-    where = device()
+    where = own_device()
     bfloat16 = use_bfloat16(where, settings.precision)
+    kind = "bfloat16" if bfloat16 else "float32"
+    agree("device and precision", [where.type, kind])
     began = time.monotonic()
     with bars(f"training {name}") as progress, exact_threads(settings.threads):
         written = 0
@@ -79,7 +85,7 @@ def fit(
         def watch(done: int, value: float, curve: Sequence[Mapping[str, float]]) -> None:
             nonlocal written
             progress(done, settings.steps, f"loss {value:.5f}")
-            if len(curve) > written:
+            if len(curve) > written and is_first():
                 written = len(curve)
                 write_curve(out.with_suffix(".csv"), curve)
                 if on_validation is not None and "validation" in curve[-1]:
@@ -99,12 +105,15 @@ def fit(
             watch=watch,
         )
     seconds = time.monotonic() - began
-    kind = "bfloat16" if bfloat16 else "float32"
     # Times are no output of DVC: the same inputs give the same lock file.
     timing = {"steps": settings.steps - trained.resumed, "seconds": round(seconds, 1), "device": where.type}
     timing |= {"precision": kind, "waited": round(trained.waited, 4)}
-    write_json(out.with_suffix(".timing.json"), timing)
-    return Fit(trained.curve, _notes(trained, settings.steps, seconds, f"{where.type}, {kind}"))
+    if processes() > 1:
+        timing["processes"] = processes()
+    if is_first():
+        write_json(out.with_suffix(".timing.json"), timing)
+    place = f"{where.type}, {kind}" + (f", {processes()} processes" if processes() > 1 else "")
+    return Fit(trained.curve, _notes(trained, settings.steps, seconds, place))
 
 
 def _notes(trained: Trained, steps: int, seconds: float, where: str) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from self2align.runtime.disk import mapped_array
+from self2align.training.launched import is_first, processes
+from self2align.training.ranks import wait
 
 
 def memory_limit() -> int:
@@ -38,6 +40,7 @@ def hold(
     """Collect blocks of rows in one array: in memory within the budget, otherwise in a mapped file.
 
     A training loop reads hundreds of crops per second from a compressed store, and hundreds of thousands from memory.
+    With several processes the first one writes the file, and all read it; in memory each has its own.
 
     Parameters
     ----------
@@ -58,14 +61,21 @@ def hold(
     held: NDArray[Any]
     if size <= budget:
         held = np.empty(shape, dtype)
-    else:
+    elif is_first():
         held = mapped_array(folder / f"{name}.npy", shape, dtype)
+    else:
+        wait()
+        mapped: NDArray[Any] = np.lib.format.open_memmap(folder / f"{name}.npy", mode="r")
+        return mapped
     row = 0
     for block in blocks:
         assert block.dtype == held.dtype, (name, block.dtype, held.dtype)
         held[row : row + len(block)] = block
         row += len(block)
     assert row == shape[0], (name, row, shape)
+    if isinstance(held, np.memmap) and processes() > 1:
+        held.flush()
+        wait()
     return held
 
 

@@ -16,7 +16,10 @@ from self2align.runtime.devices import place
 from self2align.runtime.seeding import torch_generator
 from self2align.stores.weights import fit_weights, load_weights, save_weights
 from self2align.training.feed import Batch, Draw, prefetched
+from self2align.training.launched import is_first
+from self2align.training.ranks import add_gradients, agree
 from self2align.training.settings import TrainingSettings
+from self2align.training.splitting import split
 
 # (step, loss, rows of the curve so far)
 Watch = Callable[[int, float, Sequence[Mapping[str, float]]], None]
@@ -84,6 +87,8 @@ def train(
 ) -> Trained:
     """Train a network in place with Adam; resume from the checkpoint if there is one.
 
+    With several processes (`self2align.training.ranks`) all call it alike. The first one writes checkpoints.
+
     Parameters
     ----------
     network
@@ -113,11 +118,13 @@ def train(
     place(network, device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, foreach=True)
     start, curve, recent = _resume(network, optimizer, checkpoint)
+    agree(f"{checkpoint}, the step to go on from", start)
+    shared = split(network)
     batches = Waiting(prefetched(draw, start, settings.steps, device))
     for step in range(start, settings.steps):
         batch = {**batches.next(), "progress": torch.tensor(step / settings.steps, device=device)}
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            value = loss(network, batch, torch_generator(seed, purpose, "mask", step))
+            value = loss(shared, batch, torch_generator(seed, purpose, "mask", step))
         found = _descend(network, optimizer, value, step, settings)
         recent.append(found)
         done = step + 1
@@ -125,8 +132,8 @@ def train(
             curve.append({"step": done, "loss": sum(recent) / len(recent), "learning_rate": settings.rate(step)})
             recent = []
             if validation and settings.due(settings.validate_every, done):
-                curve[-1]["validation"] = validate(network, loss, validation, device, bfloat16, seed)
-        if done % settings.checkpoint_every == 0 and done < settings.steps:
+                curve[-1]["validation"] = validate(shared, loss, validation, device, bfloat16, seed)
+        if is_first() and done % settings.checkpoint_every == 0 and done < settings.steps:
             _save(network, optimizer, checkpoint, {"step": done, "curve": curve, "recent": recent})
         watch(done, found, curve)
     return Trained(curve, start, batches.share())
@@ -139,6 +146,7 @@ def _descend(
     optimizer.param_groups[0]["lr"] = rate
     optimizer.zero_grad()
     torch.autograd.backward(value)
+    add_gradients(network)
     if settings.clip:
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     optimizer.step()
