@@ -32,8 +32,8 @@ FOREIGN = (
 )
 
 
-def _call(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+def _call(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"} | variables
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
@@ -127,6 +127,16 @@ def test_a_stage_file_refuses_an_unsafe_import_path(copy: Path) -> None:
     found = _call([sys.executable, "stages/run.py", "--version"], copy)
     assert found.returncode == 1
     assert "found python without -P" in found.stderr
+
+
+def test_torchrun_starts_a_stage_without_a_safe_path_and_only_trainings(copy: Path) -> None:
+    (copy / "stages" / "typer.py").write_text(TRAP.format(marker=str(copy / "executed")))
+    launched = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
+    command = [sys.executable, "stages/run.py", "benchmark_sets", "--name", "photographs", "--out", "out.zarr"]
+    found = _call(command, copy, **launched)
+    assert found.returncode == 1
+    assert found.stderr.startswith("self2align: error: torchrun: found benchmark_sets on 2 processes, expected one of ")
+    assert not (copy / "executed").exists()
 
 
 def test_tools_are_no_stages(copy: Path) -> None:

@@ -28,8 +28,8 @@ def _together(folder: Path, *jobs: str, **variables: str) -> subprocess.Complete
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
-def _alone(name: str, folder: Path, scratch: Path | None = None) -> dict[str, Any]:
-    job(name, folder, scratch or folder)
+def _alone(name: str, folder: Path, scratch: Path | None = None, **options: Any) -> dict[str, Any]:
+    job(name, folder, scratch or folder, **options)
     return _told(name, folder)
 
 
@@ -48,8 +48,11 @@ def _assert_close(name: str, one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every job on two processes."""
+    """Every job on two processes; the first one goes on from a checkpoint of one process."""
     folder = tmp_path_factory.mktemp("two")
+    (folder / "scratch").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        _alone("n2n", folder, folder / "scratch", stop=8)
     found = _together(folder, "held", *JOBS)
     assert found.returncode == 0, found.stderr
     return folder
@@ -58,6 +61,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", JOBS)
 def test_two_processes_take_the_steps_of_one(name: str, two: Path, tmp_path: Path) -> None:
     assert _alone(name, tmp_path)["resumed"] == 0
+    assert _told(name, two)["resumed"] == (5 if name == "n2n" else 0)
     _assert_close(name, tmp_path, two)
 
 

@@ -29,7 +29,7 @@ from self2align.stores.codes import Coding
 from self2align.stores.weights import save_weights
 from self2align.training.feed import Batch, Draw, FrameFeed
 from self2align.training.holding import hold
-from self2align.training.launched import is_first, rank
+from self2align.training.launched import is_first, processes, rank
 from self2align.training.loop import train
 from self2align.training.ranks import own_device, shared_workspace
 from self2align.training.settings import TrainingSettings
@@ -86,13 +86,15 @@ JOBS: dict[str, tuple[Any, Loss, Draw]] = {
 
 
 def job(name: str, folder: Path, scratch: Path, **options: Any) -> None:
-    """Train, and write curve and weights as the first process."""
+    """Train, and write curve and weights; ``stop`` ends the second process, or the only one, after a step."""
     make, loss, draw = JOBS[name]
     torch.manual_seed(0)
     network: nn.Module = make()
     stop: int | None = options.get("stop")
 
     def watch(done: int, value: float, curve: object) -> None:
+        if done == stop and processes() == 1:
+            raise KeyboardInterrupt
         if done == stop and rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
