@@ -45,7 +45,7 @@ lock:  ## Resolve the environment anew and write requirements.lock and requireme
 	rm -rf .lock-env && $(PYTHON) -m venv .lock-env
 	.lock-env/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 '.[dev]'
 	$(FREEZE) > requirements.lock
-	.lock-env/bin/pip install --quiet --disable-pip-version-check '.[bm3d,onnx,xarray]'
+	.lock-env/bin/pip install --quiet --disable-pip-version-check '.[bm3d,cluster,onnx,xarray]'
 	$(FREEZE) | grep -vxFf requirements.lock > requirements-extras.lock
 	rm -rf .lock-env
 

@@ -5,13 +5,19 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from types import TracebackType
+from typing import Annotated, Any
 
 import typer
 
 from self2align.runtime.cores import prepare_threads
+
+SCHEDULER = "SELF2ALIGN_SCHEDULER"  # as `self2align.runtime.workers` reads it
 
 # Names of the modules here and in `tools`, which hold a function of the same name and import nothing heavy.
 STAGES = (
@@ -43,6 +49,22 @@ TOOLS = (
     "pattern",
     "profile",
     "simulate",
+    "sweep",
+)
+
+# Commands that are cut in tasks, which workers of a cluster can take; the others run on this machine.
+CLUSTERED = (
+    "ingest",
+    "benchmark_sets",
+    "synthesize",
+    "measure_noise",
+    "evaluate_alignment",
+    "generate_pairs",
+    "evaluate_denoiser",
+    "benchmark",
+    "benchmark_videos",
+    "benchmark_video",
+    "denoise",
     "sweep",
 )
 
@@ -112,7 +134,42 @@ def _add_commands(stages_only: bool) -> None:
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     for name in [asked] if asked in table else table:
         package, panel = table[name]
-        app.command(name, rich_help_panel=panel)(getattr(import_module(f"{package}.{name}"), name))
+        command = getattr(import_module(f"{package}.{name}"), name)
+        app.command(name, rich_help_panel=panel)(_clustered(command) if name in CLUSTERED else command)
+
+
+def _use_scheduler(address: str | None) -> str | None:
+    if address:
+        from self2align.runtime.workers import scheduler
+
+        os.environ[SCHEDULER] = address
+        scheduler()  # refuses what is none, before any work
+    return address
+
+
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        envvar=SCHEDULER,
+        metavar="ADDRESS",
+        callback=_use_scheduler,
+        help="Scheduler of a Dask cluster that runs the tasks (tcp://host:8786); default: this machine's cores.",
+    ),
+]
+
+
+def _clustered(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the option that gives its tasks to a cluster, which the command itself need not know."""
+
+    @wraps(command)
+    def run(scheduler: str | None = None, **given: Any) -> None:
+        command(**given)
+
+    own = signature(command)
+    option = Parameter("scheduler", Parameter.KEYWORD_ONLY, default=None, annotation=Scheduler)
+    run.__dict__["__signature__"] = own.replace(parameters=[*own.parameters.values(), option])
+    run.__annotations__ = {**command.__annotations__, "scheduler": Scheduler}
+    return run
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -19,9 +19,11 @@ from self2align.runtime.sealed import is_whole, save_array
 Wanted = tuple[Frames, int, Path]  # a frame, by file and number, and the folder of its result
 
 
-def finish_frames(frames: Frames, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
-    """Denoise the unfinished frames; a kill loses only the current one."""
-    _finish([(frames, index, scratch) for index in range(frames.count)], denoise, progress)
+def finish_frames(
+    frames: Frames, scratch: Path, denoise: DenoiseFrames, progress: Progress, span: range | None = None
+) -> None:
+    """Denoise the unfinished frames, of a span or all; a kill loses only the current one."""
+    _finish([(frames, index, scratch) for index in range(frames.count)], denoise, progress, span)
 
 
 def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrames, progress: Progress) -> None:
@@ -31,16 +33,17 @@ def finish_series(pictures: Sequence[tuple[Frames, Path]], denoise: DenoiseFrame
     _finish([(picture, 0, scratch) for picture, scratch in alike], denoise, progress)
 
 
-def _finish(wanted: Sequence[Wanted], denoise: DenoiseFrames, progress: Progress) -> None:
-    count = len(wanted)
-    done = next((at for at, one in enumerate(wanted) if not _is_finished(one)), count)
+def _finish(wanted: Sequence[Wanted], denoise: DenoiseFrames, progress: Progress, span: range | None = None) -> None:
+    span = span or range(len(wanted))
+    count = span.stop
+    done = next((at for at in span if not _is_finished(wanted[at])), count)
     if done == count:
         return
     first = max(0, done - denoise.radius)
     held: deque[NDArray[Any]] = deque()  # frames as stored, read but not yet denoised
 
     def noisy() -> Iterator[NDArray[np.float32]]:
-        for number, (frames, index, scratch) in enumerate(wanted[first:], first):
+        for number, (frames, index, scratch) in enumerate(wanted[first : count + denoise.radius], first):
             held.append(frames.read(index))
             if number == done:
                 left = (count - done) * held[-1].size * np.dtype(frames.coding.dtype).itemsize
@@ -48,18 +51,20 @@ def _finish(wanted: Sequence[Wanted], denoise: DenoiseFrames, progress: Progress
             yield frames.decode(index, held[-1])
 
     # For a single frame, progress counts tiles.
-    shown = progress if count == 1 else None
+    shown = progress if len(wanted) == 1 else None
     told = wanted[0][0]  # the same choices for all
     colours = all(frames.colours for frames, _, _ in wanted)
     for at, values in enumerate(told.strength.over(denoise)(noisy(), shown, told.level, colours), first):
         stored = held.popleft()
         if at < done:
             continue
+        if at == count:
+            break
         frames, index, scratch = wanted[at]
         if frames.trust is not None:
             save_map(scratch, index, frames.trust.map)
         save_array(_place(scratch, index), frames.encode(values, stored))
-        if count > 1:
+        if len(wanted) > 1:
             progress(at + 1, count)
 
 

@@ -70,7 +70,7 @@ class ImageFile:
         if lost := lost_metadata(SAVED[suffix][0], source, self.info):
             self.notes.append(f"{source}: not written into {suffix}: {', '.join(lost)}")
 
-    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress, span: range | None = None) -> None:
         """See `Medium`."""
         finish_frames(self.still(), scratch, denoise, progress)
 

@@ -125,8 +125,8 @@ class Medium(Protocol):
         """Open and check a file; ``progress`` is called where that takes time."""
         ...
 
-    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
-        """Denoise the frames that are not yet finished in the folder ``scratch``."""
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress, span: range | None = None) -> None:
+        """Denoise the frames that are not yet finished in the folder ``scratch``: of ``span``; None for all."""
         ...
 
     def assemble(self, scratch: Path, made: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from self2align.runtime.families import load
 from self2align.runtime.progress import Progress, ignore
 
 PARTS = "parts"  # folder of the finished frames of a file
+# Finishes frames of files, each with the folder for them: see `self2align.media.spans.finish_on_cluster`.
+Elsewhere = Callable[[Sequence[tuple[Medium, Path]], Progress], None]
 
 
 def open_media(jobs: list[Job], choices: Choices, progress: Progress = ignore) -> list[tuple[Job, Medium]]:
@@ -73,6 +75,7 @@ def denoise_media(
     inputs: Mapping[str, Any],
     progress: Progress,
     trust: Path | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """Denoise files; a killed run of the same work is resumed.
 
@@ -90,6 +93,9 @@ def denoise_media(
         Called with frames done and to do, of all files together; of a single frame, with tiles.
     trust
         File of the maps of trust of the only footage; see `self2align.media.trust_file.check_trust`.
+    elsewhere
+        Finishes the frames of files, each with the folder for them, where there is a cluster; None for this process.
+        Pictures that are the frames of one footage, and files with maps, are left to this process.
     """
     total = sum(medium.count for _, medium in media)
     check_room(output.parent, _missing(media, output), "finished frames")
@@ -97,11 +103,13 @@ def denoise_media(
     beside: dict[Path, Path] = {}
     with staging(output) as staged:
         before = 0
-        for members in footage(media) if denoise.radius else [[one] for one in media]:
-            names = [job.source for job, _ in members]
-            near = [names[max(0, at - denoise.radius) : at + denoise.radius + 1] for at in range(len(names))]
-            folders = [work_folder(staged, job, some, inputs) for (job, _), some in zip(members, near, strict=True)]
-            places = [folder / f"made{job.target.suffix}" for folder, (job, _) in zip(folders, members, strict=True)]
+        groups = footage(media) if denoise.radius else [[one] for one in media]
+        if elsewhere is not None and trust is None:
+            single = [(*one, _folders(staged, [one], denoise, inputs)[0]) for one, *more in groups if not more]
+            elsewhere([(medium, at / PARTS) for job, medium, at in single if not _made(at, job).exists()], progress)
+        for members in groups:
+            folders = _folders(staged, members, denoise, inputs)
+            places = [_made(folder, job) for folder, (job, _) in zip(folders, members, strict=True)]
             count = sum(medium.count for _, medium in members)
             if not all(place.exists() for place in places):
                 shown = progress if len(media) == 1 else _part_of_all(progress, before, count, total)
@@ -111,6 +119,20 @@ def denoise_media(
             if trust is not None:
                 beside[trust] = _with_maps([medium for _, medium in members], folders, trust.suffix)
         publish(made, output, staged, beside)
+
+
+def _folders(
+    staged: Path, members: Sequence[tuple[Job, Medium]], denoise: DenoiseFrames, inputs: Mapping[str, Any]
+) -> list[Path]:
+    """Return the folder of the work of each file of one footage; see `work_folder`."""
+    names = [job.source for job, _ in members]
+    near = [names[max(0, at - denoise.radius) : at + denoise.radius + 1] for at in range(len(names))]
+    return [work_folder(staged, job, some, inputs) for (job, _), some in zip(members, near, strict=True)]
+
+
+def _made(folder: Path, job: Job) -> Path:
+    """Return the path of the result of a file in the folder of its work."""
+    return folder / f"made{job.target.suffix}"
 
 
 def _missing(media: list[tuple[Job, Medium]], output: Path) -> int:

@@ -88,10 +88,10 @@ class TiffStack:
             found.append(f"not written: pages {listed(self.layout.left_out)}, reduced levels or what is not read")
         return found
 
-    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress, span: range | None = None) -> None:
         """See `Medium`."""
         with opened(self.source) as file:
-            finish_frames(self._frames(self.layout.array(file)), scratch, denoise, progress)
+            finish_frames(self._frames(self.layout.array(file)), scratch, denoise, progress, span)
 
     def _frames(self, array: TiffArray) -> Frames:
         return self._of(self.count, partial(self._read, array))

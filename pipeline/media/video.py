@@ -19,6 +19,7 @@ from self2align.media.pixels import frame_of
 from self2align.media.remux import check_container, remux
 from self2align.media.rounding import is_coarse, refuse_float, rounding_note
 from self2align.media.segments import Encoding, SegmentEncoder
+from self2align.media.spans import SEGMENT
 from self2align.media.trust import has_map, save_map
 from self2align.runtime.progress import Progress, ignore
 from self2align.runtime.sealed import is_whole
@@ -29,7 +30,6 @@ from self2align.videos.pixels import Values, pixels_of
 from self2align.videos.tags import FIELDS, chroma_location, display_matrix, frame_data
 from self2align.videos.timing import look_through
 
-SEGMENT = 24  # frames: what a kill can lose, and the largest distance of key frames
 _ANY = (-inf, inf)
 
 
@@ -103,19 +103,25 @@ class VideoFile:
         order = "their order is kept" if kept else "not written: their order, which the file does not say"
         return [f"its fields are interlaced, and are denoised and written as whole frames; {order}"]
 
-    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress, span: range | None = None) -> None:
         """See `Medium`."""
-        there = len(_segments(scratch))
-        done = next((at for at in range(there) if not self._is_finished(scratch, at)), there) * SEGMENT
-        first = max(0, done - denoise.radius)
+        span = span or range(self.count)
+        segments = range(span.start // SEGMENT, -(-span.stop // SEGMENT))
+        begun = next((at for at in segments if not self._is_finished(scratch, at)), None)
+        if begun is None:
+            return
+        done = begun * SEGMENT
+        first, stop = max(0, done - denoise.radius), span.stop + denoise.radius
         waiting: deque[_Read] = deque()  # frames that were read but not yet denoised
         encoder: SegmentEncoder | None = None
         ends = self._ends(denoise)
         mixed = self.strength.over(denoise, self.pixels.weights)
-        for number, clean in enumerate(mixed(self._noisy(first, waiting, ends), None, self.level), first):
+        for number, clean in enumerate(mixed(self._noisy(first, stop, waiting, ends), None, self.level), first):
             read = waiting.popleft()
             if number < done:
                 continue
+            if number == span.stop:
+                break
             if encoder is None:
                 encoder = SegmentEncoder(self.encoding)
             frame = frame_of(self.pixels, read.frame, read.noisy, clean, self.coding, self.encoding)
@@ -142,10 +148,10 @@ class VideoFile:
         white = np.iinfo(self.pixels.dtype).max * self.coding.scale
         return 0.0 if inner.clipping.low else -inf, white if inner.clipping.high else inf
 
-    def _noisy(self, first: int, waiting: deque["_Read"], ends: tuple[float, float]) -> Iterator[Values]:
-        """Yield frames from number ``first`` on, ``(C, H, W)``, limited to a range, and note them as they are."""
+    def _noisy(self, first: int, stop: int, waiting: deque["_Read"], ends: tuple[float, float]) -> Iterator[Values]:
+        """Yield frames ``first`` to ``stop``, ``(C, H, W)``, limited to a range, and note them as they are."""
         with closing(decode(self.source, self._damage())) as frames:
-            for frame, time in islice(zip(frames, self.course.times, strict=True), first, None):
+            for frame, time in islice(zip(frames, self.course.times, strict=True), first, stop):
                 noisy = self.pixels.values(frame, self.coding)
                 waiting.append(_Read(frame, noisy, time))
                 if self.pattern is not None:

@@ -85,9 +85,9 @@ class ZarrPlanes:
         """Return one plane with its channels, ``(C, H, W)``."""
         return self.planes.read(lambda region: values(self.array, region), index)
 
-    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress) -> None:
+    def work(self, scratch: Path, denoise: DenoiseFrames, progress: Progress, span: range | None = None) -> None:
         """See `Medium`."""
-        finish_frames(self._frames(), scratch, denoise, progress)
+        finish_frames(self._frames(), scratch, denoise, progress, span)
 
     def _frames(self) -> Frames:
         return Frames(

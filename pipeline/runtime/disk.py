@@ -21,6 +21,15 @@ _PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds before further tries
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # numpy says no more than this, whatever the reason.
 _SHORT = re.compile(r"\d+ requested and \d+ written")
+_SIGNED = re.compile(r"[0-9a-f]{32}")
+_sign = ""  # tells a worker of a cluster from those of other machines, whose processes may have the same number
+
+
+def sign(name: str) -> None:
+    """Give the unfinished files of this process a name that no process of another machine uses: 32 hex digits."""
+    global _sign
+    assert _SIGNED.fullmatch(name)
+    _sign = name
 
 
 @contextmanager
@@ -65,7 +74,12 @@ def written(path: Path, partial: Path | None = None) -> Iterator[BinaryIO]:
 
 def partial_of(path: Path) -> Path:
     """Return the name of a file or folder while this process makes it."""
-    return path.with_name(f"{_stem(path)}.{os.getpid()}.partial")
+    return path.with_name(f"{_stem(path)}.{_sign or os.getpid()}.partial")
+
+
+def part_of(path: Path) -> Path:
+    """Return the name of a part of unfinished work while it is written; the next to write the part takes it over."""
+    return path.with_suffix(f".{_sign}.partial" if _sign else ".partial")
 
 
 def _stem(path: Path) -> str:
@@ -75,10 +89,14 @@ def _stem(path: Path) -> str:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove what killed processes have left of a file or folder."""
+    """Remove what killed processes have left of a file or folder.
+
+    A cluster gives a task to a second worker only when the first is lost, so what another one has left is abandoned.
+    """
     for leftover in path.parent.glob(f"{glob.escape(_stem(path))}.*.partial"):
         owner = leftover.name.split(".")[-2]
-        if not owner.isdigit() or _alive(int(owner)):
+        lives = not _sign and owner.isdigit() and _alive(int(owner))
+        if lives or not (owner.isdigit() or _SIGNED.fullmatch(owner)):
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover)

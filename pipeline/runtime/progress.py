@@ -1,8 +1,9 @@
 """How the library reports progress: callbacks that the caller passes in. The library itself prints nothing."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, cast
 
 # Called with the units done and all units.
 Progress = Callable[[int, int], None]
@@ -28,6 +29,15 @@ def ignore(done: int, total: int, note: str = "") -> None:
 def silent(title: str) -> Iterator[NotedProgress]:
     """Open no display: the default of library functions that take `Bars`."""
     yield ignore
+
+
+def noted(progress: Progress) -> NotedProgress:
+    """Return a progress that takes a note, which is dropped where the given one takes none."""
+    try:
+        inspect.signature(progress).bind(0, 0, "")
+    except TypeError:
+        return lambda done, total, note="": progress(done, total)
+    return cast(NotedProgress, progress)
 
 
 def part(progress: Progress, number: int, count: int) -> Progress:

@@ -13,6 +13,7 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,20 @@ def imported_modules(name: str) -> frozenset[str]:
             seen.add(module)
             todo |= {one for one in _imports(path) if one not in seen}
     return frozenset(seen)
+
+
+@cache
+def package_digest() -> str:
+    """Return the SHA-256 of the code of the whole package, without the stages, as it was at the first call."""
+    package = import_module(PACKAGE)
+    top = Path(next(iter(package.__path__)))
+    folders = sorted(one for one in top.iterdir() if one.is_dir() and one.name not in ("stages", "shipped"))
+    digest = hashlib.sha256()
+    for path in sorted(one for folder in folders for one in folder.resolve().rglob("*.py")):
+        digest.update(f"{path.name}\0".encode())
+        digest.update(path.read_bytes())
+        digest.update(b"\0")
+    return digest.hexdigest()
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from self2align.runtime.disk import written
+from self2align.runtime.disk import part_of, written
 
 _SUM = 4  # bytes of the checksum, CRC-32
 _PIECE = 2**24  # bytes that are read at a time
@@ -33,7 +33,7 @@ def _seal(file: BinaryIO, path: Path, *pieces: Any) -> None:
 
 def write_sealed(path: Path, data: bytes) -> None:
     """Write a part, completely or not at all."""
-    with written(path, path.with_suffix(".partial")) as file:
+    with written(path, part_of(path)) as file:
         _seal(file, path, data)
 
 
@@ -69,5 +69,5 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
     head = io.BytesIO()
     # numpy's own writing of values names no error but the number of bytes.
     np.lib.format.write_array_header_2_0(head, np.lib.format.header_data_from_array_1_0(values))
-    with written(path, path.with_suffix(".partial")) as file:
+    with written(path, part_of(path)) as file:
         _seal(file, path, head.getvalue(), values.data)

@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 from zarr.codecs import BloscCodec, BloscShuffle
 
 from self2align.runtime.disk import check_room, move_into_place
-from self2align.runtime.progress import Progress
+from self2align.runtime.progress import Progress, noted
 from self2align.runtime.scratch import file_digest
 from self2align.runtime.sealed import is_whole, read_sealed, write_sealed
 from self2align.runtime.workers import run_tasks
@@ -116,14 +116,18 @@ def build(
             _lay_out(store, table)
         (scratch / "laid-out").touch()
     todo = [
-        (store, table, start, fill, done / f"{_flat(table.name)}-{start}.safetensors")
+        (store, table, start, done / f"{_flat(table.name)}-{start}.safetensors")
         for table in tables
         for start in range(0, table.rows, table.rows_per_shard)
     ]
     open_tasks = [task for task in todo if not is_whole(task[-1])]
     skipped = len(todo) - len(open_tasks)
     check_room(scratch, int(LEAST * sum(_raw_bytes(table, start) for _, table, start, *_ in open_tasks)), f"{final}")
-    run_tasks(_write_shard, open_tasks, lambda n, _: progress(skipped + n, len(todo)))
+
+    def shown(done: int, _: int, note: str = "") -> None:
+        noted(progress)(skipped + done, len(todo), note)
+
+    run_tasks(_write_shard, open_tasks, shown, common=(fill,))
     columns = {table.name: _write_columns(store, table, done) for table in tables}
     group = zarr.open_group(store, mode="a", zarr_format=3)
     group.attrs.put(dict(sorted({**attributes, "content": content_digest(store, attributes)}.items())))
@@ -165,7 +169,7 @@ def _lay_out(store: Path, table: Table) -> None:
         )
 
 
-def _write_shard(store: Path, table: Table, start: int, fill: Fill, marker: Path) -> None:
+def _write_shard(fill: Fill, store: Path, table: Table, start: int, marker: Path) -> None:
     stop = min(start + table.rows_per_shard, table.rows)
     rows = fill(table.name, start, stop)
     assert set(rows) == set(table.arrays), (sorted(rows), sorted(table.arrays))

@@ -1,6 +1,7 @@
 """denoise INPUT OUTPUT: denoise files with trained weights."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,6 +110,7 @@ def denoise(
     from self2align.denoising.strength import Strength
     from self2align.media.medium import Choices
     from self2align.media.run import denoise_media
+    from self2align.media.spans import Recipe, finish_on_cluster
     from self2align.media.trust import LastTrust
     from self2align.media.trust_file import check_trust
     from self2align.sources.pattern import load_pattern
@@ -145,7 +147,9 @@ def denoise(
     inputs = {**choices.record(), "temporal": temporal, "memory": memory, "unclip": unclip}
     inputs |= _digests(denoiser, weights, aligner if temporal else None)
     with bar(f"denoising {source}") as progress:
-        denoise_media(media, output, denoise_frames, inputs, progress, trust)
+        recipe = Recipe(weights, memory * 2**20, temporal, aligner or weights, unclip)
+        elsewhere = partial(finish_on_cluster, recipe, denoise_frames, seen)
+        denoise_media(media, output, denoise_frames, inputs, progress, trust, elsewhere)
     frames = sum(medium.count for _, medium in media)
     seen.summarise(frames)
     if denoise_frames.note:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from self2align.runtime.disk import at, move, move_into_place, partial_of, remove_abandoned, written
+from self2align.runtime import disk
+from self2align.runtime.disk import at, move, move_into_place, part_of, partial_of, remove_abandoned, written
 from self2align.runtime.sealed import save_array
 
 
@@ -41,6 +43,21 @@ def test_what_dead_processes_have_left_is_removed_and_nothing_else(tmp_path: Pat
     remove_abandoned(path)
     remove_abandoned(tmp_path / "c")
     assert sorted(one.name for one in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_workers_of_several_machines_do_not_write_to_one_unfinished_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, names = tmp_path / "a.bin", []
+    for _ in range(2):
+        monkeypatch.setattr(disk, "_sign", uuid.uuid4().hex)
+        names += [partial_of(path), part_of(path)]
+    assert len(set(names)) == 4
+    for name in names:
+        name.touch()
+    (tmp_path / f".a.bin.{os.getppid()}.partial").touch()  # the same number may be another machine's
+    remove_abandoned(path)
+    assert sorted(tmp_path.iterdir()) == sorted([names[1], names[3]])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from self2align.stages.cli import STAGES, TOOLS
+from self2align.stages.cli import CLUSTERED, STAGES, TOOLS, main
 
 ROOT = Path(__file__).parent.parent.parent
 RUN = [sys.executable, "-c", "from self2align.stages.cli import main; main()"]
@@ -95,3 +95,14 @@ def test_a_call_that_does_not_fit_is_told_plainly(tmp_path: Path, arguments: lis
     assert found.returncode == 2
     assert message in found.stderr
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("command", CLUSTERED)
+def test_an_address_that_is_none_is_refused_before_any_work(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SELF2ALIGN_SCHEDULER", "")  # put back afterwards
+    monkeypatch.setattr(sys, "argv", ["self2align", command, "--scheduler", "host:8786"])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with pytest.raises(ValueError, match=r"found 'host:8786', expected an address such as tcp://host:8786"):
+        main()
