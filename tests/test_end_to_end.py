@@ -212,6 +212,7 @@ def test_the_pipeline_runs_and_repeats_to_the_byte(project: Path) -> None:
     assert not list(Path(".self2align").glob("*/*")), "finished work leaves nothing in the scratch folder"
 
 
+@pytest.mark.gpu
 def test_real_noisy_footage_passes_untouched_and_what_needs_clean_frames_says_so(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,6 +331,7 @@ def test_training_killed_at_any_moment_ends_in_the_same_bytes(project: Path) -> 
     assert DENOISER.read_bytes() == expected
 
 
+@pytest.mark.gpu
 def test_a_training_goes_on_from_weights_of_its_own_kind(project: Path) -> None:
     _until_pairs()
     _edit("train_denoiser", objective="aligned_neighbours")  # whose loss varies less from step to step

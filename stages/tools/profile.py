@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 
 def profile(
-    name: Annotated[str, Argument(help="default, quality or paper; without a name: list them.")] = "",
+    name: Annotated[str, Argument(help="default, quality, gpu or paper; without a name: list them.")] = "",
     out: Annotated[Path, Option(help="Parameter file to write.")] = Path("params.yaml"),
     force: Annotated[bool, Option("--force", help="Replace an edited parameter file.")] = False,
 ) -> None:

@@ -29,6 +29,7 @@ def test_the_network_is_the_authors() -> None:
     assert sum(weight.numel() for weight in network.parameters()) == 2_217_831
 
 
+@pytest.mark.gpu
 def test_a_few_hundred_iterations_reduce_noise() -> None:
     clean, noisy = _smooth(3, 64, 64)
     with exact_threads(1):

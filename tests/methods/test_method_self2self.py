@@ -104,6 +104,7 @@ def test_the_output_keeps_the_orientation_of_the_image(monkeypatch: pytest.Monke
     assert np.mean(shares) == pytest.approx(0.7, abs=0.02)
 
 
+@pytest.mark.gpu
 def test_a_few_hundred_iterations_reduce_noise() -> None:
     clean, noisy = _smooth(3, 64, 64)
     with exact_threads(1):

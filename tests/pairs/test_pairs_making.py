@@ -59,6 +59,7 @@ def _made(work: Path, **more: Any) -> PairsMade:
     return make_pairs(noisy=noisy, aligner=aligner, out=out, settings=SETTINGS, parameters={}, seed=0, **more)
 
 
+@pytest.mark.gpu
 def test_pairs_are_made_of_frames_with_noise_of_their_own(work: Path) -> None:
     made = _made(work)
     store = PairStore(work / "pairs.zarr")
@@ -71,6 +72,7 @@ def test_pairs_are_made_of_frames_with_noise_of_their_own(work: Path) -> None:
     assert recorded_frames(work / "pairs.zarr", FrameStore(work / "noisy.zarr").scenes) == [tuple(sorted(used))]
 
 
+@pytest.mark.gpu
 def test_blocks_that_repeat_the_other_frame_are_not_trusted(work: Path) -> None:
     _made(work)
     store = PairStore(work / "pairs.zarr")

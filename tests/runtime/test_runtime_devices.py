@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from self2align.runtime.devices import use_bfloat16
+from self2align.runtime.devices import device, use_bfloat16
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,21 @@ def test_torch_knows_the_name_of_the_cpu() -> None:
     known = torch.cpu.get_capabilities()
     if known["architecture"] == "x86_64":
         assert known["cpu_name"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("mps", "SELF2ALIGN_DEVICE: found 'mps', expected 'auto', 'cpu' or 'cuda'"),
+        ("cuda", "SELF2ALIGN_DEVICE: found 'cuda', but torch sees no CUDA device; expected 'cpu' or 'auto'"),
+    ],
+)
+def test_a_device_that_is_not_used_or_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, message: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("SELF2ALIGN_DEVICE", wanted)
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        device()
+    monkeypatch.setenv("SELF2ALIGN_DEVICE", "auto")
+    assert device().type == "cpu"

@@ -42,7 +42,7 @@ def test_help_is_quick(tmp_path: Path) -> None:
     [
         (["synthesize", "--frames", "none", "--out", "o.zarr"], "params.yaml: found no file, expected parameters"),
         (["inspect", "nothing.zarr"], "nothing.zarr"),
-        (["profile", "best"], "profile: found 'best', expected one of default, paper, quality"),
+        (["profile", "best"], "profile: found 'best', expected one of default, gpu, paper, quality"),
     ],
 )
 def test_an_error_is_one_line_and_a_non_zero_exit(tmp_path: Path, arguments: list[str], message: str) -> None:
