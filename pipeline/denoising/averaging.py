@@ -8,6 +8,7 @@ from torch import Tensor
 
 # Power of the confidence: a bad neighbour harms an average more than it harms training.
 TRUST = 8
+TRUST_SEEN = 12  # where a network sees the mean: docs/decisions/temporal.md
 TRUST_SHARED = 4  # where pixels share noise: an aligner that expects white noise is too doubtful there
 
 

@@ -16,9 +16,11 @@ from self2align.alignment.aligner import Aligner
 from self2align.alignment.dis import LEAST
 from self2align.alignment.loading import load_aligner
 from self2align.denoising.agreement import SecondLook
-from self2align.denoising.fusion import Pilot, fuse, reach
+from self2align.denoising.fusion import Pilot, fuse
 from self2align.denoising.inference import ALIKE
 from self2align.denoising.levels import FrameNoise, Sigma
+from self2align.denoising.means import denoise_means
+from self2align.denoising.neighbourhoods import Options, reach
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.clipping import Clipping
 from self2align.noise.outliers import filled, isolated
@@ -92,7 +94,10 @@ class OneByOne:
 
 
 class WithNeighbours:
-    """Each frame with its aligned neighbours; see `self2align.denoising.fusion.fuse`.
+    """Each frame with its aligned neighbours.
+
+    Frames are denoised alone and fused (`self2align.denoising.fusion.fuse`), or, in one pass of the network, as means
+    with their neighbours (`self2align.denoising.means.denoise_means`).
 
     Parameters
     ----------
@@ -104,10 +109,20 @@ class WithNeighbours:
         Frames before and after; copies do not count.
     trust
         Called before each frame; of channels one by one, with their mean.
+    one_pass
+        Whether means are denoised; needs a normalised network.
     """
 
-    def __init__(self, denoiser: TiledDenoiser, aligner: Aligner, radius: int, trust: Trust | None = None) -> None:
+    def __init__(
+        self,
+        denoiser: TiledDenoiser,
+        aligner: Aligner,
+        radius: int,
+        trust: Trust | None = None,
+        one_pass: bool = False,
+    ) -> None:
         self.denoiser, self.aligner, self.neighbours, self.trust = denoiser, aligner, radius, trust
+        self.one_pass = one_pass
         self.radius = reach(radius)
         self.noise: FrameNoise | None = None  # of the frame that is being fused
 
@@ -175,18 +190,28 @@ class WithNeighbours:
         profile = self.denoiser.profile if copies == 1 else None
         noise = None if profile is None or profile.is_white else profile
         shown = None if trust is None else lambda values: trust(values.cpu().numpy())
-        for clean in fuse(placed, alone, self.aligner, radius=self.neighbours, exposure=True, noise=noise, trust=shown):
+        options: Options = {"radius": self.neighbours, "exposure": True, "noise": noise, "trust": shown}
+        if self.one_pass:
+            told, made_of = partial(self._noise_of, sigma, copies), partial(self.denoiser.denoise_mean, copies=copies)
+            made = denoise_means(placed, told, made_of, self.aligner, **options)
+        else:
+            made = fuse(placed, alone, self.aligner, **options)
+        for clean in made:
             fused = clean.cpu().numpy()
             # The mean of the noisy frames brings false colour back that the single frame had lost.
             yield self.denoiser.without_false_colour(fused, self.noise) if colours and self.noise else fused
 
-    def _alone(self, sigma: Sigma | None, copies: int, colours: bool, frame: Tensor) -> Pilot | None:
+    def _noise_of(self, sigma: Sigma | None, copies: int, frame: Tensor) -> FrameNoise:
         noisy = frame.cpu().numpy()
-        whole = torch.from_numpy(filled(noisy, np.isnan(noisy))).to(frame)
-        noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
-        self.noise = noise
+        self.noise = self.denoiser.noise_of(noisy if copies == 1 else noisy[:1], sigma)
+        return self.noise
+
+    def _alone(self, sigma: Sigma | None, copies: int, colours: bool, frame: Tensor) -> Pilot | None:
+        noise = self._noise_of(sigma, copies, frame)
         if noise.nothing:
             return None
+        noisy = frame.cpu().numpy()
+        whole = torch.from_numpy(filled(noisy, np.isnan(noisy))).to(frame)
 
         def single(image: Tensor) -> Tensor:
             clean = self.denoiser(image.cpu().numpy(), noise=noise, copies=copies, colours=colours)
@@ -302,6 +327,7 @@ def choose_denoise(
     aligner: Path | None = None,
     unclip: bool = True,
     trust: Trust | None = None,
+    one_pass: bool = False,
 ) -> Kept:
     """Return what denoises frames one by one, or with neighbours.
 
@@ -317,19 +343,25 @@ def choose_denoise(
         Whether the effect of clipping on the mean is corrected, if the weights say that noise was clipped.
     trust
         See `Trust`.
+    one_pass
+        Whether frames are denoised as means with their neighbours; see `WithNeighbours`.
 
     Raises
     ------
     ValueError
-        If there is no aligner, or no neighbour to trust.
+        If there is no aligner, no neighbour to trust, or the network cannot denoise means.
     """
     denoise: DenoiseFrames = OneByOne(denoiser)
     if trust is not None and not radius:
         raise ValueError("trust: found temporal 0, expected 1 or more: frames alone have no neighbours to trust")
+    if one_pass and not radius:
+        raise ValueError("one pass: found temporal 0, expected 1 or more: a frame alone takes one pass already")
+    if one_pass and not denoiser.normalised:
+        raise ValueError("one pass: found a network of one level of noise, expected one trained with normalise: true")
     if radius:
         if aligner is None or load_header(aligner).get("kind") == "denoiser":
             raise ValueError(
                 f"temporal: found no aligner in {aligner}, expected --aligner, or a bundle (self2align bundle)"
             )
-        denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius, trust)
+        denoise = WithNeighbours(denoiser, load_aligner(aligner, denoiser.device), radius, trust, one_pass)
     return Kept(Unclipped(denoise, denoiser, denoiser.clipping) if unclip and denoiser.clipping else denoise)

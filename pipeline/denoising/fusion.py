@@ -1,53 +1,23 @@
 """Fusing frames: aligned noisy neighbours are averaged, weighted by confidence, and the mean is filtered."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from self2align.alignment.aligned import Aligned, align_both
 from self2align.alignment.aligner import Aligner
-from self2align.alignment.warp import warp
 from self2align.denoising.agreement import SecondLook, Verdict, agree, confirm
 from self2align.denoising.averaging import TRUST_SHARED, Mean, mean_of
-from self2align.denoising.repeats import Repeats
+from self2align.denoising.neighbourhoods import Wanted, neighbourhoods
 from self2align.denoising.spread import known_spread, measured_spread
 from self2align.denoising.wiener import wiener
-from self2align.noise.outliers import filled
 from self2align.noise.profile import NoiseProfile
 
 JUDGES = 2  # neighbours each way, at least, where they judge: those that are not averaged, or half of them each time
 BINS = 8  # of brightness, for noise that depends on it
 LEAST = 256  # pixels in each
 THIN = 3  # px: medians of thousands of values need no more
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """How a neighbour of a frame is sampled; see `self2align.alignment.aligned.Aligned`."""
-
-    transfer: Tensor
-    confidence: Tensor
-    gain: float
-    offset: float
-
-    @classmethod
-    def of(cls, aligned: Aligned) -> "Neighbour":
-        """Return the alignment without the pixels of the neighbour."""
-        return cls(aligned.transfer, aligned.confidence, aligned.gain, aligned.offset)
-
-    def sample(self, source: Tensor) -> Tensor:
-        """Return the aligned neighbour, ``(C, H, W)``, with its detail and its noise."""
-        return self.gain * warp(source[None], self.transfer[None], "sinc")[0] + self.offset
-
-    def trusted(self, copied: Tensor | None, missing: Tensor | None) -> Tensor:
-        """Return the confidence, 0 where a frame is ``copied``, (H, W), or what it is sampled from ``missing``."""
-        trust = self.confidence if copied is None else torch.where(copied, 0.0, self.confidence)
-        if missing is None:
-            return trust
-        touched = warp(missing.any(0)[None, None].to(trust), self.transfer[None])[0, 0] > 0
-        return torch.where(touched, 0.0, trust)
 
 
 @dataclass(frozen=True)
@@ -91,26 +61,6 @@ def frame_noise_variance(noisy: Tensor, denoised: Tensor) -> Tensor:
         starts = torch.tensor([len(part) for part in parts[:-1]], dtype=torch.long, device=noisy.device).cumsum(0)
         out.copy_(levels[torch.bucketize(known.contiguous(), shade[order][starts], right=True)])
     return variance
-
-
-def windows(frames: Iterable[Tensor], radius: int) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
-    """Yield each frame's number and, by number, the frames up to ``radius`` away from it; no others are kept."""
-    held: dict[int, Tensor] = {}
-    coming = enumerate(frames)
-    at = 0
-    while True:
-        while max(held, default=-1) < at + radius and (new := next(coming, None)) is not None:
-            held[new[0]] = new[1]
-        if at not in held:
-            return
-        yield at, held
-        held.pop(at - radius, None)
-        at += 1
-
-
-def reach(radius: int) -> int:
-    """Return how far away neighbours may be, in frames, where copies lie between."""
-    return 2 * radius
 
 
 @torch.inference_mode()
@@ -157,54 +107,33 @@ def fuse(
     Tensor
         ``(C, H, W)``, unclipped, one for each frame; ``2 reach(radius) + 1`` frames are held.
     """
-    repeats, far = Repeats(), reach(radius)
-    missing: dict[int, Tensor] = {}
-    neighbours_of: dict[tuple[int, int], Neighbour] = {}
-    for at, held in windows(_filled(frames, missing), far):
-        target = held[at]
-        pilot = denoise(target if at not in missing else torch.where(missing[at], torch.nan, target))
+
+    def look(target: Tensor, marked: Tensor) -> Wanted[Pilot] | None:
+        pilot = denoise(marked)
         if pilot is None:
+            return None
+        count = radius if pilot.shared is None else max(radius, JUDGES)
+        return Wanted(frame_noise_variance(target, pilot.image), count, pilot)
+
+    for one in neighbourhoods(frames, look, aligner, radius=radius, exposure=exposure, noise=noise):
+        target, wanted = one.target, one.wanted
+        if wanted is None:
             if trust is not None:
                 trust(torch.zeros_like(target[0]))
             yield target
-        else:
-            variance = frame_noise_variance(target, pilot.image)
-            count = radius if pilot.shared is None else max(radius, JUDGES)
-            others = repeats.others(at, held, count, variance)
-            for other in others:
-                if (at, other) not in neighbours_of:
-                    # One estimate gives both directions. It is made in the order of time, whichever is needed first.
-                    first, second = min(at, other), max(at, other)
-                    there, back = align_both(held[first], held[second], aligner, exposure, noise)
-                    neighbours_of[first, second], neighbours_of[second, first] = Neighbour.of(there), Neighbour.of(back)
-            chosen = ((other, neighbours_of[at, other], repeats.copied(at, other, held, variance)) for other in others)
-            aligned = (
-                (one.sample(held[other]), one.trusted(copied, missing.get(other))) for other, one, copied in chosen
-            )
-            if pilot.shared is None:
-                mean = mean_of(target, aligned)
-                if trust is not None:
-                    trust(1 - mean.share)
-                yield _filtered(target, pilot, mean, variance)
-            else:
-                ranked = [(rank(other, others, at), *one) for other, one in zip(others, aligned, strict=True)]
-                if trust is not None:
-                    members = ((image, confidence) for number, image, confidence in ranked if number < radius)
-                    trust(1 - mean_of(target, members, TRUST_SHARED).share)
-                yield _confirmed(target, pilot.image, ranked, radius, pilot.shared, noise)
-        neighbours_of = {pair: one for pair, one in neighbours_of.items() if min(pair) > at - far and pair[0] > at}
-        missing.pop(at - far, None)
-
-
-def _filled(frames: Iterable[Tensor], missing: dict[int, Tensor]) -> Iterator[Tensor]:
-    """Yield frames whose NaN are filled; note by number where they were, ``(C, H, W)``."""
-    for number, frame in enumerate(frames):
-        where = frame.isnan()
-        if not bool(where.any()):
-            yield frame
             continue
-        missing[number] = where
-        yield torch.from_numpy(filled(frame.cpu().numpy(), where.cpu().numpy())).to(frame)
+        pilot = wanted.known
+        if pilot.shared is None:
+            mean = mean_of(target, one.aligned)
+            if trust is not None:
+                trust(1 - mean.share)
+            yield _filtered(target, pilot, mean, wanted.variance)
+            continue
+        ranked = [(rank, *aligned) for rank, aligned in zip(one.ranks, one.aligned, strict=True)]
+        if trust is not None:
+            members = ((image, confidence) for number, image, confidence in ranked if number < radius)
+            trust(1 - mean_of(target, members, TRUST_SHARED).share)
+        yield _confirmed(target, pilot.image, ranked, radius, pilot.shared, noise)
 
 
 def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Tensor:
@@ -217,11 +146,6 @@ def _filtered(target: Tensor, pilot: Pilot, mean: Mean, variance: Tensor) -> Ten
         return wiener(mean.image + mean.own * change, single, mean.share * variance)
 
     return agree(target, pilot.image, fused, again, pilot.look)
-
-
-def rank(other: int, others: Sequence[int], at: int) -> int:
-    """Return how many of a frame's neighbours lie between it and one of them."""
-    return sum(min(at, other) < one < max(at, other) for one in others)
 
 
 def _confirmed(

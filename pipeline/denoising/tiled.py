@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from self2align.denoising import tiling
 from self2align.denoising.consistent import RAISED, consistent_level
 from self2align.denoising.false_colour import without_false_colour
 from self2align.denoising.inference import core, denoise_at_level, framed, load_denoiser, margin_of
-from self2align.denoising.levels import FrameNoise, Sigma, frame_noise, uneven_sigmas
+from self2align.denoising.levels import FrameNoise, Sigma, as_batch, frame_noise, uneven_sigmas
 from self2align.networks.network import multiple_of
+from self2align.networks.normalised import Normalised
 from self2align.noise.clipping import Clipping
 from self2align.noise.model import NoiseSettings
 from self2align.noise.outliers import filled
@@ -229,6 +230,33 @@ class TiledDenoiser:
     def without_false_colour(self, clean: NDArray[np.float32], noise: FrameNoise) -> NDArray[np.float32]:
         """Return a denoised frame, ``(C, H, W)``, without false colour, if its noise is that of colour pictures."""
         return _of_one_colour(clean, noise) if self._was_demosaicked(noise) else clean
+
+    @property
+    def normalised(self) -> bool:
+        """Return whether the network can be told any level of noise, also one at each pixel."""
+        return isinstance(self.network, Normalised)
+
+    def denoise_mean(
+        self, mean: NDArray[np.float32], share: NDArray[np.float32], noise: FrameNoise, copies: float = 1
+    ) -> NDArray[np.float32]:
+        """Denoise the mean of a frame and its neighbours in one pass of a normalised network.
+
+        Parameters
+        ----------
+        mean
+            ``(C, H, W)``, of as many channels as the network has, finite.
+        share
+            ``(H, W)``: of the variance of the frame's noise, what is left in the mean; in (0, 1].
+        noise
+            Of the frame alone, from `noise_of`.
+        copies
+            See `self2align.denoising.inference.denoise_at_level`.
+        """
+        copies = max(copies, 1 + (len(mean) - 1) * noise.shared) if self.exact else 1
+        level = noise.level(as_batch(mean))[0].numpy() * np.sqrt(copies * share[None])
+        left = replace(noise, known=level.astype(np.float32))
+        # Not exact: a second look at the image costs another pass, and gains nothing here.
+        return denoise_at_level(self.network, mean, left, partial(self._run, progress=None), exact=False)
 
     def noise_of(self, noisy: NDArray[np.float32], sigma: Sigma | None) -> FrameNoise:
         """Return the noise of a frame, ``(C, H, W)``: as told, or measured."""

@@ -12,7 +12,8 @@ from torch.nn import functional
 from self2align.alignment.loading import make_aligner
 from self2align.denoising.agreement import SecondLook
 from self2align.denoising.averaging import mean_of
-from self2align.denoising.fusion import Pilot, frame_noise_variance, fuse, windows
+from self2align.denoising.fusion import Pilot, frame_noise_variance, fuse
+from self2align.denoising.neighbourhoods import windows
 from self2align.denoising.wiener import STRIP, opponent, wiener
 
 SIGMA = 0.1

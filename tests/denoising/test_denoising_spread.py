@@ -13,7 +13,8 @@ from torch.nn import functional
 from self2align.alignment.loading import make_aligner
 from self2align.denoising.agreement import Verdict, confirm
 from self2align.denoising.frames import WithNeighbours
-from self2align.denoising.fusion import Pilot, fuse, halves, rank
+from self2align.denoising.fusion import Pilot, fuse, halves
+from self2align.denoising.neighbourhoods import rank
 from self2align.denoising.spread import known_spread, measured_spread
 from self2align.denoising.wiener import BLOCK, bank, opponent, wiener
 from self2align.noise.profile import NoiseProfile
