@@ -90,6 +90,7 @@ class Denoiser:
         white: float | None = None,
         sigma: float | ArrayLike | None = None,
         temporal: int = 0,
+        one_pass: bool = False,
         unclip: bool = True,
         strength: float = 1.0,
         luma: float | None = None,
@@ -128,6 +129,8 @@ class Denoiser:
             single pixels far off all around them, which leave no trace in their neighbours.
         temporal
             Aligned neighbours each way that help each frame; 0 for none. Needs the axis T and an aligner.
+        one_pass
+            With ``temporal``: the mean with the neighbours is denoised in one pass of the network, which is faster.
         unclip
             Whether the mean is corrected where noise was clipped at black or white, if the weights say so.
         strength
@@ -181,7 +184,9 @@ class Denoiser:
             raise ValueError(f"frames: found {stack.shape[1]} channels, expected {self.channels}, as in training")
         told.check("frames", stack.shape[1])
         denoise = told.over(
-            choose_denoise(self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip, trust=trust)
+            choose_denoise(
+                self._denoiser, radius=temporal, aligner=self._aligner, unclip=unclip, trust=trust, one_pass=one_pass
+            )
         )
         known = white is not None or trained_white(array.dtype, self._denoiser.whites) is not None
         if not known and array.dtype != np.uint8:
