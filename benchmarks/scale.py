@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md: operations, bytes, requests, bounds and costs, and the simulation of the scheduler.
+"""The tables of docs/scale.md: operations, bytes, bounds and costs, and the simulation of the scheduler.
 
 ::
 
@@ -17,18 +17,17 @@ WORKS = (
     Footage("10,000 hours", 9_000_000, 100, 1080, 1920, 40e3),
 )
 WORKERS = (1, 16, 1000)
-# CPU seconds for a unit: measured, but for generate_pairs, which is assumed (docs/scale.md). Others: from operations.
-SECONDS = {"ingest": 0.20, "synthesize": 0.17, "generate_pairs": 2.2, "denoise": 40.0}
-SPEED = 2.2e10  # FLOP/s of a core, measured on the denoiser
-HASH = 0.97e9  # bytes/s of SHA-256 in one process, measured
+# Measured by scale_measured.py: CPU seconds for a megapixel. Others follow from operations.
+SECONDS = {"ingest": 0.027, "synthesize": 0.13, "generate_pairs": 2.9}
+SPEED = 3.5e10  # FLOP/s of a core, measured on the denoiser
+HASH = 1.4e9  # bytes/s of SHA-256 in one process, measured
 RATIO = 0.7  # of the raw size after compression (docs/decisions/stores.md)
 # Assumed.
 BANDWIDTH = {1: 0.5e9, 16: 1e9, 1000: 5e9}  # bytes/s of the storage, together
-LATENCY, AT_ONCE = 0.01, 1  # s a request; requests of a worker at the same time
 CLIENT = 0.002  # s of the client for a task
 PRICE = 0.04  # for a core hour, of any currency
 DEATHS, SPREAD, SEED = 0.05, 0.5, 0  # deaths per worker and hour; deviation of the logarithm of times
-SIMULATED = 30_000  # tasks at most
+SIMULATED = 10_000  # tasks at most
 
 
 def cpu_seconds(stage: Stage) -> float | None:
@@ -44,7 +43,6 @@ def bounds(stage: Stage, workers: int) -> dict[str, float]:
     return {
         "CPU": cpu / stage.tasks * math.ceil(stage.tasks / used),
         "storage": (stage.read + stage.written) * RATIO / BANDWIDTH[workers],
-        "requests": stage.requests * LATENCY / AT_ONCE / used,
         "client": CLIENT * stage.tasks,
         "digest": stage.kept * RATIO / HASH,
     }
@@ -66,11 +64,11 @@ def _time(seconds: float) -> str:
 
 def print_counts(work: Footage) -> None:
     """Print what every stage does."""
-    _heading(work.name, "stage", "tasks", "FLOP", "raw bytes read", "raw bytes written", "requests", "core h", "price")
+    _heading(work.name, "stage", "tasks", "FLOP", "raw bytes read", "raw bytes written", "core h", "price")
     for stage in stages(work):
         cpu = cpu_seconds(stage)
         hours = ("", "") if cpu is None else (f"{cpu / 3600:.2g}", f"{PRICE * cpu / 3600:.2g}")
-        counts = (f"{number:.2g}" for number in (stage.flops, stage.read, stage.written, stage.requests))
+        counts = (f"{number:.2g}" for number in (stage.flops, stage.read, stage.written))
         _row(stage.name, f"{stage.tasks:,}", *counts, *hours)
 
 

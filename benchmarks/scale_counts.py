@@ -1,4 +1,4 @@
-"""Operations, bytes and requests of every stage, from the code's own objects."""
+"""Operations and bytes of every stage, from the code's own objects. Requests are not modelled."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from self2align.alignment.aligned import align_both
 from self2align.alignment.refined_dis import RefinedDis
+from self2align.denoising.inference import MARGIN as EDGE
 from self2align.denoising.tiled import TiledDenoiser
 from self2align.media.video import SEGMENT
 from self2align.networks.unet import UNet
@@ -64,8 +65,6 @@ class Stage:
         Of convolutions and matrix products.
     read, written
         Bytes before compression.
-    requests
-        Reads and writes of stores and files.
     kept
         Bytes written that are digested in one process at the end.
     """
@@ -77,7 +76,6 @@ class Stage:
     flops: float
     read: float
     written: float
-    requests: float
     kept: float = 0.0
 
 
@@ -112,9 +110,9 @@ def align_flops() -> float:
 
 @cache
 def looked_at(height: int, width: int) -> int:
-    """Return the pixels that the network sees of a frame: of all tiles with their halos, under the default memory."""
-    denoiser = _denoiser()
-    return sum(math.prod(side.stop - side.start for side in tile.window) for tile in denoiser.tiles_for(height, width))
+    """Return the pixels that the network sees of a frame: margin, and tiles with halos under the default memory."""
+    tiles = _denoiser().tiles_for(height + 2 * EDGE, width + 2 * EDGE)
+    return sum(math.prod(side.stop - side.start for side in tile.window) for tile in tiles)
 
 
 @cache
@@ -146,8 +144,8 @@ def _shards(work: Footage, itemsize: int) -> tuple[int, int]:
 def stages(work: Footage) -> list[Stage]:
     """Return what every stage does with some footage, under the default parameters.
 
-    A frame that is read alone takes two requests (the index of its shard, its chunk); a whole shard, one. A shard that
-    is written takes one, and one for the marker of its task.
+    `denoise` and `benchmark` count two passes of the network, for white noise of a known level; large frames of which
+    no window is suspicious take little more than one (`self2align.denoising.stein`).
     """
     clean, clean_bytes = _shards(work, 1)
     noisy, noisy_bytes = _shards(work, 2)
@@ -156,7 +154,6 @@ def stages(work: Footage) -> list[Stage]:
     layout = pair_table(rows)
     row_bytes = _row_bytes(layout)
     pairs = math.ceil(rows / layout.rows_per_shard)
-    large = sum(1 for one in layout.arrays.values() if one.shape)
     places = [target for target, _ in neighbours(work.frames, OFFSETS, TARGETS)]
     near = {place + step for place in places for step in (-1, 0, 1) if 0 <= place + step < work.frames}
     decoded = len(near) * work.scenes  # each once: a worker keeps eight
@@ -175,8 +172,8 @@ def stages(work: Footage) -> list[Stage]:
     seen = work.count * looked_at(work.height, work.width)
     step = step_flops()
     return [
-        Stage("ingest", clean, megapixels, "Mpx", 0, ingested, clean_bytes, work.scenes + 2 * clean, clean_bytes),
-        Stage("synthesize", noisy, megapixels, "Mpx", 0, clean_bytes, noisy_bytes, clean + 2 * noisy, noisy_bytes),
+        Stage("ingest", clean, megapixels, "Mpx", 0, ingested, clean_bytes, clean_bytes),
+        Stage("synthesize", noisy, megapixels, "Mpx", 0, clean_bytes, noisy_bytes, noisy_bytes),
         Stage(
             "measure_noise",
             work.scenes,
@@ -185,10 +182,9 @@ def stages(work: Footage) -> list[Stage]:
             0,
             3 * measured * frame,
             0,
-            6 * measured,
         ),
         # Both directions of the aligner, a third of the operations forward; the loss's own are few.
-        Stage("train_ian", 1, align_pixels / 1e6, "Mpx", 3 * align_flops() / 2 * align_pixels, aligned, 2e5, 4e3, 0),
+        Stage("train_ian", 1, align_pixels / 1e6, "Mpx", 3 * align_flops() / 2 * align_pixels, aligned, 2e5),
         Stage(
             "generate_pairs",
             pairs,
@@ -197,7 +193,6 @@ def stages(work: Footage) -> list[Stage]:
             align_flops() * alignments * work.pixels,
             decoded * frame,
             rows * row_bytes,
-            2 * decoded + (large + 1) * pairs,
             rows * row_bytes,
         ),
         # All arrays are decoded once, shard by shard, though a training draws fewer rows.
@@ -209,7 +204,6 @@ def stages(work: Footage) -> list[Stage]:
             step * train_pixels,
             rows * row_bytes,
             4e6,
-            large * pairs,
         ),
         Stage(
             "benchmark",
@@ -219,7 +213,6 @@ def stages(work: Footage) -> list[Stage]:
             2 * network_flops() * image_pixels,
             image_megapixels * 3e6,
             0,
-            images,
         ),
         Stage(
             "denoise",
@@ -229,6 +222,5 @@ def stages(work: Footage) -> list[Stage]:
             2 * network_flops() * seen,
             ingested,
             ingested,
-            work.scenes + 2 * segments,
         ),
     ]

@@ -1,28 +1,33 @@
-"""What stages cost on this machine: CPU seconds, requests and bytes of a small run, with one and two workers.
+"""The CPU seconds and rates that docs/scale.md takes as measured, on one core, in less than a minute.
 
-CPU seconds are those of the processes, which other work on the machine changes little; wall times are not measured.
+::
+
+    OMP_NUM_THREADS=1 python benchmarks/scale_measured.py
+
+CPU seconds are those of this process, which other work on the machine changes little; the median of three.
 """
 
+import hashlib
 import os
-import resource
-import subprocess
-import sys
-from collections import Counter
+import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import av
 import numpy as np
-import zarr
+import torch
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
+from torch.utils.flop_counter import FlopCounterMode
 
-from self2align.measuring.scenes import measure_scenes
+from self2align.alignment.aligned import align_both
+from self2align.alignment.loading import load_aligner
+from self2align.denoising.tiled import TiledDenoiser
 from self2align.noise.model import NoiseSettings
 from self2align.noise.synthesis import add_noise
-from self2align.pairs.making import PairSettings, make_pairs
+from self2align.pairs.generate import crop_rows
+from self2align.pairs.plan import PairCrop
 from self2align.runtime.progress import ignore, silent
 from self2align.runtime.workers import exact_threads
 from self2align.stores.codes import Coding
@@ -30,9 +35,10 @@ from self2align.stores.frames import FrameStore, Part, SceneRecord, write_frames
 
 STARTS = Path(__file__).parents[1] / "starts"
 NOISE = NoiseSettings("gaussian", 25.0, None, 30.0)
-PAIRS = PairSettings((1,), 16, 8, 128, 16, True, "sinc")
-SCENES, FRAMES, HEIGHT, WIDTH = 2, 40, 384, 640
-VIDEO = (48, 160, 256)
+FRAMES, HEIGHT, WIDTH = 16, 480, 854
+CROPS, CROP, MARGIN, SIDE = 8, 128, 16, 256
+HASHED = 2**28  # bytes
+CPU = torch.device("cpu")
 
 
 def smooth(frame: int, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
@@ -42,110 +48,84 @@ def smooth(frame: int, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.u
     return (128 + 40 * np.stack([waves, waves * 0.8, waves * 0.6])).astype(np.uint8)
 
 
-def fetch(part: Part, start: int, stop: int) -> NDArray[Any]:
-    """Return frames of a scene."""
-    return np.stack([smooth(frame) for frame in range(start, stop)])
+def noisy(frame: int, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.float32]:
+    """Return such a frame with white noise of 25 of 255, ``(3, H, W)``, white being 1.0."""
+    noise = 25 / 255 * np.random.default_rng(frame).standard_normal((3, height, width))
+    return (smooth(frame, height, width) / 255 + noise).astype(np.float32)
 
 
-def spent(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the CPU seconds, user and system, of this process and of its children."""
-    before = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    work()
-    after = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    mine, theirs = (b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime for a, b in zip(before, after, strict=True))
-    return mine, theirs
+def spent(work: Callable[[], object]) -> float:
+    """Return the CPU seconds of some work, user and system: the median of three."""
+    found = []
+    for _ in range(3):
+        before = time.process_time()
+        work()
+        found.append(time.process_time() - before)
+    return median(found)
 
 
-def count_requests(found: Counter[str]) -> None:
-    """Count from now on what Zarr asks of its stores in this process."""
-    get, put = LocalStore.get, LocalStore.set
+def measure_stores(folder: Path) -> None:
+    """Print what writing a store of frames and adding noise to it take."""
+    frames = np.stack([smooth(number) for number in range(FRAMES)])
 
-    async def counted_get(self: LocalStore, *arguments: Any, **named: Any) -> Any:
-        result = await get(self, *arguments, **named)
-        found["reads"] += 1
-        found["bytes read"] += 0 if result is None else len(result)
-        return result
+    def fetch(part: Part, start: int, stop: int) -> NDArray[Any]:
+        return frames[start:stop]
 
-    async def counted_put(self: LocalStore, key: str, value: Any) -> None:
-        found["writes"] += 1
-        found["bytes written"] += len(value)
-        await put(self, key, value)
+    part = Part(
+        SceneRecord("clip", "0", ("align", "pairs"), "", 0, FRAMES, HEIGHT, WIDTH), Coding("uint8", 1 / 255), 3, ""
+    )
+    numbers = iter(range(6))
 
-    LocalStore.get, LocalStore.set = counted_get, counted_put  # type: ignore[method-assign]
+    def ingest() -> None:
+        number = next(numbers)
+        scratch = folder / f"scratch{number}"
+        scratch.mkdir()
+        write_frames(folder / f"clean{number}.zarr", [part], fetch, {"noise": {}}, scratch, ignore)
 
+    def synthesize() -> None:
+        out = folder / f"noisy{next(numbers)}.zarr"
+        add_noise([FrameStore(folder / "clean0.zarr")], noise=NOISE, seed=0, out=out, bars=silent)
 
-def _stages(folder: Path) -> None:
-    records = [SceneRecord("clip", f"{n}", ("align", "pairs"), "", 0, FRAMES, HEIGHT, WIDTH) for n in range(SCENES)]
-    parts = [Part(record, Coding("uint8", 1 / 255), 3, "") for record in records]
-    clean, noisy, scratch = folder / "clean.zarr", folder / "noisy.zarr", folder / "scratch"
-    scratch.mkdir()
-    found: Counter[str] = Counter()
-    count_requests(found)
-
-    def pairs() -> None:
-        aligner = STARTS / "davis_motion.safetensors"
-        name = f"pairs{os.environ['SELF2ALIGN_WORKERS']}.zarr"
-        make_pairs(noisy=noisy, aligner=aligner, out=folder / name, settings=PAIRS, parameters={}, seed=0, bars=silent)
-
-    def tell(name: str, work: Callable[[], object]) -> None:
-        found.clear()
-        mine, theirs = spent(work)
-        print(f"{name}: CPU s {mine:.2f} here, {theirs:.2f} in workers; in this process {dict(found)}", flush=True)
-
-    os.environ["SELF2ALIGN_WORKERS"] = "1"
-    tell("ingest (store alone)", lambda: write_frames(clean, parts, fetch, {"noise": {}}, scratch, ignore))
-    tell("synthesize", lambda: add_noise([FrameStore(clean)], noise=NOISE, seed=0, out=noisy, bars=silent))
-    tell("measure_noise", lambda: measure_scenes(noisy, 5, ignore))
-    tell("generate_pairs, 1 worker", pairs)
-    os.environ["SELF2ALIGN_WORKERS"] = "2"
-    tell("generate_pairs, 2 workers", pairs)
-    stored = {one.name: sum(f.stat().st_size for f in one.rglob("*") if f.is_file()) for one in folder.glob("*.zarr")}
-    rows = zarr.open_group(folder / "pairs1.zarr", mode="r")["pairs/ssim"].shape[0]  # type: ignore[union-attr]
-    print(f"bytes stored: {stored}; {SCENES * FRAMES} frames, {rows} rows")
-    same = subprocess.run(["diff", "-r", folder / "pairs1.zarr", folder / "pairs2.zarr"], check=False).returncode == 0
-    print(f"pairs of one and of two workers are {'the same bytes' if same else 'DIFFERENT'}")
+    megapixels = FRAMES * HEIGHT * WIDTH / 1e6
+    print(f"ingest, the store alone: {spent(ingest) / megapixels:.3f} CPU s a megapixel", flush=True)
+    print(f"synthesize: {spent(synthesize) / megapixels:.3f} CPU s a megapixel", flush=True)
 
 
-def _video(path: Path, frames: range) -> None:
-    _, height, width = VIDEO
-    draw = np.random.default_rng(frames.start)
-    with av.open(path, "w") as container:
-        stream = container.add_stream("ffv1", 24, width=width, height=height, pix_fmt="bgr0")
-        for number in frames:
-            values = smooth(number, height, width) + 20 * draw.standard_normal((3, height, width))
-            pixels = np.ascontiguousarray(values.clip(0, 255).astype(np.uint8).transpose(1, 2, 0))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
+def measure_pair() -> None:
+    """Print what two frames take: aligned both ways, then warped, cropped and scored."""
+    aligner = load_aligner(STARTS / "davis_motion.safetensors", CPU)
+    first, second = (torch.from_numpy(noisy(number)) for number in range(2))
+    crops = [PairCrop(0, 0, 1, 40 * number, 90 * number) for number in range(CROPS)]
+
+    def pair() -> None:
+        there, back = align_both(first, second, aligner, True)
+        for aligned, target, source in ((there, first, second), (back, second, first)):
+            crop_rows(aligned, target, source, crops, CROP, MARGIN, "sinc")
+
+    print(f"generate_pairs: {spent(pair) / (HEIGHT * WIDTH / 1e6):.2f} CPU s a megapixel aligned", flush=True)
 
 
-def _denoise(folder: Path) -> None:
-    half = VIDEO[0] // 2
-    files = {"whole": range(VIDEO[0]), "first": range(half), "second": range(half, VIDEO[0])}
-    for name, frames in files.items():
-        _video(folder / f"{name}.mkv", frames)
-
-    def run(*names: str) -> None:
-        weights = STARTS / "davis_levels.safetensors"
-        code = "from self2align.stages.cli import main; main()"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        running = []
-        for name in names:
-            files = [folder / f"{name}.mkv", folder / f"{name}-clean.mkv"]
-            command = [sys.executable, "-c", code, "denoise", *files, "--weights", weights]
-            running.append(subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.DEVNULL))
-        assert [one.wait() for one in running] == [0] * len(names)
-
-    print(f"denoise, {VIDEO[0]} frames in 1 process: CPU s {spent(lambda: run('whole'))[1]:.2f}", flush=True)
-    print(f"denoise, half in each of 2 processes: CPU s {spent(lambda: run('first', 'second'))[1]:.2f}", flush=True)
+def measure_denoiser() -> None:
+    """Print what a small frame takes, and the rate of its operations."""
+    denoiser = TiledDenoiser.load(STARTS / "davis_levels.safetensors", device=CPU, memory=2 * 2**30)
+    frame = noisy(0, SIDE, SIDE)
+    with FlopCounterMode(display=False) as counter:
+        denoiser(frame)
+    flops = counter.get_total_flops()
+    seconds = spent(lambda: denoiser(frame))
+    print(f"denoise, {SIDE} x {SIDE}: {seconds:.2f} CPU s, {flops:.3g} FLOP, {flops / seconds:.3g} FLOP/s", flush=True)
 
 
 def measure() -> None:
-    """Run the stages on a small store of frames, and `denoise` on a short video; print what they took."""
-    with TemporaryDirectory() as name:
+    """Print all rates."""
+    os.environ["SELF2ALIGN_WORKERS"] = "1"
+    with TemporaryDirectory() as name, exact_threads(1):
         os.environ["SELF2ALIGN_SCRATCH"] = str(Path(name) / "work")
-        with exact_threads(1):
-            _stages(Path(name))
-        _denoise(Path(name))
+        measure_stores(Path(name))
+        measure_pair()
+        measure_denoiser()
+        data = bytes(HASHED)
+        print(f"SHA-256: {HASHED / spent(lambda: hashlib.sha256(data).digest()):.3g} bytes/s", flush=True)
 
 
 if __name__ == "__main__":
