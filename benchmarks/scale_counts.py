@@ -12,7 +12,7 @@ from self2align.alignment.aligned import align_both
 from self2align.alignment.refined_dis import RefinedDis
 from self2align.denoising.inference import MARGIN as EDGE
 from self2align.denoising.tiled import TiledDenoiser
-from self2align.media.video import SEGMENT
+from self2align.media.spans import SEGMENT
 from self2align.networks.unet import UNet
 from self2align.pairs.plan import neighbours
 from self2align.stores.build import Table, rows_per_shard

@@ -190,20 +190,33 @@ class _Run:
         if future.status == "finished":
             try:
                 self.found[number] = future.result()
-            except (OSError, CancelledError) as error:  # on the way here: the task itself is done
-                raise self._gone() from error
+            except (OSError, CancelledError) as error:  # on the way here: the worker that holds it is gone
+                self._lost(number, error)
             return
-        if future.status != "error":
-            raise self._gone()
+        if future.status != "error":  # lost with its worker, or with the scheduler
+            self._lost(number, None)
+            return
         met = future.exception()
         if isinstance(met, KilledWorker):
-            self.deaths[number] += 1
-            if self.deaths[number] == DEATHS:
-                raise RuntimeError(f"the workers of a task terminated abruptly: {met}") from met
-        elif isinstance(met, OSError) and met.errno not in FULL and self.tries[number] < TRIES - 1:
+            self._lost(number, met)
+            return
+        if isinstance(met, OSError) and met.errno not in FULL and self.tries[number] < TRIES - 1:
             self.tries[number] += 1
         else:
             raise met
+        self.left.appendleft(number)
+
+    def _lost(self, number: int, error: BaseException | None) -> None:
+        """Run a task again whose worker was lost, if there is a scheduler."""
+        try:
+            self.client.nthreads()
+        except (OSError, ValueError, RuntimeError) as closed:
+            raise self._gone() from closed
+        if self.client.status != "running":
+            raise self._gone() from error
+        self.deaths[number] += 1
+        if self.deaths[number] == DEATHS:
+            raise RuntimeError(f"the workers of a task terminated abruptly: {error}") from error
         self.left.appendleft(number)
 
     def _gone(self) -> ConnectionError:

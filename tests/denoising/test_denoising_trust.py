@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from self2align.alignment.aligned import Aligned
-from self2align.denoising import fusion
+from self2align.denoising import neighbourhoods
 from self2align.denoising.agreement import SecondLook
 from self2align.denoising.fusion import Pilot, fuse
 from self2align.noise.profile import NoiseProfile
@@ -26,7 +26,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[Tensor], None]:
             one = Aligned(first, torch.zeros(2, SIDE, SIDE), confidence, 1.0, 0.0)
             return one, one
 
-        monkeypatch.setattr(fusion, "align_both", align_both)
+        monkeypatch.setattr(neighbourhoods, "align_both", align_both)
 
     return tell
 

@@ -192,7 +192,7 @@ def test_what_is_no_store_is_refused_in_one_line(content: str | None, run: Run, 
         path.mkdir()
         if content != "folder":
             (path / "zarr.json").write_text(content)
-    with pytest.raises(ValueError, match=r"thing: found .*expected a store of kind") as caught:
+    with pytest.raises(ValueError, match=r"thing: found .*expected a store") as caught:
         run(path)
     assert "\n" not in str(caught.value)
 

@@ -14,6 +14,7 @@ from self2align.noise.estimation.measuring import Measure, measure
 from self2align.noise.estimation.views import View
 
 PER_CLASS = 32  # blocks, at the least, in a class: eight times less than where the level is one
+TINY = 1e-12  # of the mean square of the values: what rounding leaves of frames without noise
 ROUNDS = 3
 LEAST = 0.01  # of the mean variance: the least that is expected
 SPREAD = (0.02, 0.98)  # quantiles of the brightness of blocks
@@ -33,7 +34,7 @@ def by_brightness(view: View, overlap: float, first: Measure) -> Measure | None:
     first
         What `measure` found.
     """
-    if first.clipped:
+    if first.clipped or first.variance <= TINY * float(np.square(view.means, dtype=np.float64).mean()):
         return None
     found = replace(first, gain=0.0, read=first.variance)
     for _ in range(ROUNDS):
