@@ -26,11 +26,14 @@ class Recipe:
     radius: int
     aligner: Path
     unclip: bool
+    one_pass: bool
 
     def ready(self, watch: Callable[[FrameNoise], None]) -> Kept:
         """Return what denoises frames; ``watch`` is called with the noise of each."""
         denoiser = TiledDenoiser.load(self.weights, device=device(), memory=self.memory, watch=watch)
-        return choose_denoise(denoiser, radius=self.radius, aligner=self.aligner, unclip=self.unclip)
+        return choose_denoise(
+            denoiser, radius=self.radius, aligner=self.aligner, unclip=self.unclip, one_pass=self.one_pass
+        )
 
 
 @dataclass(frozen=True)

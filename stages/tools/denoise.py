@@ -153,7 +153,7 @@ def denoise(
     inputs = {**choices.record(), "temporal": temporal, "memory": memory, "unclip": unclip, "one_pass": one_pass}
     inputs |= _digests(denoiser, weights, aligner if temporal else None)
     with bar(f"denoising {source}") as progress:
-        recipe = Recipe(weights, memory * 2**20, temporal, aligner or weights, unclip)
+        recipe = Recipe(weights, memory * 2**20, temporal, aligner or weights, unclip, one_pass)
         elsewhere = partial(finish_on_cluster, recipe, denoise_frames, seen)
         denoise_media(media, output, denoise_frames, inputs, progress, trust, elsewhere)
     frames = sum(medium.count for _, medium in media)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from self2align.alignment.loading import make_aligner, save_aligner
 from self2align.media import spans, video
+from self2align.networks.normalised import LEVEL, Normalised
 from self2align.networks.unet import UNet
 from self2align.runtime.workers import exact_threads
 from self2align.stages.tools.denoise import denoise
@@ -105,3 +106,24 @@ def test_a_long_video_has_few_tasks() -> None:
     assert len(long) <= spans.MOST
     assert [number for span in long for number in span] == list(range(100_000))
     assert all(span.start % spans.SEGMENT == 0 for span in long)
+
+
+def test_a_task_takes_one_pass_if_the_command_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = UNet(1, width=4, depth=1)
+    torch.nn.init.normal_(network.last.weight, std=0.05)
+    header = {"kind": "denoiser", "network": "unet", "channels": 1, "arguments": {"width": 4, "depth": 1}}
+    save_weights(WEIGHTS, Normalised(network).state_dict(), {**header, "normalised": LEVEL})
+    source = _stack()
+    told: dict[str, Any] = {"weights": WEIGHTS, "temporal": 1, "aligner": ALIGNER, "sigma": 2000.0}
+
+    def here(task: Callable[..., Any], arguments: Sequence[Any], progress: Any, common: tuple[Any, ...]) -> list[Any]:
+        return [task(*common, *argument) for argument in arguments]
+
+    with exact_threads(1):
+        denoise(source, Path("one.tif"), one_pass=True, **told)
+        denoise(source, Path("fused.tif"), **told)
+        monkeypatch.setattr(spans, "scheduler", lambda: "tcp://host:8786")
+        monkeypatch.setattr(spans, "run_tasks", here)
+        denoise(source, Path("cut.tif"), one_pass=True, **told)
+    assert Path("cut.tif").read_bytes() == Path("one.tif").read_bytes() != Path("fused.tif").read_bytes()
